@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Channels and requests: the seam between the objects of the file system and
+ * the transports that carry their requests to a server.
+ *
+ * Users of this header describe an operation in a struct fusex_call and hand
+ * it to fusex_call() or fusex_call_async().  They never see a transport.
+ */
+#ifndef _FS_FUSEX_CHAN_H
+#define _FS_FUSEX_CHAN_H
+
+#include <linux/bvec.h>
+#include <linux/bitmap.h>
+#include <linux/fs.h>
+#include <linux/fusex.h>
+#include <linux/kobject.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/user_namespace.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+struct fusex_chan;
+struct fusex_req;
+
+/* The most segments an operation has besides its argument structure. */
+#define FUSEX_IN_SEGS	3
+#define FUSEX_OUT_SEGS	3
+
+/* What the kernel uses when the server leaves the choice to it. */
+#define FUSEX_DEFAULT_IO_SIZE		(1u << 20)
+#define FUSEX_DEFAULT_BACKGROUND	64
+#define FUSEX_DEFAULT_BLOCK_SIZE	4096
+
+/**
+ * struct fusex_conf - what kernel and server have agreed on
+ * @features: FUSEX_F_* in force
+ * @io_mode: default enum fusex_io_mode
+ * @attr_mode: default enum fusex_attr_mode
+ * @io_modes: allowed modes, bit (1 << mode)
+ * @attr_modes: likewise
+ * @max_read: bytes of one READ, multiple of PAGE_SIZE
+ * @max_write: bytes of one WRITE, multiple of PAGE_SIZE
+ * @max_readahead: bytes
+ * @max_background: asynchronous requests before submitters wait
+ * @block_size: bytes
+ * @handle_size: largest handle, bytes
+ * @max_links: 0 for none known
+ * @time_gran: nanoseconds
+ * @time_min: seconds
+ * @time_max: seconds
+ * @max_file_size: bytes, at most MAX_LFS_FILESIZE
+ * @subtype: NUL-terminated
+ * @root: the root's entry, validated
+ * @root_handle: its handle
+ *
+ * Constant once the channel is set up, so it is read without a lock.
+ */
+struct fusex_conf {
+	u64 features;
+	u8 io_mode;
+	u8 attr_mode;
+	u32 io_modes;
+	u32 attr_modes;
+	u32 max_read;
+	u32 max_write;
+	u32 max_readahead;
+	u32 max_background;
+	u32 block_size;
+	u32 handle_size;
+	u32 max_links;
+	u32 time_gran;
+	s64 time_min;
+	s64 time_max;
+	u64 max_file_size;
+	char subtype[32];
+	struct fusex_entry root;
+	u8 root_handle[FUSEX_HANDLE_MAX];
+};
+
+/**
+ * struct fusex_in - bytes to be sent
+ * @base: kernel memory, stays valid and unchanged until the call ends
+ * @len: bytes
+ */
+struct fusex_in {
+	const void *base;
+	u32 len;
+};
+
+/**
+ * struct fusex_out - room for bytes of the reply
+ * @base: kernel memory, written only before the call ends
+ * @len: bytes
+ */
+struct fusex_out {
+	void *base;
+	u32 len;
+};
+
+/**
+ * struct fusex_call - one operation, described by its caller
+ * @op: enum fusex_opcode
+ * @node: the node, or NULL; the caller holds a reference for the call
+ * @node2: the node whose handle is sent as the second one, or NULL
+ * @id: node id to use when @node is NULL
+ * @generation: likewise
+ * @handle: likewise, NULL for none
+ * @handle_len: bytes of @handle
+ * @arg: the operation's argument structure, NULL for none
+ * @arg_len: bytes of @arg, a multiple of 8
+ * @in: further segments, sent in this order after the handles
+ * @in_bvec: file data, sent last; NULL for none
+ * @in_bytes: bytes of @in_bvec
+ * @in_skip: bytes of the first segment of @in_bvec to pass over
+ * @out: segments filled from the reply in this order; all must be filled
+ *	exactly unless @out_var is set
+ * @out_bvec: file data from the rest of the reply; NULL for none; may come
+ *	short, and what is missing is left as it was
+ * @out_bytes: bytes of @out_bvec
+ * @out_skip: bytes of the first segment of @out_bvec to pass over
+ * @out_var: the last used segment of @out may come short
+ * @interruptible: signals other than fatal ones send CANCEL; the caller copes
+ *	with -EINTR from the server
+ * @nofs: made by writeback or eviction on nobody's behalf; sent with
+ *	FUSEX_REQ_KERNEL and the credentials of root
+ * @background: counts against fusex_conf.max_background
+ * @got: returned: bytes of reply payload that went to the short segment or to
+ *	@out_bvec
+ * @error: returned: what the call came to
+ * @unique: returned: for tracing
+ * @end: of an asynchronous call, see fusex_call_async()
+ *
+ * A synchronous caller has it on its stack.  Everything it points to stays
+ * valid until the call ends: an abandoned request never touches it again.
+ */
+struct fusex_call {
+	u32 op;
+	struct inode *node;
+	struct inode *node2;
+	u64 id;
+	u32 generation;
+	u16 handle_len;
+	const void *handle;
+	const void *arg;
+	u32 arg_len;
+	struct fusex_in in[FUSEX_IN_SEGS];
+	const struct bio_vec *in_bvec;
+	size_t in_bytes;
+	size_t in_skip;
+	struct fusex_out out[FUSEX_OUT_SEGS];
+	const struct bio_vec *out_bvec;
+	size_t out_bytes;
+	size_t out_skip;
+	bool out_var;
+	bool interruptible;
+	bool nofs;
+	bool background;
+	size_t got;
+	int error;
+	u64 unique;
+	void (*end)(struct fusex_call *call);
+};
+
+/**
+ * struct fusex_forget - a FORGET that is always ready to be sent
+ * @next: queue link
+ * @one: what to send
+ *
+ * Allocated with the inode so that eviction cannot fail.
+ */
+struct fusex_forget {
+	struct fusex_forget *next;
+	struct fusex_forget_one one;
+};
+
+/**
+ * enum fusex_chan_state - the life of a channel
+ * @FUSEX_CHAN_NEW: opened, not set up
+ * @FUSEX_CHAN_READY: set up, not mounted
+ * @FUSEX_CHAN_MOUNTED: a super block uses it
+ * @FUSEX_CHAN_DEAD: aborted, unmounted, or the last server descriptor is gone;
+ *	nothing leaves this state
+ */
+enum fusex_chan_state {
+	FUSEX_CHAN_NEW,
+	FUSEX_CHAN_READY,
+	FUSEX_CHAN_MOUNTED,
+	FUSEX_CHAN_DEAD,
+};
+
+/*
+ * req.c: what callers use.  All of it may sleep unless it says otherwise.
+ */
+int fusex_call(struct fusex_chan *chan, struct fusex_call *call);
+int fusex_call_async(struct fusex_chan *chan, struct fusex_call *call,
+		     gfp_t gfp);
+struct fusex_forget *fusex_forget_alloc(gfp_t gfp);
+void fusex_forget_free(struct fusex_forget *forget);
+void fusex_forget_queue(struct fusex_chan *chan, struct fusex_forget *forget,
+			u64 nodeid, u32 generation, u64 nlookup);
+bool fusex_chan_lacks(const struct fusex_chan *chan, u32 opcode);
+void fusex_bad_reply(struct fusex_chan *chan, const struct fusex_call *call,
+		     const char *why);
+
+/*
+ * chan.c: what a super block uses.
+ */
+struct fusex_chan *fusex_chan_from_file(struct file *file);
+void fusex_chan_get(struct fusex_chan *chan);
+void fusex_chan_put(struct fusex_chan *chan);
+int fusex_chan_attach(struct fusex_chan *chan, struct super_block *sb);
+void fusex_chan_detach(struct fusex_chan *chan);
+void fusex_chan_abort(struct fusex_chan *chan);
+bool fusex_chan_alive(const struct fusex_chan *chan);
+u64 fusex_chan_epoch(struct fusex_chan *chan);
+u64 fusex_chan_next_epoch(struct fusex_chan *chan);
+const struct fusex_conf *fusex_chan_conf(const struct fusex_chan *chan);
+struct user_namespace *fusex_chan_user_ns(const struct fusex_chan *chan);
+
+#endif /* _FS_FUSEX_CHAN_H */

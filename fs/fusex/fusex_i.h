@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Inodes and super blocks: what the object files (super.c, inode.c, namei.c,
+ * readdir.c, xattr.c, ...) and the attribute tables share.
+ */
+#ifndef _FS_FUSEX_I_H
+#define _FS_FUSEX_I_H
+
+#include <linux/fs.h>
+#include <linux/fusex.h>
+#include <linux/kobject.h>
+#include <linux/posix_acl.h>
+#include <linux/spinlock.h>
+
+#include "chan.h"
+
+struct fusex_attr_ops;
+struct fusex_io_ops;
+
+/**
+ * struct fusex_sb - s_fs_info of a super block
+ * @chan: the channel, a reference is held
+ * @conf: fusex_chan_conf(@chan)
+ * @sb: the super block
+ * @allow_other: users other than the mounter's may use the mount
+ * @user_ns: namespace of the mounter
+ * @owner: fsuid of the mounter, compared unless @allow_other
+ * @owner_gid: likewise
+ */
+struct fusex_sb {
+	struct fusex_chan *chan;
+	const struct fusex_conf *conf;
+	struct super_block *sb;
+	bool allow_other;
+	struct user_namespace *user_ns;
+	kuid_t owner;
+	kgid_t owner_gid;
+};
+
+/* Bits of fusex_inode.state. */
+enum fusex_inode_bit {
+	/* The identity was invalidated: lookups make a new inode. */
+	FUSEX_I_GONE,
+	/* The kernel lost track (an abandoned change): ask before use. */
+	FUSEX_I_STALE,
+	/* The kernel's times are newer than the server's (local). */
+	FUSEX_I_TIMES_DIRTY,
+	/* No extended attribute but ACLs and capabilities was ever seen. */
+	FUSEX_I_NO_XATTR,
+	/* security.capability is known to be absent. */
+	FUSEX_I_NO_CAPS,
+	/* No ACL, known absent (entry flag). */
+	FUSEX_I_NO_ACL,
+};
+
+/**
+ * struct fusex_inode - an inode of ours
+ * @vfs_inode: the VFS's part
+ * @nodeid: the server's name for it, never 0
+ * @attr: attribute table, set once by fusex_inode_set_attr_mode()
+ * @io: data hooks, set once by fusex_inode_set_io()
+ * @forget: preallocated for eviction
+ * @handle: the server's opaque handle, @handle_len bytes, NULL for none
+ * @lock: protects everything below; innermost, taken in process context only
+ * @handle_len: bytes
+ * @state: enum fusex_inode_bit, atomic bit operations, no lock needed
+ * @nlookup: entry replies that named it since it was made
+ * @epoch: fusex_chan_next_epoch() of the kernel's last change; a reply whose
+ *	call noted an older epoch says nothing about the attributes
+ * @attr_expires: jiffies64 when cached attributes expire (remote), 0 expired
+ * @attr_mask: FUSEX_ATTR_* that are known; BTIME, FLAGS, DIO matter
+ * @dio_mem_align: from the server, bytes, 0 unless FUSEX_ATTR_DIO
+ * @dio_offset_align: likewise
+ * @fsflags: FS_*_FL from the server
+ * @btime: creation time, when FUSEX_ATTR_BTIME
+ *
+ * The generation is vfs_inode.i_generation.
+ */
+struct fusex_inode {
+	struct inode vfs_inode;
+	u64 nodeid;
+	const struct fusex_attr_ops *attr;
+	const struct fusex_io_ops *io;
+	struct fusex_forget *forget;
+	u8 *handle;
+	spinlock_t lock;
+	u16 handle_len;
+	unsigned long state;
+	u64 nlookup;
+	u64 epoch;
+	u64 attr_expires;
+	u32 attr_mask;
+	u32 dio_mem_align;
+	u32 dio_offset_align;
+	u32 fsflags;
+	struct timespec64 btime;
+};
+
+/**
+ * struct fusex_file - private_data of an open file the server knows about
+ * @fh: the server's name for it
+ * @flags: FUSEX_OPEN_*
+ *
+ * Files of servers without OPEN have none: use fusex_fh().
+ */
+struct fusex_file {
+	u64 fh;
+	u32 flags;
+	u64 kh;		/* poll.c: names the file in FUSEX_NOTIFY_POLL */
+	struct hlist_node kh_node;
+	wait_queue_head_t poll_wait;
+	struct rcu_head rcu;
+};
+
+static inline struct fusex_inode *fusex_i(const struct inode *inode)
+{
+	return container_of(inode, struct fusex_inode, vfs_inode);
+}
+
+static inline struct fusex_sb *fusex_sb(const struct super_block *sb)
+{
+	return sb->s_fs_info;
+}
+
+static inline struct fusex_chan *fusex_chan_of(const struct inode *inode)
+{
+	return fusex_sb(inode->i_sb)->chan;
+}
+
+static inline const struct fusex_conf *fusex_conf_of(const struct inode *inode)
+{
+	return fusex_sb(inode->i_sb)->conf;
+}
+
+static inline u64 fusex_fh(const struct file *file)
+{
+	const struct fusex_file *ff = file ? file->private_data : NULL;
+
+	return ff ? ff->fh : 0;
+}
+
+/*
+ * Attribute tables (attr.c, attr_local.c, attr_remote.c)
+ */
+
+/* What an operation did to an inode, for fusex_attr_ops.apply. */
+#define FUSEX_DID_NLINK_INC	(1u << 0)
+#define FUSEX_DID_NLINK_DEC	(1u << 1)
+#define FUSEX_DID_NLINK_ZERO	(1u << 2)	/* rmdir, or replaced directory */
+#define FUSEX_DID_CTIME		(1u << 3)
+#define FUSEX_DID_MTIME		(1u << 4)	/* names or data changed */
+
+/**
+ * struct fusex_attr_reply - what a reply says about an inode
+ * @attr: from the server, validated; NULL or mask 0 when it said nothing
+ * @valid: nanoseconds @attr may be cached
+ * @epoch: fusex_chan_epoch() noted before the request was queued
+ * @did: FUSEX_DID_* that the operation did to the inode
+ */
+struct fusex_attr_reply {
+	const struct fusex_attr *attr;
+	u64 valid;
+	u64 epoch;
+	u32 did;
+};
+
+/**
+ * struct fusex_attr_ops - what differs between local and remote attributes
+ * @getattr: answer statx: refresh when needed, then fill
+ * @setattr: a change VFS has authorised and idmapped; tells the server and
+ *	applies it; data hooks (truncate) are called by the common part
+ * @permission: like the inode operation, after the mount's owner was checked
+ * @update_time: like the inode operation
+ * @get_acl: like the inode operation get_inode_acl (with rcu)
+ * @set_acl: like the inode operation
+ * @after_write: file data changed in [pos, pos + len) by the kernel; size,
+ *	times and change counter follow.  i_rwsem held, may sleep
+ * @apply: take what a reply says; does not sleep on the server
+ * @refresh: make attributes current: ask the server if they expired or are
+ *	stale; 0 or error
+ * @revalidate: may the name still be used?  As d_revalidate of a name whose
+ *	directory has this table
+ * @entry_made: note how long a dentry may be used (d_fsdata or d_time)
+ * @dentry_ops: the table's dentry operations
+ */
+struct fusex_attr_ops {
+	int (*getattr)(struct mnt_idmap *idmap, const struct path *path,
+		       struct kstat *stat, u32 mask, unsigned int flags);
+	int (*setattr)(struct mnt_idmap *idmap, struct dentry *dentry,
+		       struct iattr *attr);
+	int (*permission)(struct mnt_idmap *idmap, struct inode *inode,
+			  int mask);
+	int (*update_time)(struct inode *inode, enum fs_update_time type,
+			   unsigned int flags);
+	struct posix_acl *(*get_acl)(struct inode *inode, int type, bool rcu);
+	int (*set_acl)(struct mnt_idmap *idmap, struct dentry *dentry,
+		       struct posix_acl *acl, int type);
+	void (*after_write)(struct inode *inode, loff_t pos, size_t len);
+	void (*apply)(struct inode *inode, const struct fusex_attr_reply *r);
+	int (*refresh)(struct inode *inode, u32 mask, unsigned int flags);
+	int (*revalidate)(struct inode *dir, const struct qstr *name,
+			  struct dentry *dentry, unsigned int flags);
+	void (*entry_made)(struct dentry *dentry, u64 valid);
+	const struct dentry_operations *dentry_ops;
+};
+
+extern const struct fusex_attr_ops fusex_attr_local;
+extern const struct fusex_attr_ops fusex_attr_remote;
+
+/* The inode operations of a table, one per type of object. */
+extern const struct inode_operations fusex_local_dir_iops;
+extern const struct inode_operations fusex_local_file_iops;
+extern const struct inode_operations fusex_local_symlink_iops;
+extern const struct inode_operations fusex_local_special_iops;
+extern const struct inode_operations fusex_remote_dir_iops;
+extern const struct inode_operations fusex_remote_file_iops;
+extern const struct inode_operations fusex_remote_symlink_iops;
+extern const struct inode_operations fusex_remote_special_iops;
+
+/* attr.c: shared by both tables */
+void fusex_inode_set_attr_mode(struct inode *inode, u8 mode);
+void fusex_attr_init(struct inode *inode, const struct fusex_attr *attr,
+		     u64 valid, u64 epoch);
+void fusex_attr_copy(struct inode *inode, const struct fusex_attr *attr,
+		     u32 mask);
+int fusex_attr_fetch(struct inode *inode, struct file *file, u32 mask,
+		     unsigned int flags);
+void fusex_attr_changed(struct inode *inode);
+void fusex_attr_uncertain(struct inode *inode);
+void fusex_fill_stat(struct mnt_idmap *idmap, struct inode *inode,
+		     struct kstat *stat, u32 mask);
+int fusex_setattr_send(struct inode *inode, const struct iattr *attr,
+		       struct fusex_attr_out *out, u64 *epoch);
+int fusex_setattr_common(struct mnt_idmap *idmap, struct dentry *dentry,
+			 struct iattr *attr);
+struct timespec64 fusex_time_to_ts(const struct fusex_time *t);
+struct fusex_time fusex_ts_to_time(struct timespec64 ts);
+u64 fusex_expiry(u64 valid_ns, u64 now_jiffies64);
+
+static inline void fusex_attr_apply(struct inode *inode,
+				    const struct fusex_attr_reply *r)
+{
+	fusex_i(inode)->attr->apply(inode, r);
+}
+
+/*
+ * super.c
+ */
+int fusex_allowed(const struct super_block *sb);
+int fusex_super_init(void);
+void fusex_super_exit(void);
+
+/*
+ * inode.c
+ */
+struct inode *fusex_iget(struct super_block *sb, const struct fusex_entry *e,
+			 const void *handle, u64 epoch);
+struct inode *fusex_ifind(struct super_block *sb, u64 nodeid, u32 generation);
+struct inode *fusex_alloc_inode(struct super_block *sb);
+void fusex_free_inode(struct inode *inode);
+void fusex_evict_inode(struct inode *inode);
+int fusex_write_inode(struct inode *inode, struct writeback_control *wbc);
+void fusex_inode_gone(struct inode *inode);
+int fusex_inode_cache_init(void);
+void fusex_inode_cache_exit(void);
+
+/*
+ * namei.c: inode operations both tables use
+ */
+struct dentry *fusex_lookup(struct inode *dir, struct dentry *dentry,
+			    unsigned int flags);
+int fusex_create(struct mnt_idmap *idmap, struct inode *dir,
+		 struct dentry *dentry, umode_t mode);
+int fusex_atomic_open(struct inode *dir, struct dentry *dentry,
+		      struct file *file, unsigned int flags, umode_t mode);
+int fusex_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
+		  struct file *file, umode_t mode);
+int fusex_mknod(struct mnt_idmap *idmap, struct inode *dir,
+		struct dentry *dentry, umode_t mode, dev_t rdev);
+struct dentry *fusex_mkdir(struct mnt_idmap *idmap, struct inode *dir,
+			   struct dentry *dentry, umode_t mode);
+int fusex_symlink(struct mnt_idmap *idmap, struct inode *dir,
+		  struct dentry *dentry, const char *target);
+int fusex_link(struct dentry *old, struct inode *dir, struct dentry *dentry);
+int fusex_unlink(struct inode *dir, struct dentry *dentry);
+int fusex_rmdir(struct inode *dir, struct dentry *dentry);
+int fusex_rename(struct mnt_idmap *idmap, struct inode *olddir,
+		 struct dentry *olddentry, struct inode *newdir,
+		 struct dentry *newdentry, unsigned int flags);
+const char *fusex_get_link(struct dentry *dentry, struct inode *inode,
+			   struct delayed_call *done);
+int fusex_lookup_entry(struct inode *dir, const struct qstr *name,
+		       struct fusex_entry_out *out, void *handle, u64 *epoch);
+
+/*
+ * file.c: open files, whatever their data path
+ */
+int fusex_open(struct inode *inode, struct file *file);
+int fusex_open_finish(struct inode *inode, struct file *file,
+		      const struct fusex_open_out *out);
+int fusex_release(struct inode *inode, struct file *file);
+void fusex_release_fh(struct inode *inode, u64 fh, u32 flags);
+int fusex_flush(struct file *file, fl_owner_t id);
+int fusex_fsync_server(struct inode *inode, struct file *file, loff_t start,
+		       loff_t end, int datasync);
+extern const struct file_operations fusex_dir_fops;
+
+/*
+ * readdir.c, xattr.c, acl.c, fileattr.c, lock.c, ioctl.c, poll.c, export.c
+ */
+int fusex_iterate(struct file *file, struct dir_context *ctx);
+int fusex_dir_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+extern const struct xattr_handler *const fusex_xattr_handlers[];
+ssize_t fusex_listxattr(struct dentry *dentry, char *list, size_t size);
+ssize_t fusex_getxattr(struct inode *inode, const char *name, void *value,
+		       size_t size);
+int fusex_setxattr(struct inode *inode, const char *name, const void *value,
+		   size_t size, int flags);
+struct posix_acl *fusex_acl_fetch(struct inode *inode, int type);
+int fusex_acl_store(struct inode *inode, struct posix_acl *acl, int type);
+int fusex_fileattr_get(struct dentry *dentry, struct file_kattr *fa);
+int fusex_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
+		       struct file_kattr *fa);
+int fusex_lock(struct file *file, int cmd, struct file_lock *fl);
+int fusex_flock(struct file *file, int cmd, struct file_lock *fl);
+int fusex_setlease(struct file *file, int arg, struct file_lease **lease,
+		   void **priv);
+long fusex_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long fusex_compat_ioctl(struct file *file, unsigned int cmd,
+			unsigned long arg);
+__poll_t fusex_poll(struct file *file, struct poll_table_struct *wait);
+void fusex_poll_notify(struct fusex_chan *chan, u64 kh);
+extern const struct export_operations fusex_export_ops;
+
+/*
+ * notify.c calls these with the super block pinned; they may sleep but never
+ * wait for a reply of the server, whose thread they run in.
+ */
+int fusex_notify_inode(struct super_block *sb,
+		       const struct fusex_notify_inode *n);
+int fusex_notify_entry(struct super_block *sb, u32 code,
+		       const struct fusex_notify_entry *n, const char *name);
+int fusex_notify_prune(struct super_block *sb,
+		       const struct fusex_node_ref *refs, u32 count);
+
+#endif /* _FS_FUSEX_I_H */

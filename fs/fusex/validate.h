@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Checks on what the server says.  Pure functions of their arguments, so that
+ * KUnit can try every limit.  Each returns 0 or a negative errno and says in
+ * *why, a static string, what was wrong.
+ */
+#ifndef _FS_FUSEX_VALIDATE_H
+#define _FS_FUSEX_VALIDATE_H
+
+#include <linux/fusex.h>
+#include <linux/types.h>
+
+struct fusex_conf;
+
+int fusex_check_setup(const struct fusex_setup *s, u32 supported_io_modes,
+		      const char **why);
+int fusex_check_attr(const struct fusex_conf *conf,
+		     const struct fusex_attr *attr, u32 required,
+		     const char **why);
+int fusex_check_entry(const struct fusex_conf *conf,
+		      const struct fusex_entry *entry, const char **why);
+int fusex_check_make(const struct fusex_conf *conf,
+		     const struct fusex_entry *entry, u32 mode,
+		     const char **why);
+int fusex_check_name(const char *name, size_t len, const char **why);
+ssize_t fusex_check_dirent(const struct fusex_conf *conf, const void *buf,
+			   size_t len, const struct fusex_entry **entry,
+			   const char **name, const char **why);
+int fusex_check_open(const struct fusex_open_out *out, const char **why);
+int fusex_check_write(const struct fusex_conf *conf,
+		      const struct fusex_write_in *in,
+		      const struct fusex_write_out *out, const char **why);
+int fusex_check_lseek(const struct fusex_conf *conf,
+		      const struct fusex_lseek_in *in,
+		      const struct fusex_lseek_out *out, const char **why);
+int fusex_check_lock(const struct fusex_lock *in, const struct fusex_lock *out,
+		     const char **why);
+int fusex_check_statfs(const struct fusex_statfs_out *out, const char **why);
+int fusex_check_xattr(const struct fusex_xattr_in *in,
+		      const struct fusex_xattr_out *out, size_t payload,
+		      const char **why);
+int fusex_check_link(const char *target, size_t len, const char **why);
+int fusex_check_out_header(const struct fusex_out_header *oh, size_t written,
+			   const char **why);
+
+#endif /* _FS_FUSEX_VALIDATE_H */
