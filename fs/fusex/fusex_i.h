@@ -100,13 +100,17 @@ struct fusex_inode {
  * struct fusex_file - private_data of an open file the server knows about
  * @fh: the server's name for it
  * @flags: FUSEX_OPEN_*
+ * @kh: names the file in FUSEX_NOTIFY_POLL, 0 until it is polled
+ * @kh_node: link in poll.c's table
+ * @poll_wait: pollers to wake
+ * @rcu: pollers may look it up while it goes
  *
  * Files of servers without OPEN have none: use fusex_fh().
  */
 struct fusex_file {
 	u64 fh;
 	u32 flags;
-	u64 kh;		/* poll.c: names the file in FUSEX_NOTIFY_POLL */
+	u64 kh;
 	struct hlist_node kh_node;
 	wait_queue_head_t poll_wait;
 	struct rcu_head rcu;

@@ -39,7 +39,6 @@ struct fusex_io_ops {
  * @fops: i_fop
  * @aops: a_ops
  * @io: fusex_inode.io
- * @supported: this kernel has what the mode needs
  */
 struct fusex_io_table {
 	const struct file_operations *fops;

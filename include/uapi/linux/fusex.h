@@ -419,6 +419,47 @@ struct fusex_backing_remove {
 
 /**
  * enum fusex_opcode - what a request asks for
+ * @FUSEX_OP_LOOKUP: find a name in a directory
+ * @FUSEX_OP_FORGET: the kernel has dropped nodes; no reply
+ * @FUSEX_OP_GETATTR: attributes of a node
+ * @FUSEX_OP_SETATTR: change attributes, truncation included
+ * @FUSEX_OP_ACCESS: may the caller do this?
+ * @FUSEX_OP_READLINK: target of a symbolic link
+ * @FUSEX_OP_CREATE: make a regular file and open it
+ * @FUSEX_OP_MKNOD: make a file, device node, pipe or socket
+ * @FUSEX_OP_MKDIR: make a directory
+ * @FUSEX_OP_SYMLINK: make a symbolic link
+ * @FUSEX_OP_TMPFILE: make a regular file without a name and open it
+ * @FUSEX_OP_LINK: give a node another name
+ * @FUSEX_OP_UNLINK: remove the name of a non-directory
+ * @FUSEX_OP_RMDIR: remove an empty directory
+ * @FUSEX_OP_RENAME: move, exchange or replace a name
+ * @FUSEX_OP_OPEN: a file or directory is opened
+ * @FUSEX_OP_RELEASE: the last reference to an open file is gone
+ * @FUSEX_OP_FLUSH: a descriptor is closed
+ * @FUSEX_OP_READ: file data
+ * @FUSEX_OP_WRITE: file data
+ * @FUSEX_OP_FSYNC: make a file or directory durable
+ * @FUSEX_OP_READDIR: names, with attributes, of a directory
+ * @FUSEX_OP_FALLOCATE: allocate, punch, zero, collapse, insert, unshare
+ * @FUSEX_OP_LSEEK: find the next data or hole
+ * @FUSEX_OP_COPY_RANGE: copy_file_range, clone, dedupe
+ * @FUSEX_OP_GETXATTR: value of an extended attribute
+ * @FUSEX_OP_SETXATTR: set an extended attribute
+ * @FUSEX_OP_LISTXATTR: names of extended attributes
+ * @FUSEX_OP_REMOVEXATTR: remove an extended attribute
+ * @FUSEX_OP_FILEATTR_GET: what chattr and project quota tools read
+ * @FUSEX_OP_FILEATTR_SET: what they change
+ * @FUSEX_OP_GETLK: who holds a lock?
+ * @FUSEX_OP_SETLK: take or drop a lock
+ * @FUSEX_OP_IOCTL: a command of the server's own
+ * @FUSEX_OP_POLL: readiness of an open file
+ * @FUSEX_OP_STATFS: space and limits of the file system
+ * @FUSEX_OP_SYNCFS: make everything durable
+ * @FUSEX_OP_RESOLVE: find a node again by its identity
+ * @FUSEX_OP_PARENT: parent of a directory
+ * @FUSEX_OP_CANCEL: a caller was interrupted; no reply
+ * @FUSEX_OP_NR: number of operations, not an operation
  *
  * Each is described at its argument structure below.  An operation answered
  * with ENOSYS is not sent again, and fails or falls back as the description
@@ -426,7 +467,7 @@ struct fusex_backing_remove {
  */
 enum fusex_opcode {
 	FUSEX_OP_LOOKUP		= 1,
-	FUSEX_OP_FORGET		= 2,	/* no reply */
+	FUSEX_OP_FORGET		= 2,
 	FUSEX_OP_GETATTR	= 3,
 	FUSEX_OP_SETATTR	= 4,
 	FUSEX_OP_ACCESS		= 5,
@@ -464,7 +505,7 @@ enum fusex_opcode {
 	FUSEX_OP_SYNCFS		= 37,
 	FUSEX_OP_RESOLVE	= 38,
 	FUSEX_OP_PARENT		= 39,
-	FUSEX_OP_CANCEL		= 40,	/* no reply */
+	FUSEX_OP_CANCEL		= 40,
 	FUSEX_OP_NR
 };
 
@@ -515,8 +556,10 @@ struct fusex_in_header {
  * @reserved: zero
  *
  * Errors of the write: EINVAL malformed header; ENOENT no such request (it
- * was answered, abandoned or never existed), harmless; EFAULT unreadable
- * memory, the request can still be answered; ENODEV channel is gone.  A reply
+ * was answered, abandoned or never existed): harmless, but nothing of the
+ * reply was taken, so a node it named was not looked up and a file it opened
+ * is not open; EFAULT unreadable memory, the request can still be answered;
+ * ENODEV channel is gone.  A reply
  * whose header is right and whose content is not fails the request with
  * EUCLEAN or EIO, and the write with EINVAL.
  */
