@@ -277,6 +277,7 @@ struct fusex_entry {
  * @time_gran: granularity of timestamps in nanoseconds, 1 to 1,000,000,000,
  *	0 for 1
  * @request_size: returned: bytes a buffer for read(2) must hold
+ * @reserved0: zero
  * @time_min: earliest timestamp in seconds; with @time_max both 0 for the
  *	whole range of 64 bits
  * @time_max: latest timestamp in seconds
