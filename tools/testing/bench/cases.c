@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bench-case CASE DIR COUNT: runs one case of the benchmark in DIR and prints
+ * what it cost, one number: nanoseconds per operation, or bytes per second for
+ * the data cases.  COUNT is operations, or mebibytes for the data cases.
+ *
+ * Each case prepares what it needs, times only what its name says, and cleans
+ * up behind itself.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MIB		(1u << 20)
+#define SMALL_FILE	4096
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static void *buffer(size_t size)
+{
+	void *p;
+
+	if (posix_memalign(&p, 4096, size))
+		errx(1, "out of memory");
+	memset(p, 0x5a, size);
+	return p;
+}
+
+static int must_open(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		err(1, "open %s", path);
+	return fd;
+}
+
+static void must_write(int fd, const void *buf, size_t size)
+{
+	if (write(fd, buf, size) != (ssize_t)size)
+		err(1, "write");
+}
+
+static void drop_caches(void)
+{
+	int fd = must_open("/proc/sys/vm/drop_caches", O_WRONLY);
+
+	sync();
+	must_write(fd, "3", 1);
+	close(fd);
+}
+
+static void name_of(char name[32], unsigned int i)
+{
+	snprintf(name, 32, "f%06u", i);
+}
+
+/* Two processes hand one byte back and forth: the floor of a round trip. */
+static uint64_t pipe_pingpong(unsigned int count)
+{
+	int there[2], back[2];
+	uint64_t start;
+	pid_t child;
+	char c = 0;
+
+	if (pipe(there) || pipe(back))
+		err(1, "pipe");
+	child = fork();
+	if (child < 0)
+		err(1, "fork");
+	if (!child) {
+		close(there[1]);
+		while (read(there[0], &c, 1) == 1)
+			must_write(back[1], &c, 1);
+		_exit(0);
+	}
+	close(there[0]);
+	start = now_ns();
+	for (unsigned int i = 0; i < count; i++) {
+		must_write(there[1], &c, 1);
+		if (read(back[0], &c, 1) != 1)
+			err(1, "read");
+	}
+	start = now_ns() - start;
+	close(there[1]);
+	waitpid(child, NULL, 0);
+	return start / count;
+}
+
+static uint64_t stat_loop(unsigned int count, int flags)
+{
+	struct statx stx;
+	uint64_t start;
+
+	close(must_open("file", O_CREAT | O_RDWR));
+	start = now_ns();
+	for (unsigned int i = 0; i < count; i++)
+		if (statx(AT_FDCWD, "file", flags, STATX_BASIC_STATS, &stx))
+			err(1, "statx");
+	start = now_ns() - start;
+	unlink("file");
+	return start / count;
+}
+
+static uint64_t stat_uncached(unsigned int count)
+{
+	return stat_loop(count, AT_STATX_FORCE_SYNC);
+}
+
+static uint64_t stat_warm(unsigned int count)
+{
+	return stat_loop(count, 0);
+}
+
+static uint64_t open_close(unsigned int count)
+{
+	uint64_t start;
+
+	close(must_open("file", O_CREAT | O_RDWR));
+	start = now_ns();
+	for (unsigned int i = 0; i < count; i++)
+		close(must_open("file", O_RDONLY));
+	start = now_ns() - start;
+	unlink("file");
+	return start / count;
+}
+
+/* Makes COUNT files, times that or their removal. */
+static uint64_t make_files(unsigned int count, size_t size, bool time_unlink)
+{
+	void *buf = buffer(SMALL_FILE);
+	uint64_t made, gone;
+	char name[32];
+
+	if (mkdir("files", 0755) || chdir("files"))
+		err(1, "mkdir files");
+	made = now_ns();
+	for (unsigned int i = 0; i < count; i++) {
+		int fd;
+
+		name_of(name, i);
+		fd = must_open(name, O_CREAT | O_EXCL | O_WRONLY);
+		if (size)
+			must_write(fd, buf, size);
+		close(fd);
+	}
+	made = now_ns() - made;
+	gone = now_ns();
+	for (unsigned int i = 0; i < count; i++) {
+		name_of(name, i);
+		if (unlink(name))
+			err(1, "unlink %s", name);
+	}
+	gone = now_ns() - gone;
+	if (chdir("..") || rmdir("files"))
+		err(1, "rmdir files");
+	free(buf);
+	return (time_unlink ? gone : made) / count;
+}
+
+static uint64_t create(unsigned int count)
+{
+	return make_files(count, 0, false);
+}
+
+static uint64_t create_small(unsigned int count)
+{
+	return make_files(count, SMALL_FILE, false);
+}
+
+static uint64_t unlink_files(unsigned int count)
+{
+	return make_files(count, 0, true);
+}
+
+static uint64_t rate(unsigned int mib, uint64_t ns)
+{
+	return (double)mib * MIB * 1e9 / (ns ? ns : 1);
+}
+
+static uint64_t write_file(unsigned int mib)
+{
+	void *buf = buffer(MIB);
+	uint64_t start;
+	int fd;
+
+	fd = must_open("data", O_CREAT | O_TRUNC | O_WRONLY);
+	start = now_ns();
+	for (unsigned int i = 0; i < mib; i++)
+		must_write(fd, buf, MIB);
+	start = now_ns() - start;
+	close(fd);
+	free(buf);
+	return rate(mib, start);
+}
+
+static uint64_t read_loop(unsigned int mib, size_t chunk)
+{
+	void *buf = buffer(chunk);
+	int fd = must_open("data", O_RDONLY);
+	uint64_t start = now_ns(), total = 0;
+	ssize_t n;
+
+	while ((n = read(fd, buf, chunk)) > 0)
+		total += n;
+	start = now_ns() - start;
+	if (n < 0 || total != (uint64_t)mib * MIB)
+		err(1, "read: %llu bytes", (unsigned long long)total);
+	close(fd);
+	free(buf);
+	return rate(mib, start);
+}
+
+static uint64_t seq_write(unsigned int mib)
+{
+	uint64_t r = write_file(mib);
+
+	unlink("data");
+	return r;
+}
+
+static uint64_t seq_read_cold(unsigned int mib)
+{
+	uint64_t r;
+
+	write_file(mib);
+	drop_caches();
+	r = read_loop(mib, MIB);
+	unlink("data");
+	return r;
+}
+
+static uint64_t read_cached(unsigned int mib)
+{
+	uint64_t r;
+
+	write_file(mib);
+	read_loop(mib, 128 << 10);
+	r = read_loop(mib, 128 << 10);
+	unlink("data");
+	return r;
+}
+
+/* Unpacks what $BENCH_TARBALL names; COUNT times over. */
+static uint64_t untar(unsigned int count)
+{
+	const char *tarball = getenv("BENCH_TARBALL");
+	uint64_t start = now_ns();
+	char cmd[512];
+
+	if (!tarball)
+		errx(1, "BENCH_TARBALL is not set");
+	for (unsigned int i = 0; i < count; i++) {
+		snprintf(cmd, sizeof(cmd), "mkdir u%u && tar -xf '%s' -C u%u",
+			 i, tarball, i);
+		if (system(cmd))
+			errx(1, "%s", cmd);
+	}
+	start = now_ns() - start;
+	if (system("rm -rf u[0-9]*"))
+		errx(1, "rm failed");
+	return start / count;
+}
+
+static const struct {
+	const char *name;
+	uint64_t (*run)(unsigned int count);
+} cases[] = {
+	{ "pipe",		pipe_pingpong },
+	{ "stat-uncached",	stat_uncached },
+	{ "stat-warm",		stat_warm },
+	{ "open-close",		open_close },
+	{ "create",		create },
+	{ "create-small",	create_small },
+	{ "unlink",		unlink_files },
+	{ "untar",		untar },
+	{ "write-1m",		seq_write },
+	{ "read-1m-cold",	seq_read_cold },
+	{ "read-cached",	read_cached },
+};
+
+int main(int argc, char **argv)
+{
+	if (argc != 4)
+		errx(2, "usage: bench-case CASE DIR COUNT");
+	if (chdir(argv[2]))
+		err(1, "%s", argv[2]);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned long count = strtoul(argv[3], NULL, 0);
+
+		if (strcmp(cases[i].name, argv[1]))
+			continue;
+		if (!count || count > 10000000)
+			errx(2, "count must be 1 to 10000000");
+		printf("%llu\n", (unsigned long long)cases[i].run(count));
+		return 0;
+	}
+	errx(2, "no case is called %s", argv[1]);
+}
