@@ -12,6 +12,24 @@
 
 struct fusex_conf;
 
+/*
+ * The largest node handle that fits into a file handle (MAX_HANDLE_SZ bytes)
+ * next to the node id, the generation and a word for its length.
+ */
+#define FUSEX_EXPORT_HANDLE_MAX	112
+
+/*
+ * Cookies of directory entries become positions of open directories, which
+ * cannot be negative and of which the first ones are those of . and .., see
+ * readdir.c.  The last one is what file systems use for the end.
+ */
+#define FUSEX_COOKIE_MAX	((u64)S64_MAX - 3)
+#define FUSEX_COOKIE_LAST	((u64)S64_MAX)
+
+#define FUSEX_OPEN_KNOWN	FUSEX_OPEN_STREAM
+#define FUSEX_LOCK_KNOWN	(FUSEX_LOCK_FLOCK | FUSEX_LOCK_WAIT)
+#define FUSEX_POLL_KNOWN	0x27ff	/* EPOLLIN to EPOLLRDHUP */
+
 int fusex_check_setup(const struct fusex_setup *s, u32 supported_io_modes,
 		      const char **why);
 int fusex_check_attr(const struct fusex_conf *conf,
@@ -30,15 +48,22 @@ int fusex_check_open(const struct fusex_open_out *out, const char **why);
 int fusex_check_write(const struct fusex_conf *conf,
 		      const struct fusex_write_in *in,
 		      const struct fusex_write_out *out, const char **why);
+int fusex_check_copy(const struct fusex_conf *conf,
+		     const struct fusex_copy_range_in *in,
+		     const struct fusex_write_out *out, const char **why);
 int fusex_check_lseek(const struct fusex_conf *conf,
 		      const struct fusex_lseek_in *in,
 		      const struct fusex_lseek_out *out, const char **why);
 int fusex_check_lock(const struct fusex_lock *in, const struct fusex_lock *out,
 		     const char **why);
+int fusex_check_ioctl(const struct fusex_ioctl_out *out, const char **why);
+int fusex_check_poll(const struct fusex_poll_out *out, const char **why);
 int fusex_check_statfs(const struct fusex_statfs_out *out, const char **why);
 int fusex_check_xattr(const struct fusex_xattr_in *in,
 		      const struct fusex_xattr_out *out, size_t payload,
 		      const char **why);
+int fusex_check_xlist(const char *list, size_t len, const char **why);
+int fusex_check_fileattr(const struct fusex_fileattr *out, const char **why);
 int fusex_check_link(const char *target, size_t len, const char **why);
 int fusex_check_out_header(const struct fusex_out_header *oh, size_t written,
 			   const char **why);

@@ -140,7 +140,8 @@ struct fusex_time {
  * @gid: group, likewise
  * @rdev_major: device number of a character or block device
  * @rdev_minor: likewise
- * @blksize: preferred I/O size in bytes, a power of two, 0 for the default
+ * @blksize: preferred I/O size in bytes, a power of two from 512 to
+ *	FUSEX_IO_SIZE_MAX, 0 for the default
  * @flags: attribute flags as FS_IOC_GETFLAGS reports them, of which
  *	FS_IMMUTABLE_FL, FS_APPEND_FL, FS_NOATIME_FL, FS_SYNC_FL and
  *	FS_DIRSYNC_FL are enforced by the kernel
@@ -149,8 +150,10 @@ struct fusex_time {
  * @ctime: last change of the attributes
  * @btime: creation
  * @change: counter that grows with every change of data or attributes
- * @dio_mem_align: memory alignment of O_DIRECT reported by statx, bytes
- * @dio_offset_align: file offset alignment of O_DIRECT, bytes
+ * @dio_mem_align: memory alignment of O_DIRECT reported by statx, bytes, a
+ *	power of two
+ * @dio_offset_align: file offset alignment of O_DIRECT, bytes, likewise; both
+ *	0 when the file takes no direct I/O
  * @reserved: zero
  */
 struct fusex_attr {
@@ -1005,8 +1008,8 @@ struct fusex_readdir_in {
  * @type: DT_* value
  * @flags: FUSEX_DIRENT_*
  * @ino: inode number
- * @cookie: where to go on after this record, never 0; stays valid as long as
- *	the directory is open
+ * @cookie: where to go on after this record, 1 to 2^63 - 4 or 2^63 - 1; stays
+ *	valid as long as the directory is open
  *
  * Layout: this structure, with FUSEX_DIRENT_ENTRY a struct fusex_entry and its
  * handle (padded to 8), then the name, padded to 8 with zeros.  An entry with
