@@ -129,6 +129,9 @@ struct fusex_out {
  * @got: returned: bytes of reply payload that went to the short segment or to
  *	@out_bvec
  * @error: returned: what the call came to
+ * @sent: returned: the server may have seen the request, so a call that
+ *	changes something and ended with -EINTR, -ETIMEDOUT or -ENOTCONN may or
+ *	may not have been carried out
  * @unique: returned: for tracing
  * @end: of an asynchronous call, see fusex_call_async()
  *
@@ -157,6 +160,7 @@ struct fusex_call {
 	bool interruptible;
 	bool nofs;
 	bool background;
+	bool sent;
 	size_t got;
 	int error;
 	u64 unique;
@@ -191,11 +195,24 @@ enum fusex_chan_state {
 };
 
 /*
- * req.c: what callers use.  All of it may sleep unless it says otherwise.
+ * req.c, forget.c: what callers use.  All of it may sleep unless it says
+ * otherwise.
+ *
+ * fusex_call_async() returns 0 when call->end will be called exactly once,
+ * perhaps before it returns; on an error (-ENOMEM, -ENOTCONN, -ENOSYS, -E2BIG)
+ * it never is.  call->end runs in process context without locks, in the
+ * server's thread among others: it must not wait for the server, so it drops
+ * inodes with fusex_chan_defer_iput() only.
+ *
+ * fusex_call_sure() is fusex_call() for small requests that have to reach the
+ * server even if their caller is being killed (unlocks, FLUSH): it works on a
+ * copy, which stays queued when a signal ends the wait.  No bvecs, no out
+ * segments.
  */
 int fusex_call(struct fusex_chan *chan, struct fusex_call *call);
 int fusex_call_async(struct fusex_chan *chan, struct fusex_call *call,
 		     gfp_t gfp);
+int fusex_call_sure(struct fusex_chan *chan, struct fusex_call *call);
 struct fusex_forget *fusex_forget_alloc(gfp_t gfp);
 void fusex_forget_free(struct fusex_forget *forget);
 void fusex_forget_queue(struct fusex_chan *chan, struct fusex_forget *forget,
@@ -206,11 +223,23 @@ void fusex_bad_reply(struct fusex_chan *chan, const struct fusex_call *call,
 
 /*
  * chan.c: what a super block uses.
+ *
+ * fusex_chan_from_file() returns the channel with a reference, or
+ * ERR_PTR(-EBADF) for a file that is not /dev/fusex, ERR_PTR(-EINVAL) for one
+ * that was not set up.  fusex_chan_attach() gives -EINVAL, -EBUSY (mounted
+ * already) or -ENODEV (dead).
+ *
+ * An unmount goes: fusex_chan_quiesce() (no more notifications, asynchronous
+ * calls ended, deferred iputs done; the server still answers), then
+ * kill_anon_super(), then fusex_chan_detach() (the channel is dead, forgets
+ * not yet read are dropped), then fusex_chan_put().  Both do nothing when the
+ * channel was never attached.
  */
 struct fusex_chan *fusex_chan_from_file(struct file *file);
 void fusex_chan_get(struct fusex_chan *chan);
 void fusex_chan_put(struct fusex_chan *chan);
 int fusex_chan_attach(struct fusex_chan *chan, struct super_block *sb);
+void fusex_chan_quiesce(struct fusex_chan *chan);
 void fusex_chan_detach(struct fusex_chan *chan);
 void fusex_chan_abort(struct fusex_chan *chan);
 bool fusex_chan_alive(const struct fusex_chan *chan);
@@ -218,5 +247,20 @@ u64 fusex_chan_epoch(struct fusex_chan *chan);
 u64 fusex_chan_next_epoch(struct fusex_chan *chan);
 const struct fusex_conf *fusex_chan_conf(const struct fusex_chan *chan);
 struct user_namespace *fusex_chan_user_ns(const struct fusex_chan *chan);
+void fusex_chan_defer_iput(struct fusex_chan *chan, struct inode *inode);
+const char *fusex_op_name(u32 opcode);
+
+/*
+ * The module's life, in this order (main.c): fusex_inode_cache_init(),
+ * fusex_transport_init() (caches, workqueues), fusex_sysfs_init(),
+ * fusex_super_init(), fusex_dev_init() (/dev/fusex, last: whoever can open it
+ * finds everything there); exit in reverse order.
+ */
+int fusex_transport_init(void);
+void fusex_transport_exit(void);
+int fusex_sysfs_init(void);
+void fusex_sysfs_exit(void);
+int fusex_dev_init(void);
+void fusex_dev_exit(void);
 
 #endif /* _FS_FUSEX_CHAN_H */

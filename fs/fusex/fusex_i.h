@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/fusex.h>
 #include <linux/kobject.h>
+#include <linux/llist.h>
 #include <linux/posix_acl.h>
 #include <linux/spinlock.h>
 
@@ -73,6 +74,7 @@ enum fusex_inode_bit {
  * @dio_offset_align: likewise
  * @fsflags: FS_*_FL from the server
  * @btime: creation time, when FUSEX_ATTR_BTIME
+ * @iput: link for fusex_chan_defer_iput(), no lock needed
  *
  * The generation is vfs_inode.i_generation.
  */
@@ -94,6 +96,7 @@ struct fusex_inode {
 	u32 dio_offset_align;
 	u32 fsflags;
 	struct timespec64 btime;
+	struct llist_node iput;
 };
 
 /**
