@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Serving: workers, and the thread that waits for the end.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define MIN_WORKERS		2u
+#define MAX_INITIAL_WORKERS	4u
+#define DEFAULT_MAX_WORKERS	64u
+
+static int worker_add(struct fusex_session *se);
+
+/*
+ * Reading is the only place where a worker can be cancelled, so that ending
+ * takes neither a signal handler nor a second system call per request.
+ */
+static ssize_t read_request(struct worker *w)
+{
+	ssize_t n;
+	int old;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &old);
+	n = read(w->fd, w->req->in, w->se->in_size);
+	if (n < 0)
+		n = -errno;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	return n;
+}
+
+/* Another worker, when all are busy; that it does not work out is no error. */
+static void grow(struct fusex_session *se)
+{
+	pthread_mutex_lock(&se->lock);
+	if (!se->stopping && se->nr_workers < se->max_workers)
+		(void)worker_add(se);
+	pthread_mutex_unlock(&se->lock);
+}
+
+static bool serve(struct worker *w, size_t len)
+{
+	struct fusex_session *se = w->se;
+	struct fusex_req *req = w->req;
+
+	if (atomic_fetch_sub_explicit(&se->idle, 1, memory_order_relaxed) == 1)
+		grow(se);
+	req->fd = w->fd;
+	if (req_dispatch(req, len) == REQ_DEFERRED)
+		w->req = req_hand_over(req);
+	atomic_fetch_add_explicit(&se->idle, 1, memory_order_relaxed);
+	return w->req;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	struct fusex_session *se = w->se;
+	ssize_t n;
+	int old;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	for (;;) {
+		n = read_request(w);
+		if (n >= (ssize_t)sizeof(struct fusex_in_header)) {
+			if (serve(w, (size_t)n))
+				continue;
+			return NULL;
+		}
+		if (n == -EINTR || n == -ENOENT)
+			continue;
+		break;
+	}
+	/* A test's channel ends with nothing to read. */
+	if (n == -ENODEV || (se->fake && !n))
+		atomic_store(&se->ended, true);
+	else
+		atomic_store(&se->failure, n < 0 ? (int)-n : EPROTO);
+	session_wake(se);
+	return NULL;
+}
+
+static void worker_free(struct worker *w)
+{
+	if (w->fd >= 0 && w->fd != w->se->fd)
+		close(w->fd);
+	req_free(w->req);
+	free(w);
+}
+
+/**
+ * worker_add() - start one more worker
+ * @se: session, locked
+ *
+ * The first uses the session's own descriptor.
+ *
+ * Return: 0 or -errno.
+ */
+static int worker_add(struct fusex_session *se)
+{
+	struct worker *w;
+	int ret;
+
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	w->se = se;
+	w->fd = se->nr_workers ? session_clone_fd(se) : se->fd;
+	ret = w->fd < 0 ? w->fd : 0;
+	if (!ret) {
+		w->req = req_alloc(se);
+		if (!w->req)
+			ret = -ENOMEM;
+	}
+	if (!ret) {
+		atomic_fetch_add(&se->idle, 1);
+		ret = -pthread_create(&w->thread, NULL, worker_main, w);
+		if (ret)
+			atomic_fetch_sub(&se->idle, 1);
+	}
+	if (ret) {
+		worker_free(w);
+		return ret;
+	}
+	w->next = se->workers;
+	se->workers = w;
+	se->nr_workers++;
+	return 0;
+}
+
+static int start_workers(struct fusex_session *se, unsigned int count)
+{
+	sigset_t all, old;
+	int ret = 0;
+
+	/* Inherited by the workers, and the workers that they start. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_mutex_lock(&se->lock);
+	se->stopping = false;
+	while (!ret && se->nr_workers < count)
+		ret = worker_add(se);
+	pthread_mutex_unlock(&se->lock);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (ret)
+		return session_fail(se, -ret, "cannot start a worker:");
+	return 0;
+}
+
+static void stop_workers(struct fusex_session *se)
+{
+	struct worker *w;
+
+	pthread_mutex_lock(&se->lock);
+	se->stopping = true;
+	pthread_cond_broadcast(&se->changed);
+	for (w = se->workers; w; w = w->next)
+		pthread_cancel(w->thread);
+	pthread_mutex_unlock(&se->lock);
+
+	/* Nobody is added any more, so the list can be walked unlocked. */
+	for (w = se->workers; w; w = w->next)
+		pthread_join(w->thread, NULL);
+
+	pthread_mutex_lock(&se->lock);
+	while (se->workers) {
+		w = se->workers;
+		se->workers = w->next;
+		worker_free(w);
+	}
+	se->nr_workers = 0;
+	atomic_store(&se->idle, 0);
+	pthread_mutex_unlock(&se->lock);
+}
+
+/**
+ * struct waiter - the thread that called fusex_run()
+ * @se: session
+ * @sigfd: signalfd, -1 without FUSEX_RUN_SIGNALS
+ * @unmounting: @thread was started
+ * @thread: unmounts, while this one watches for the second signal
+ * @result: what unmounting returned, valid once the thread ended
+ * @abandon: unmounting failed, or there was a second signal
+ * @old: signal mask to be restored
+ */
+struct waiter {
+	struct fusex_session	*se;
+	int			sigfd;
+	bool			unmounting;
+	pthread_t		thread;
+	int			result;
+	atomic_bool		abandon;
+	sigset_t		old;
+};
+
+static void *unmount_main(void *arg)
+{
+	struct waiter *wt = arg;
+
+	wt->result = fusex_session_unmount(wt->se);
+	if (wt->result) {
+		atomic_store(&wt->abandon, true);
+		session_wake(wt->se);
+	}
+	return NULL;
+}
+
+static void on_signal(struct waiter *wt)
+{
+	struct signalfd_siginfo info;
+
+	if (read(wt->sigfd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (!wt->unmounting && wt->se->target &&
+	    !pthread_create(&wt->thread, NULL, unmount_main, wt))
+		wt->unmounting = true;
+	else
+		atomic_store(&wt->abandon, true);
+}
+
+static int block_signals(struct waiter *wt, uint32_t flags)
+{
+	sigset_t set;
+
+	wt->sigfd = -1;
+	pthread_sigmask(SIG_SETMASK, NULL, &wt->old);
+	if (!(flags & FUSEX_RUN_SIGNALS))
+		return 0;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	wt->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (wt->sigfd >= 0)
+		return 0;
+	pthread_sigmask(SIG_SETMASK, &wt->old, NULL);
+	return session_fail(wt->se, errno, "signalfd:");
+}
+
+static void restore_signals(struct waiter *wt)
+{
+	if (wt->sigfd >= 0)
+		close(wt->sigfd);
+	pthread_sigmask(SIG_SETMASK, &wt->old, NULL);
+}
+
+static bool at_end(const struct waiter *wt)
+{
+	struct fusex_session *se = wt->se;
+
+	return atomic_load(&se->stop) || atomic_load(&se->ended) ||
+	       atomic_load(&se->failure) || atomic_load(&wt->abandon);
+}
+
+static void wait_for_end(struct waiter *wt)
+{
+	struct fusex_session *se = wt->se;
+	struct pollfd fds[] = {
+		{ .fd = se->wake_fd, .events = POLLIN },
+		{ .fd = wt->sigfd, .events = POLLIN },
+	};
+	uint64_t count;
+
+	while (!at_end(wt)) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[0].revents &&
+		    read(se->wake_fd, &count, sizeof(count)) < 0)
+			continue;
+		if (fds[1].revents)
+			on_signal(wt);
+	}
+}
+
+/*
+ * Unmounting may wait for answers that will not come any more, so when serving
+ * ends before the file system did, the channel has to be closed first.  Other
+ * threads may be answering deferred requests, so the number of the descriptor
+ * must not become that of another file; the eventfd does no harm there.
+ */
+static int finish(struct waiter *wt)
+{
+	struct fusex_session *se = wt->se;
+	int err = atomic_load(&se->failure);
+
+	atomic_store(&se->stop, false);
+	if (wt->unmounting) {
+		if (!atomic_load(&se->ended))
+			dup3(se->wake_fd, se->fd, O_CLOEXEC);
+		pthread_join(wt->thread, NULL);
+		if (wt->result)
+			return wt->result;
+	}
+	if (atomic_load(&se->ended)) {
+		free(se->target);
+		se->target = NULL;
+		return 0;
+	}
+	return err ? session_fail(se, err, "reading requests:") : 0;
+}
+
+static unsigned int initial_workers(const struct fusex_run_options *opts)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned int n = cpus > 0 ? (unsigned int)cpus : 1;
+
+	if (opts->threads)
+		return opts->threads;
+	if (n < MIN_WORKERS)
+		n = MIN_WORKERS;
+	if (n > MAX_INITIAL_WORKERS)
+		n = MAX_INITIAL_WORKERS;
+	if (opts->max_threads && n > opts->max_threads)
+		n = opts->max_threads;
+	return n;
+}
+
+static int check_options(struct fusex_session *se,
+			 const struct fusex_run_options *opts)
+{
+	if (!se->ready)
+		return session_fail(se, EINVAL, "the session is not set up");
+	if (opts->size != sizeof(*opts) || opts->flags & ~FUSEX_RUN_SIGNALS)
+		return session_fail(se, EINVAL,
+				    "options of a newer library, or size not set");
+	if (opts->max_threads && opts->threads > opts->max_threads)
+		return session_fail(se, EINVAL, "threads exceeds max_threads");
+	return 0;
+}
+
+int fusex_run(struct fusex_session *se, const struct fusex_run_options *opts)
+{
+	static const struct fusex_run_options defaults = {
+		.size	= sizeof(defaults),
+		.flags	= FUSEX_RUN_SIGNALS,
+	};
+	struct waiter wt = { .se = se };
+	unsigned int threads;
+	int ret;
+
+	if (!opts)
+		opts = &defaults;
+	ret = check_options(se, opts);
+	if (ret)
+		return ret;
+	threads = initial_workers(opts);
+	se->max_workers = opts->max_threads ? opts->max_threads :
+					      DEFAULT_MAX_WORKERS;
+	if (se->max_workers < threads)
+		se->max_workers = threads;
+
+	ret = block_signals(&wt, opts->flags);
+	if (ret)
+		return ret;
+	ret = start_workers(se, threads);
+	if (!ret)
+		wait_for_end(&wt);
+	stop_workers(se);
+	if (!ret)
+		ret = finish(&wt);
+	restore_signals(&wt);
+	return ret;
+}

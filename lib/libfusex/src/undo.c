@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Taking back what a handler did for a reply that was not delivered.
+ *
+ * When the caller of a request was killed, the kernel does not take the reply
+ * any more, and so will neither forget the nodes in it nor release the file it
+ * opened.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+static void undo_lookup(struct fusex_req *req, const struct fusex_entry *entry)
+{
+	struct fusex_forget_one one = {
+		.nodeid		= entry->nodeid,
+		.generation	= entry->generation,
+		.nlookup	= 1,
+	};
+
+	if (entry->nodeid && req->se->ops.forget)
+		req->se->ops.forget(req, &one, 1);
+}
+
+static void undo_open(struct fusex_req *req, const struct fusex_node *node,
+		      uint64_t fh, uint32_t flags)
+{
+	struct fusex_release_in in = { .fh = fh, .flags = flags };
+
+	if (req->se->ops.release)
+		(void)req->se->ops.release(req, node, &in);
+}
+
+static void undo_create(struct fusex_req *req, const struct fusex_entry *entry)
+{
+	const unsigned char *p = (const unsigned char *)entry +
+				 offsetof(struct fusex_entry_reply, handle);
+	const struct fusex_make_in *in = req->arg;
+	struct fusex_open_out open;
+	struct fusex_node node = {
+		.nodeid		= entry->nodeid,
+		.generation	= entry->generation,
+		.handle_len	= entry->handle_len,
+		.handle		= p + sizeof(open),
+	};
+
+	memcpy(&open, p, sizeof(open));
+	undo_open(req, &node, open.fh, in->open_flags);
+	undo_lookup(req, entry);
+}
+
+static void undo_readdir(struct fusex_req *req)
+{
+	const unsigned char *p = req->dir.buf;
+	const unsigned char *end = p + req->dir.used;
+	const struct fusex_dirent *d;
+
+	for (; p < end; p += d->reclen) {
+		d = (const void *)p;
+		if (d->flags & FUSEX_DIRENT_ENTRY)
+			undo_lookup(req, (const void *)(d + 1));
+	}
+}
+
+/**
+ * req_undo() - the kernel did not take a reply
+ * @req: request
+ * @reply: the reply's result structure
+ */
+void req_undo(struct fusex_req *req, const void *reply)
+{
+	const struct fusex_open_in *in = req->arg;
+	const struct fusex_open_out *open = reply;
+
+	switch (req->op->kind) {
+	case REPLY_ENTRY:
+		undo_lookup(req, reply);
+		break;
+	case REPLY_CREATE:
+		undo_create(req, reply);
+		break;
+	case REPLY_OPEN:
+		undo_open(req, &req->node, open->fh, in->flags);
+		break;
+	case REPLY_DIR:
+		undo_readdir(req);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Unmounting, and only what we mounted.
+ *
+ * The path of the mount point alone does not say that the mount there is ours,
+ * so the list of mounts is asked, which sends no request to the server as
+ * opening the path might.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+/**
+ * mount_id_of_fd() - the kernel's number of a mount
+ * @fd: any descriptor of a file on it
+ *
+ * Return: the number, -1 when it cannot be found out.
+ */
+long mount_id_of_fd(int fd)
+{
+	char path[64], *line = NULL;
+	size_t size = 0;
+	long id = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	while (id < 0 && getline(&line, &size, f) > 0)
+		if (!strncmp(line, "mnt_id:", 7))
+			id = strtol(line + 7, NULL, 10);
+	free(line);
+	fclose(f);
+	return id;
+}
+
+/* Undoes the octal escapes of /proc/self/mountinfo. */
+static void unescape(char *s)
+{
+	char *out = s;
+
+	for (; *s; s++) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' &&
+		    s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
+					(s[3] - '0'));
+			s += 3;
+		} else {
+			*out++ = *s;
+		}
+	}
+	*out = '\0';
+}
+
+/**
+ * mounted_on() - read one line of /proc/self/mountinfo
+ * @line: the line, changed
+ * @id: returned: number of the mount
+ *
+ * Return: the path it is mounted on, in @line; NULL for a strange line.
+ */
+static char *mounted_on(char *line, long *id)
+{
+	char *field, *rest = line;
+	int i;
+
+	/* number, parent's number, device, path in the file system, path */
+	for (i = 0; i < 5; i++) {
+		field = strsep(&rest, " ");
+		if (!field)
+			return NULL;
+		if (i == 0)
+			*id = strtol(field, NULL, 10);
+	}
+	unescape(field);
+	return field;
+}
+
+enum mount_state {
+	MOUNT_GONE,
+	MOUNT_COVERED,
+	MOUNT_ON_TOP,
+};
+
+/* Later lines of mountinfo cover earlier ones with the same path. */
+static int find_mount(const struct fusex_session *se, enum mount_state *state)
+{
+	char *line = NULL, *path;
+	size_t size = 0;
+	FILE *f;
+	long id = -1;
+
+	f = fopen("/proc/self/mountinfo", "re");
+	if (!f)
+		return -errno;
+	while (getline(&line, &size, f) > 0) {
+		path = mounted_on(line, &id);
+		if (!path || strcmp(path, se->target))
+			continue;
+		if (id == se->mnt_id)
+			*state = MOUNT_ON_TOP;
+		else if (*state == MOUNT_ON_TOP)
+			*state = MOUNT_COVERED;
+	}
+	free(line);
+	fclose(f);
+	return 0;
+}
+
+int fusex_session_unmount(struct fusex_session *se)
+{
+	enum mount_state state = MOUNT_GONE;
+	int ret;
+
+	if (!se->target)
+		return session_fail(se, EINVAL, "the session is not mounted");
+	ret = find_mount(se, &state);
+	if (ret)
+		return session_fail(se, -ret, "/proc/self/mountinfo:");
+	if (state == MOUNT_GONE)
+		return 0;
+	if (state == MOUNT_COVERED)
+		return session_fail(se, EBUSY,
+				    "cannot unmount %s: something else is mounted on top of it",
+				    se->target);
+	if (umount2(se->target, MNT_DETACH | UMOUNT_NOFOLLOW) &&
+	    errno != EINVAL)
+		return session_fail(se, errno, "cannot unmount %s:",
+				    se->target);
+	return 0;
+}
+
+/**
+ * session_forget_mount() - unmount if it is mounted still, for the last time
+ * @se: session whose channel is closed
+ *
+ * There is nobody to tell when it fails: the mount stays, dead.
+ */
+void session_forget_mount(struct fusex_session *se)
+{
+	if (!se->target)
+		return;
+	(void)fusex_session_unmount(se);
+	free(se->target);
+	se->target = NULL;
+}
