@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/fusex.h>
 #include <linux/kobject.h>
+#include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
@@ -169,13 +170,13 @@ struct fusex_call {
 
 /**
  * struct fusex_forget - a FORGET that is always ready to be sent
- * @next: queue link
+ * @link: queue link
  * @one: what to send
  *
  * Allocated with the inode so that eviction cannot fail.
  */
 struct fusex_forget {
-	struct fusex_forget *next;
+	struct llist_node link;
 	struct fusex_forget_one one;
 };
 
