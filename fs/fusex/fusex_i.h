@@ -21,21 +21,31 @@ struct fusex_io_ops;
 /**
  * struct fusex_sb - s_fs_info of a super block
  * @chan: the channel, a reference is held
- * @conf: fusex_chan_conf(@chan)
+ * @conf: fusex_chan_conf(@chan); not for RCU walks, which may outlive it
  * @sb: the super block
  * @allow_other: users other than the mounter's may use the mount
- * @user_ns: namespace of the mounter
+ * @attached: the channel is this super block's (kill_sb)
+ * @server_perm: FUSEX_F_SERVER_PERM is in force
+ * @user_ns: namespace of the mounter, held by @sb
  * @owner: fsuid of the mounter, compared unless @allow_other
  * @owner_gid: likewise
+ * @lost_epoch: a reply whose call noted an older epoch may describe an inode
+ *	as it was before a change that the kernel no longer remembers, because
+ *	the inode was evicted or was not known when the change was notified
+ * @rcu: path walks under RCU look at it
  */
 struct fusex_sb {
 	struct fusex_chan *chan;
 	const struct fusex_conf *conf;
 	struct super_block *sb;
 	bool allow_other;
+	bool attached;
+	bool server_perm;
 	struct user_namespace *user_ns;
 	kuid_t owner;
 	kgid_t owner_gid;
+	atomic64_t lost_epoch;
+	struct rcu_head rcu;
 };
 
 /* Bits of fusex_inode.state. */
@@ -68,8 +78,11 @@ enum fusex_inode_bit {
  * @nlookup: entry replies that named it since it was made
  * @epoch: fusex_chan_next_epoch() of the kernel's last change; a reply whose
  *	call noted an older epoch says nothing about the attributes
+ * @names_epoch: fusex_chan_next_epoch() of the last notification about a name
+ *	in this directory; an older reply about a name may be outdated
  * @attr_expires: jiffies64 when cached attributes expire (remote), 0 expired
  * @attr_mask: FUSEX_ATTR_* that are known; BTIME, FLAGS, DIO matter
+ * @blksize: preferred I/O size from the server, bytes, 0 for the default
  * @dio_mem_align: from the server, bytes, 0 unless FUSEX_ATTR_DIO
  * @dio_offset_align: likewise
  * @fsflags: FS_*_FL from the server
@@ -90,8 +103,10 @@ struct fusex_inode {
 	unsigned long state;
 	u64 nlookup;
 	u64 epoch;
+	u64 names_epoch;
 	u64 attr_expires;
 	u32 attr_mask;
+	u32 blksize;
 	u32 dio_mem_align;
 	u32 dio_offset_align;
 	u32 fsflags;
@@ -187,8 +202,10 @@ struct fusex_attr_reply {
  *	stale; 0 or error
  * @revalidate: may the name still be used?  As d_revalidate of a name whose
  *	directory has this table
- * @entry_made: note how long a dentry may be used (d_fsdata or d_time)
+ * @entry_made: note how long a dentry may be used, nanoseconds
+ * @entry_expire: the name must be asked for again before it is used again
  * @dentry_ops: the table's dentry operations
+ * @i_flags: S_* that inodes of the table always have
  */
 struct fusex_attr_ops {
 	int (*getattr)(struct mnt_idmap *idmap, const struct path *path,
@@ -208,7 +225,9 @@ struct fusex_attr_ops {
 	int (*revalidate)(struct inode *dir, const struct qstr *name,
 			  struct dentry *dentry, unsigned int flags);
 	void (*entry_made)(struct dentry *dentry, u64 valid);
+	void (*entry_expire)(struct dentry *dentry);
 	const struct dentry_operations *dentry_ops;
+	unsigned int i_flags;
 };
 
 extern const struct fusex_attr_ops fusex_attr_local;
@@ -236,8 +255,14 @@ void fusex_attr_changed(struct inode *inode);
 void fusex_attr_uncertain(struct inode *inode);
 void fusex_fill_stat(struct mnt_idmap *idmap, struct inode *inode,
 		     struct kstat *stat, u32 mask);
-int fusex_setattr_send(struct inode *inode, const struct iattr *attr,
+void fusex_setattr_fill(struct mnt_idmap *idmap, struct inode *inode,
+			const struct iattr *attr, struct fusex_setattr_in *in);
+int fusex_setattr_send(struct inode *inode, const struct fusex_setattr_in *in,
 		       struct fusex_attr_out *out, u64 *epoch);
+bool fusex_attr_modes_idmappable(const struct fusex_conf *conf);
+const struct dentry_operations *
+fusex_attr_dentry_ops(const struct fusex_conf *conf);
+void fusex_attr_links(struct inode *inode, u32 did);
 int fusex_setattr_common(struct mnt_idmap *idmap, struct dentry *dentry,
 			 struct iattr *attr);
 struct timespec64 fusex_time_to_ts(const struct fusex_time *t);
@@ -262,7 +287,12 @@ void fusex_super_exit(void);
  */
 struct inode *fusex_iget(struct super_block *sb, const struct fusex_entry *e,
 			 const void *handle, u64 epoch);
+struct inode *fusex_iget_did(struct super_block *sb,
+			     const struct fusex_entry *e, const void *handle,
+			     u64 epoch, u32 did);
 struct inode *fusex_ifind(struct super_block *sb, u64 nodeid, u32 generation);
+void fusex_forget_unborn(struct super_block *sb, u64 nodeid, u32 generation);
+void fusex_note_lost(struct super_block *sb, u64 epoch);
 struct inode *fusex_alloc_inode(struct super_block *sb);
 void fusex_free_inode(struct inode *inode);
 void fusex_evict_inode(struct inode *inode);
@@ -270,6 +300,20 @@ int fusex_write_inode(struct inode *inode, struct writeback_control *wbc);
 void fusex_inode_gone(struct inode *inode);
 int fusex_inode_cache_init(void);
 void fusex_inode_cache_exit(void);
+
+/**
+ * struct fusex_node_reply - a reply that names a node
+ * @out: the node, and its directory
+ * @open: in replies to CREATE and TMPFILE
+ * @handle: the node's
+ * @epoch: fusex_chan_epoch() from before the request was queued
+ */
+struct fusex_node_reply {
+	struct fusex_entry_out out;
+	struct fusex_open_out open;
+	u8 handle[FUSEX_HANDLE_MAX];
+	u64 epoch;
+};
 
 /*
  * namei.c: inode operations both tables use
@@ -296,8 +340,40 @@ int fusex_rename(struct mnt_idmap *idmap, struct inode *olddir,
 		 struct dentry *newdentry, unsigned int flags);
 const char *fusex_get_link(struct dentry *dentry, struct inode *inode,
 			   struct delayed_call *done);
+const char *fusex_get_link_kept(struct dentry *dentry, struct inode *inode,
+				struct delayed_call *done);
 int fusex_lookup_entry(struct inode *dir, const struct qstr *name,
 		       struct fusex_entry_out *out, void *handle, u64 *epoch);
+int fusex_entry_call(struct inode *dir, struct fusex_call *call,
+		     struct fusex_node_reply *r, u32 mode, bool open);
+struct dentry *fusex_splice(struct inode *dir, struct inode *inode,
+			    struct dentry *dentry, u64 valid, u64 epoch);
+
+/**
+ * struct fusex_make - an object about to be made
+ * @in: argument structure of the request
+ * @acl: its access ACL, inherited, or NULL
+ * @default_acl: its default ACL, inherited, or NULL
+ * @records: padding to a multiple of 8, then struct fusex_xattr_rec records;
+ *	NULL for none
+ * @records_len: bytes of @records
+ */
+struct fusex_make {
+	struct fusex_make_in in;
+	struct posix_acl *acl;
+	struct posix_acl *default_acl;
+	void *records;
+	size_t records_len;
+};
+
+/*
+ * make.c: what a new object is born with
+ */
+int fusex_make_prepare(struct fusex_make *m, struct mnt_idmap *idmap,
+		       struct inode *dir, struct dentry *dentry, umode_t mode,
+		       u32 name_len, u32 target_len);
+void fusex_make_inherited(struct inode *inode, const struct fusex_make *m);
+void fusex_make_release(struct fusex_make *m);
 
 /*
  * file.c: open files, whatever their data path
@@ -340,7 +416,7 @@ void fusex_poll_notify(struct fusex_chan *chan, u64 kh);
 extern const struct export_operations fusex_export_ops;
 
 /*
- * notify.c calls these with the super block pinned; they may sleep but never
+ * inval.c: notify.c calls these with the super block pinned; they may sleep but never
  * wait for a reply of the server, whose thread they run in.
  */
 int fusex_notify_inode(struct super_block *sb,
