@@ -32,6 +32,7 @@ struct fusex_io_ops;
  * @lost_epoch: a reply whose call noted an older epoch may describe an inode
  *	as it was before a change that the kernel no longer remembers, because
  *	the inode was evicted or was not known when the change was notified
+ * @io_late: works of fusex_io_later() that are not done
  * @rcu: path walks under RCU look at it
  */
 struct fusex_sb {
@@ -45,6 +46,7 @@ struct fusex_sb {
 	kuid_t owner;
 	kgid_t owner_gid;
 	atomic64_t lost_epoch;
+	atomic_t io_late;
 	struct rcu_head rcu;
 };
 
@@ -87,6 +89,11 @@ enum fusex_inode_bit {
  * @dio_offset_align: likewise
  * @fsflags: FS_*_FL from the server
  * @btime: creation time, when FUSEX_ATTR_BTIME
+ * @writers: struct fusex_file open for writing that writeback may use
+ * @stale_seq: invalidations that could not drop all they should
+ * @settled_seq: @stale_seq when the rest had been dropped
+ * @stale_start: first byte of what is left to be dropped
+ * @stale_end: last byte of it
  * @iput: link for fusex_chan_defer_iput(), no lock needed
  *
  * The generation is vfs_inode.i_generation.
@@ -111,6 +118,11 @@ struct fusex_inode {
 	u32 dio_offset_align;
 	u32 fsflags;
 	struct timespec64 btime;
+	struct list_head writers;
+	u32 stale_seq;
+	u32 settled_seq;
+	loff_t stale_start;
+	loff_t stale_end;
 	struct llist_node iput;
 };
 
@@ -118,6 +130,7 @@ struct fusex_inode {
  * struct fusex_file - private_data of an open file the server knows about
  * @fh: the server's name for it
  * @flags: FUSEX_OPEN_*
+ * @writer: link in fusex_inode.writers
  * @kh: names the file in FUSEX_NOTIFY_POLL, 0 until it is polled
  * @kh_node: link in poll.c's table
  * @poll_wait: pollers to wake
@@ -128,6 +141,7 @@ struct fusex_inode {
 struct fusex_file {
 	u64 fh;
 	u32 flags;
+	struct list_head writer;
 	u64 kh;
 	struct hlist_node kh_node;
 	wait_queue_head_t poll_wait;
@@ -206,6 +220,7 @@ struct fusex_attr_reply {
  * @entry_expire: the name must be asked for again before it is used again
  * @dentry_ops: the table's dentry operations
  * @i_flags: S_* that inodes of the table always have
+ * @append_flags: FUSEX_WRITE_* of a write at the end of the file
  */
 struct fusex_attr_ops {
 	int (*getattr)(struct mnt_idmap *idmap, const struct path *path,
@@ -228,6 +243,7 @@ struct fusex_attr_ops {
 	void (*entry_expire)(struct dentry *dentry);
 	const struct dentry_operations *dentry_ops;
 	unsigned int i_flags;
+	u32 append_flags;
 };
 
 extern const struct fusex_attr_ops fusex_attr_local;

@@ -13,6 +13,8 @@
 
 /**
  * struct fusex_io_ops - data hooks that VFS has no slot for
+ * @opened: @file was opened and the server, if it wants to know, agreed: set
+ *	its FMODE_*; cannot fail.  NULL for nothing to do
  * @setsize_begin: the size is about to become @size: make cached data agree
  *	with the server before SETATTR is sent (zero the tail, write back).
  *	i_rwsem and the invalidate lock are held; 0 or an error that stops it
@@ -22,10 +24,10 @@
  * @write_back: make the server know all cached data of the range and return
  *	the first error; waits for it
  * @evict: the inode goes; called after truncate_inode_pages_final()
- * @large_folios: highest folio order as a power of two of PAGE_SIZE is the
- *	kernel's choice when set
+ * @large_folios: the page cache may use folios of any order
  */
 struct fusex_io_ops {
+	void (*opened)(struct inode *inode, struct file *file);
 	int (*setsize_begin)(struct inode *inode, loff_t size);
 	void (*setsize_end)(struct inode *inode, loff_t oldsize, loff_t size);
 	int (*invalidate)(struct inode *inode, loff_t start, loff_t end);
@@ -48,20 +50,58 @@ struct fusex_io_table {
 
 extern const struct fusex_io_table fusex_io_plain;
 
-/* io.c: the setter and what modes share */
+/* io.c: the setter, and single requests */
 void fusex_inode_set_io(struct inode *inode, u8 mode);
 bool fusex_io_mode_supported(u8 mode);
 extern const struct fusex_io_ops fusex_io_none;
+bool fusex_io_uncertain(const struct fusex_call *call);
+u32 fusex_io_flags(const struct kiocb *iocb);
+void fusex_read_arg(struct fusex_read_in *in, struct file *file, loff_t pos,
+		    size_t len);
+int fusex_write_reply(struct inode *inode, struct fusex_call *call, u64 epoch,
+		      u32 did);
+ssize_t fusex_read_send(struct inode *inode, struct file *file, loff_t pos,
+			const struct bio_vec *bvec, size_t skip, size_t len);
+ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
+			 const struct bio_vec *bvec, size_t skip, size_t len,
+			 u32 open_flags, u32 write_flags);
+int fusex_io_dio_wait(struct inode *inode);
+void fusex_io_later(struct inode *inode, struct work_struct *work);
+void fusex_io_later_done(struct inode *inode);
+void fusex_io_drain(struct super_block *sb);
+
+/* io_range.c: operations on ranges of a file, the same in every mode */
 loff_t fusex_llseek(struct file *file, loff_t offset, int whence);
 long fusex_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
 ssize_t fusex_copy_file_range(struct file *in, loff_t pos_in, struct file *out,
 			      loff_t pos_out, size_t len, unsigned int flags);
 loff_t fusex_remap_file_range(struct file *in, loff_t pos_in, struct file *out,
 			      loff_t pos_out, loff_t len, unsigned int flags);
-ssize_t fusex_read_send(struct inode *inode, struct file *file, loff_t pos,
-			const struct bio_vec *bvec, size_t skip, size_t len);
-ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
-			 const struct bio_vec *bvec, size_t skip, size_t len,
-			 u32 open_flags, u32 write_flags);
+
+/* io_cache.c: the page cache, for the modes that have one */
+void fusex_cache_readahead(struct readahead_control *rac);
+int fusex_cache_read_folio(struct file *file, struct folio *folio);
+int fusex_cache_writepages(struct address_space *mapping,
+			   struct writeback_control *wbc);
+int fusex_cache_mmap_prepare(struct vm_area_desc *desc);
+int fusex_cache_fsync(struct file *file, loff_t start, loff_t end,
+		      int datasync);
+int fusex_cache_release(struct inode *inode, struct file *file);
+void fusex_cache_opened(struct inode *inode, struct file *file);
+int fusex_cache_setsize_begin(struct inode *inode, loff_t size);
+void fusex_cache_setsize_end(struct inode *inode, loff_t oldsize, loff_t size);
+int fusex_cache_invalidate(struct inode *inode, loff_t start, loff_t end);
+int fusex_cache_write_back(struct inode *inode, loff_t start, loff_t end);
+int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end,
+		     bool wait);
+int fusex_cache_settle(struct inode *inode, bool nowait);
+int fusex_cache_zero_tail(struct inode *inode, loff_t from, loff_t to);
+struct folio *fusex_cache_lock_folio(struct address_space *mapping, loff_t pos,
+				     size_t len);
+size_t fusex_io_room(u32 max, size_t bytes, loff_t end, loff_t pos, size_t len);
+
+/* io_user.c: requests straight from and to the memory of the caller */
+ssize_t fusex_user_read(struct kiocb *iocb, struct iov_iter *to);
+ssize_t fusex_user_write(struct kiocb *iocb, struct iov_iter *from);
 
 #endif /* _FS_FUSEX_IO_H */

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The setter of the data tables, and what every mode needs to send a request
+ * about data.  This file and nothing else knows which mode an inode has.
+ */
+#include <linux/bvec.h>
+#include <linux/fs.h>
+#include <linux/pagemap.h>
+#include <linux/wait_bit.h>
+#include <linux/workqueue.h>
+
+#include "io.h"
+#include "validate.h"
+
+/* A mode without a table is one this kernel lacks. */
+static const struct fusex_io_table *const fusex_io_tables[FUSEX_IO_NR] = {
+	[FUSEX_IO_PLAIN]	= &fusex_io_plain,
+};
+
+/**
+ * fusex_io_mode_supported - may the setup call name this mode?
+ * @mode: enum fusex_io_mode, unchecked
+ *
+ * Context: any.
+ * Return: true if inodes can be given the mode.
+ */
+bool fusex_io_mode_supported(u8 mode)
+{
+	return mode < FUSEX_IO_NR && fusex_io_tables[mode];
+}
+
+static int fusex_none_setsize_begin(struct inode *inode, loff_t size)
+{
+	return 0;
+}
+
+static void fusex_none_setsize_end(struct inode *inode, loff_t oldsize,
+				   loff_t size)
+{
+}
+
+static int fusex_none_range(struct inode *inode, loff_t start, loff_t end)
+{
+	return 0;
+}
+
+/* Hooks of inodes that have no data of their own. */
+const struct fusex_io_ops fusex_io_none = {
+	.setsize_begin	= fusex_none_setsize_begin,
+	.setsize_end	= fusex_none_setsize_end,
+	.invalidate	= fusex_none_range,
+	.write_back	= fusex_none_range,
+};
+
+static void fusex_set_io_regular(struct inode *inode, u8 mode)
+{
+	const struct fusex_io_table *table;
+
+	if (mode == FUSEX_IO_DEFAULT)
+		mode = fusex_conf_of(inode)->io_mode;
+	/* Entries are checked before they get here. */
+	if (WARN_ON_ONCE(!fusex_io_mode_supported(mode)))
+		mode = FUSEX_IO_PLAIN;
+	table = fusex_io_tables[mode];
+	inode->i_fop = table->fops;
+	inode->i_mapping->a_ops = table->aops;
+	fusex_i(inode)->io = table->io;
+	if (table->io->large_folios)
+		mapping_set_large_folios(inode->i_mapping);
+	/* A block larger than a page could not be cached page by page. */
+	if (inode->i_blkbits > PAGE_SHIFT)
+		inode->i_blkbits = PAGE_SHIFT;
+}
+
+/**
+ * fusex_inode_set_io - decide how the data of an inode moves
+ * @inode: new, type and i_rdev are set, not visible to others yet
+ * @mode: enum fusex_io_mode of its entry, checked; of no meaning unless the
+ *	inode is a regular file
+ *
+ * Called exactly once for an inode.
+ *
+ * Context: any.
+ */
+void fusex_inode_set_io(struct inode *inode, u8 mode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	INIT_LIST_HEAD(&fi->writers);
+	fi->io = &fusex_io_none;
+	switch (inode->i_mode & S_IFMT) {
+	case S_IFREG:
+		fusex_set_io_regular(inode, mode);
+		break;
+	case S_IFDIR:
+		inode->i_fop = &fusex_dir_fops;
+		break;
+	case S_IFLNK:
+		break;
+	default:
+		init_special_inode(inode, inode->i_mode, inode->i_rdev);
+	}
+}
+
+/**
+ * fusex_io_uncertain - may the server have done what the caller gave up on?
+ * @call: a call that changes something, ended
+ *
+ * Context: any.
+ * Return: true if the kernel cannot know; see fusex_attr_uncertain().
+ */
+bool fusex_io_uncertain(const struct fusex_call *call)
+{
+	if (!call->sent)
+		return false;
+	switch (call->error) {
+	case -EINTR:
+	case -ERESTARTSYS:
+	case -ETIMEDOUT:
+	case -ENOTCONN:
+	case -EFSCORRUPTED:
+		return true;
+	}
+	return false;
+}
+
+/**
+ * fusex_io_flags - O_* flags of a read or write as the server is told them
+ * @iocb: the operation
+ *
+ * Context: any.
+ * Return: flags of the open file with RWF_DSYNC, RWF_SYNC and RWF_APPEND of
+ * this one operation folded in.
+ */
+u32 fusex_io_flags(const struct kiocb *iocb)
+{
+	u32 flags = iocb->ki_filp->f_flags;
+
+	if (iocb->ki_flags & IOCB_SYNC)
+		flags |= O_SYNC;
+	else if (iocb->ki_flags & IOCB_DSYNC)
+		flags |= O_DSYNC;
+	if (iocb->ki_flags & IOCB_APPEND)
+		flags |= O_APPEND;
+	else
+		flags &= ~O_APPEND;
+	return flags;
+}
+
+/**
+ * fusex_read_arg - fill the argument of READ
+ * @in: to be filled
+ * @file: open file of the caller, or NULL when there is none
+ * @pos: where, bytes
+ * @len: how much, at most fusex_conf.max_read
+ *
+ * Context: any.
+ */
+void fusex_read_arg(struct fusex_read_in *in, struct file *file, loff_t pos,
+		    size_t len)
+{
+	*in = (struct fusex_read_in) {
+		.fh	= fusex_fh(file),
+		.offset	= pos,
+		.size	= len,
+		.flags	= file ? file->f_flags : 0,
+	};
+}
+
+/**
+ * fusex_read_send - read file data with one request
+ * @inode: the file
+ * @file: open file of the caller, or NULL
+ * @pos: where, bytes
+ * @bvec: memory to fill
+ * @skip: bytes of the first segment to pass over
+ * @len: bytes wanted, at most fusex_conf.max_read
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: bytes read, fewer than @len at the end of the file, or an error.
+ */
+ssize_t fusex_read_send(struct inode *inode, struct file *file, loff_t pos,
+			const struct bio_vec *bvec, size_t skip, size_t len)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	u64 epoch = fusex_chan_epoch(chan);
+	struct fusex_read_in in;
+	struct fusex_call call = {
+		.op		= FUSEX_OP_READ,
+		.node		= inode,
+		.arg		= &in,
+		.arg_len	= sizeof(in),
+		.out_bvec	= bvec,
+		.out_skip	= skip,
+		.out_bytes	= len,
+	};
+	int err;
+
+	fusex_read_arg(&in, file, pos, len);
+	err = fusex_call(chan, &call);
+	if (err)
+		return err;
+	/* Less than there was: what is known of the size may be too old. */
+	if (call.got < len)
+		fusex_attr_apply(inode, &(struct fusex_attr_reply) {
+			.epoch = epoch,
+		});
+	return call.got;
+}
+
+/**
+ * fusex_write_reply - check and take what the server says about a WRITE
+ * @inode: the file
+ * @call: ended; its argument is a struct fusex_write_in and its first reply
+ *	segment a struct fusex_write_out
+ * @epoch: fusex_chan_epoch() noted before it was queued
+ * @did: FUSEX_DID_* for the attributes
+ *
+ * Context: process, does not wait for the server.
+ * Return: bytes the server took, at least 1, or the error of the call.
+ */
+int fusex_write_reply(struct inode *inode, struct fusex_call *call, u64 epoch,
+		      u32 did)
+{
+	const struct fusex_write_in *in = call->arg;
+	const struct fusex_write_out *out = call->out[0].base;
+	const char *why;
+
+	if (!call->error) {
+		call->error = fusex_check_write(fusex_conf_of(inode), in, out,
+						&why);
+		if (call->error)
+			fusex_bad_reply(fusex_chan_of(inode), call, why);
+	}
+	if (call->error) {
+		if (fusex_io_uncertain(call))
+			fusex_attr_uncertain(inode);
+		return call->error;
+	}
+	fusex_attr_apply(inode, &(struct fusex_attr_reply) {
+		.attr	= &out->attr,
+		.valid	= out->attr_valid,
+		.epoch	= epoch,
+		.did	= did,
+	});
+	return out->written;
+}
+
+/**
+ * fusex_write_send - write file data with one request
+ * @inode: the file
+ * @file: open file of the caller
+ * @pos: where, bytes; returns where the data went
+ * @bvec: the data
+ * @skip: bytes of the first segment to pass over
+ * @len: bytes, at most fusex_conf.max_write
+ * @open_flags: fusex_io_flags()
+ * @write_flags: FUSEX_WRITE_*
+ *
+ * Context: process, sleeps on the server, killable.  i_rwsem is held.
+ * Return: bytes written, at least 1, or an error.
+ */
+ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
+			 const struct bio_vec *bvec, size_t skip, size_t len,
+			 u32 open_flags, u32 write_flags)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	u64 epoch = fusex_chan_epoch(chan);
+	struct fusex_write_in in = {
+		.fh		= fusex_fh(file),
+		.offset		= *pos,
+		.size		= len,
+		.flags		= open_flags,
+		.write_flags	= write_flags,
+	};
+	struct fusex_write_out out;
+	struct fusex_call call = {
+		.op		= FUSEX_OP_WRITE,
+		.node		= inode,
+		.arg		= &in,
+		.arg_len	= sizeof(in),
+		.in_bvec	= bvec,
+		.in_skip	= skip,
+		.in_bytes	= len,
+		.out[0]		= { &out, sizeof(out) },
+	};
+	int ret;
+
+	fusex_call(chan, &call);
+	ret = fusex_write_reply(inode, &call, epoch,
+				FUSEX_DID_MTIME | FUSEX_DID_CTIME);
+	if (ret > 0)
+		*pos = out.offset;
+	return ret;
+}
+
+/**
+ * fusex_io_dio_wait - wait until no request moves data from or to programs
+ * @inode: the file, i_rwsem is held, so that no new one starts
+ *
+ * Context: process, sleeps on the server, interruptible.
+ * Return: 0, or -ERESTARTSYS.
+ */
+int fusex_io_dio_wait(struct inode *inode)
+{
+	lockdep_assert_held(&inode->i_rwsem);
+	inode_dio_wait_interruptible(inode);
+	return atomic_read(&inode->i_dio_count) ? -ERESTARTSYS : 0;
+}
+
+/**
+ * fusex_io_later - do something that may wait for the server, later
+ * @inode: kept until the work is done
+ * @work: ends with fusex_io_later_done()
+ *
+ * For what must not be done where we are: in the server's own context, or in a
+ * task that has been killed.
+ *
+ * Context: any that holds a reference to the inode.
+ */
+void fusex_io_later(struct inode *inode, struct work_struct *work)
+{
+	ihold(inode);
+	atomic_inc(&fusex_sb(inode->i_sb)->io_late);
+	queue_work(system_dfl_wq, work);
+}
+
+/**
+ * fusex_io_later_done - the end of a work function
+ * @inode: as given to fusex_io_later(), not to be used afterwards
+ *
+ * Context: workqueue.
+ */
+void fusex_io_later_done(struct inode *inode)
+{
+	struct fusex_sb *fsb = fusex_sb(inode->i_sb);
+
+	iput(inode);
+	if (atomic_dec_and_test(&fsb->io_late))
+		wake_up_var(&fsb->io_late);
+}
+
+/**
+ * fusex_io_drain - wait until nothing is left to be done later
+ * @sb: being unmounted, no file of it is open any more
+ *
+ * Context: process, sleeps on the server.
+ */
+void fusex_io_drain(struct super_block *sb)
+{
+	struct fusex_sb *fsb = fusex_sb(sb);
+
+	wait_var_event(&fsb->io_late, !atomic_read(&fsb->io_late));
+}

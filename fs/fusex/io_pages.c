@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Filling the page cache from the server and writing it back: fs/iomap looks
+ * after folios, this file makes requests of what it hands over.
+ *
+ * A request collects ranges of folios that follow each other in the file.  It
+ * owns the locked (reading) or under-writeback (writing) state of its ranges
+ * until it ends, which happens in the server's context: nothing here waits
+ * for the server there.
+ */
+#include <linux/bvec.h>
+#include <linux/iomap.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <linux/writeback.h>
+
+#include "io.h"
+#include "validate.h"
+
+/* Folios one request can name: more only matters if they are small. */
+#define FUSEX_PAGES_MAX		256u
+
+/**
+ * struct fusex_pages - a READ or WRITE of folios, in the making or sent
+ * @call: the request
+ * @rd: its argument when reading
+ * @wr: its argument when writing
+ * @out: the reply when writing
+ * @inode: the file; kept by the state of the folios
+ * @epoch: fusex_chan_epoch() when it was sent
+ * @pos: where it begins, bytes
+ * @bytes: bytes of all segments
+ * @size: bytes of them inside the file, the others are not sent
+ * @nr: segments
+ * @max: room for segments
+ * @bv: segments
+ */
+struct fusex_pages {
+	struct fusex_call call;
+	union {
+		struct fusex_read_in rd;
+		struct fusex_write_in wr;
+	};
+	struct fusex_write_out out;
+	struct inode *inode;
+	u64 epoch;
+	loff_t pos;
+	size_t bytes;
+	size_t size;
+	unsigned int nr;
+	unsigned int max;
+	struct bio_vec bv[] __counted_by(max);
+};
+
+/**
+ * fusex_io_room - how much of a range may be added to a request
+ * @max: bytes a request may have
+ * @bytes: bytes it has
+ * @end: where it ends, bytes; of no meaning when it is empty
+ * @pos: where the range begins
+ * @len: its bytes
+ *
+ * Context: any.
+ * Return: bytes, 0 if the request has to be sent first.
+ */
+size_t fusex_io_room(u32 max, size_t bytes, loff_t end, loff_t pos, size_t len)
+{
+	if (bytes && (end != pos || bytes >= max))
+		return 0;
+	return min_t(size_t, len, max - bytes);
+}
+
+static struct fusex_pages *fusex_pages_alloc(struct inode *inode, loff_t pos,
+					     unsigned int max)
+{
+	struct fusex_pages *p;
+
+	max = clamp(max, 1u, FUSEX_PAGES_MAX);
+	p = kmalloc_flex(*p, bv, max, GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
+	if (!p) {
+		/* Slow, but it must get on when memory is short. */
+		max = 1;
+		p = kmalloc_flex(*p, bv, max, GFP_NOFS | __GFP_NOFAIL);
+	}
+	p->max = max;
+	p->inode = inode;
+	p->pos = pos;
+	p->bytes = 0;
+	p->size = 0;
+	p->nr = 0;
+	return p;
+}
+
+/* Bytes of the range that were added, 0 when @p has to be sent first. */
+static size_t fusex_pages_add(struct fusex_pages *p, u32 limit,
+			      struct folio *folio, loff_t pos, size_t len)
+{
+	size_t n;
+
+	if (p->nr == p->max)
+		return 0;
+	n = fusex_io_room(limit, p->bytes, p->pos + p->bytes, pos, len);
+	if (!n)
+		return 0;
+	bvec_set_folio(&p->bv[p->nr++], folio, n, offset_in_folio(folio, pos));
+	p->bytes += n;
+	return n;
+}
+
+/* Segments that a request made of [pos, end) can need. */
+static unsigned int fusex_pages_count(u32 limit, loff_t pos, loff_t end)
+{
+	u64 bytes = min_t(u64, limit, end - pos);
+
+	return DIV_ROUND_UP_ULL(offset_in_page(pos) + bytes, PAGE_SIZE);
+}
+
+/* ---------------------------------------------------------------- reading */
+
+/*
+ * There is no telling where the server has holes: everything can be read, and
+ * iomap does not ask for what lies beyond i_size.
+ */
+static int fusex_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
+			     unsigned int flags, struct iomap *iomap,
+			     struct iomap *srcmap)
+{
+	iomap->type = IOMAP_MAPPED;
+	iomap->addr = 0;
+	iomap->offset = pos;
+	iomap->length = length;
+	return 0;
+}
+
+static DEFINE_IOMAP_ITER_NEXT(fusex_iomap_next, fusex_iomap_begin);
+
+static const struct iomap_ops fusex_iomap_ops = {
+	.iomap_next	= fusex_iomap_next,
+};
+
+/* Zero what lies beyond the first @got bytes. */
+static void fusex_pages_zero(struct fusex_pages *p, size_t got)
+{
+	struct iov_iter iter;
+
+	iov_iter_bvec(&iter, ITER_DEST, p->bv, p->nr, p->bytes);
+	iov_iter_advance(&iter, got);
+	iov_iter_zero(p->bytes - got, &iter);
+}
+
+static void fusex_pages_read_end(struct fusex_call *call)
+{
+	struct fusex_pages *p = container_of(call, struct fusex_pages, call);
+	int err = call->error;
+	unsigned int i;
+
+	if (!err) {
+		/* The file is shorter, or ends in a hole. */
+		if (call->got < p->size)
+			fusex_attr_apply(p->inode, &(struct fusex_attr_reply) {
+				.epoch = p->epoch,
+			});
+		if (call->got < p->bytes)
+			fusex_pages_zero(p, call->got);
+	}
+	for (i = 0; i < p->nr; i++) {
+		struct bio_vec *bv = &p->bv[i];
+		struct folio *folio = bvec_folio(bv);
+		size_t first = folio_page_idx(folio, bv->bv_page);
+
+		iomap_finish_folio_read(folio,
+					first * PAGE_SIZE + bv->bv_offset,
+					bv->bv_len, err);
+	}
+	kfree(p);
+}
+
+static void fusex_pages_read_send(struct fusex_pages *p, struct file *file,
+				  bool background)
+{
+	struct fusex_chan *chan = fusex_chan_of(p->inode);
+	loff_t left = i_size_read(p->inode) - p->pos;
+	int err = 0;
+
+	/* What lies beyond the end is zero, whatever the server has there. */
+	p->size = clamp_t(loff_t, left, 0, p->bytes);
+	p->epoch = fusex_chan_epoch(chan);
+	fusex_read_arg(&p->rd, file, p->pos, p->size);
+	p->call = (struct fusex_call) {
+		.op		= FUSEX_OP_READ,
+		.node		= p->inode,
+		.arg		= &p->rd,
+		.arg_len	= sizeof(p->rd),
+		.out_bvec	= p->bv,
+		.out_bytes	= p->size,
+		.background	= background,
+		.end		= fusex_pages_read_end,
+	};
+	if (p->size) {
+		err = fusex_call_async(chan, &p->call, GFP_NOFS);
+		if (!err)
+			return;
+	}
+	p->call.error = err;
+	fusex_pages_read_end(&p->call);
+}
+
+static loff_t fusex_read_limit(const struct iomap_iter *iter)
+{
+	return iter->pos + iter->len;
+}
+
+static int fusex_read_folio_range(const struct iomap_iter *iter,
+				  struct iomap_read_folio_ctx *ctx, size_t len)
+{
+	u32 limit = fusex_conf_of(iter->inode)->max_read;
+	struct fusex_pages *p = ctx->read_ctx;
+	loff_t pos = iter->pos;
+
+	while (len) {
+		size_t n = p ? fusex_pages_add(p, limit, ctx->cur_folio, pos,
+					       len) : 0;
+
+		if (!n) {
+			if (p)
+				fusex_pages_read_send(p, iter->private,
+						      ctx->rac);
+			p = fusex_pages_alloc(iter->inode, pos,
+					      fusex_pages_count(limit, pos,
+						fusex_read_limit(iter)));
+			ctx->read_ctx = p;
+		}
+		pos += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static void fusex_submit_read(const struct iomap_iter *iter,
+			      struct iomap_read_folio_ctx *ctx)
+{
+	fusex_pages_read_send(ctx->read_ctx, iter->private, ctx->rac);
+	ctx->read_ctx = NULL;
+}
+
+static const struct iomap_read_ops fusex_read_ops = {
+	.read_folio_range	= fusex_read_folio_range,
+	.submit_read		= fusex_submit_read,
+};
+
+/**
+ * fusex_cache_readahead - fill a window of the page cache
+ * @rac: the window
+ *
+ * Context: process, may wait while too many requests are in the background.
+ */
+void fusex_cache_readahead(struct readahead_control *rac)
+{
+	struct iomap_read_folio_ctx ctx = {
+		.ops	= &fusex_read_ops,
+		.rac	= rac,
+	};
+
+	iomap_readahead(&fusex_iomap_ops, &ctx, rac->file);
+}
+
+/**
+ * fusex_cache_read_folio - start to fill one folio
+ * @file: open file, or NULL
+ * @folio: locked, unlocked when the data is there or the request failed
+ *
+ * Context: process, does not wait for the data.
+ * Return: 0; errors leave the folio not uptodate.
+ */
+int fusex_cache_read_folio(struct file *file, struct folio *folio)
+{
+	struct iomap_read_folio_ctx ctx = {
+		.ops		= &fusex_read_ops,
+		.cur_folio	= folio,
+	};
+
+	iomap_read_folio(&fusex_iomap_ops, &ctx, file);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+/*
+ * Any file that is open for writing will do.  It is not released before the
+ * folios of this inode that are under writeback are done with, see
+ * fusex_cache_release().
+ */
+static u64 fusex_writer_fh(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_file *ff;
+	u64 fh = 0;
+
+	spin_lock(&fi->lock);
+	ff = list_first_entry_or_null(&fi->writers, struct fusex_file, writer);
+	if (ff)
+		fh = ff->fh;
+	spin_unlock(&fi->lock);
+	return fh;
+}
+
+static void fusex_pages_write_done(struct fusex_pages *p, int err)
+{
+	struct inode *inode = p->inode;
+	unsigned int i;
+
+	if (err)
+		mapping_set_error(inode->i_mapping, err);
+	/* The last of these may be all that keeps the inode. */
+	for (i = 0; i < p->nr; i++)
+		iomap_finish_folio_write(inode, bvec_folio(&p->bv[i]),
+					 p->bv[i].bv_len);
+	kfree(p);
+}
+
+static int fusex_pages_write_queue(struct fusex_pages *p, bool background);
+
+static void fusex_pages_write_end(struct fusex_call *call)
+{
+	struct fusex_pages *p = container_of(call, struct fusex_pages, call);
+	int ret = fusex_write_reply(p->inode, call, p->epoch,
+				    FUSEX_DID_MTIME | FUSEX_DID_CTIME);
+
+	if (ret > 0 && ret < p->wr.size) {
+		p->wr.offset += ret;
+		p->wr.size -= ret;
+		/* Not in the background: there, one might have to wait. */
+		ret = fusex_pages_write_queue(p, false);
+		if (!ret)
+			return;
+	}
+	fusex_pages_write_done(p, min(ret, 0));
+}
+
+static int fusex_pages_write_queue(struct fusex_pages *p, bool background)
+{
+	struct fusex_chan *chan = fusex_chan_of(p->inode);
+	size_t skip = p->wr.offset - p->pos;
+	struct bio_vec *bv = p->bv;
+
+	while (skip >= bv->bv_len) {
+		skip -= bv->bv_len;
+		bv++;
+	}
+	p->epoch = fusex_chan_epoch(chan);
+	p->call = (struct fusex_call) {
+		.op		= FUSEX_OP_WRITE,
+		.node		= p->inode,
+		.arg		= &p->wr,
+		.arg_len	= sizeof(p->wr),
+		.in_bvec	= bv,
+		.in_skip	= skip,
+		.in_bytes	= p->wr.size,
+		.out[0]		= { &p->out, sizeof(p->out) },
+		.nofs		= true,
+		.background	= background,
+		.end		= fusex_pages_write_end,
+	};
+	return fusex_call_async(chan, &p->call, GFP_NOFS);
+}
+
+static int fusex_pages_write_send(struct fusex_pages *p)
+{
+	int err;
+
+	p->wr = (struct fusex_write_in) {
+		.fh		= fusex_writer_fh(p->inode),
+		.offset		= p->pos,
+		.size		= p->size,
+		.flags		= O_WRONLY,
+		.write_flags	= FUSEX_WRITE_CACHE,
+	};
+	err = fusex_pages_write_queue(p, true);
+	if (err)
+		fusex_pages_write_done(p, err);
+	return err;
+}
+
+static ssize_t fusex_writeback_range(struct iomap_writepage_ctx *wpc,
+				     struct folio *folio, u64 pos,
+				     unsigned int len, u64 end_pos)
+{
+	u32 limit = fusex_conf_of(wpc->inode)->max_write;
+	struct fusex_pages *p = wpc->wb_ctx;
+	size_t n = 0;
+
+	/* A request that was cut at the end of the file takes no more. */
+	if (p && p->size == p->bytes)
+		n = fusex_pages_add(p, limit, folio, pos, len);
+	if (!n) {
+		/* If that fails, it is in the mapping. */
+		if (p)
+			fusex_pages_write_send(p);
+		p = fusex_pages_alloc(wpc->inode, pos,
+				      limit >> PAGE_SHIFT);
+		wpc->wb_ctx = p;
+		n = fusex_pages_add(p, limit, folio, pos, len);
+	}
+	p->size += min_t(u64, n, end_pos - pos);
+	return n;
+}
+
+static int fusex_writeback_submit(struct iomap_writepage_ctx *wpc, int error)
+{
+	int err = fusex_pages_write_send(wpc->wb_ctx);
+
+	wpc->wb_ctx = NULL;
+	return error ?: err;
+}
+
+static const struct iomap_writeback_ops fusex_writeback_ops = {
+	.writeback_range	= fusex_writeback_range,
+	.writeback_submit	= fusex_writeback_submit,
+};
+
+/**
+ * fusex_cache_writepages - write dirty folios back, without waiting for it
+ * @mapping: the file's
+ * @wbc: what to write
+ *
+ * Context: process, may wait while too many requests are in the background.
+ * Return: 0 or the first error; errors found later are set in the mapping.
+ */
+int fusex_cache_writepages(struct address_space *mapping,
+			   struct writeback_control *wbc)
+{
+	struct iomap_writepage_ctx wpc = {
+		.inode	= mapping->host,
+		.wbc	= wbc,
+		.ops	= &fusex_writeback_ops,
+		/* Holes would not be written. */
+		.iomap	= { .type = IOMAP_MAPPED },
+	};
+
+	return iomap_writepages(&wpc);
+}
