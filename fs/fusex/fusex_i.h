@@ -126,25 +126,30 @@ struct fusex_inode {
 	struct llist_node iput;
 };
 
+struct fusex_dirbuf;
+
 /**
- * struct fusex_file - private_data of an open file the server knows about
- * @fh: the server's name for it
+ * struct fusex_file - private_data of an open file there is something to know of
+ * @fh: the server's name for it, 0 for none
  * @flags: FUSEX_OPEN_*
- * @writer: link in fusex_inode.writers
+ * @opened: the server named it and hears of its release
  * @kh: names the file in FUSEX_NOTIFY_POLL, 0 until it is polled
- * @kh_node: link in poll.c's table
+ * @chan: whose notifications, once @kh is set
  * @poll_wait: pollers to wake
+ * @dirbuf: what was read of a directory and not yet passed on (readdir.c)
  * @rcu: pollers may look it up while it goes
  *
- * Files of servers without OPEN have none: use fusex_fh().
+ * Open files that have none of it have no such structure: use fusex_fh() and
+ * fusex_file_get().
  */
 struct fusex_file {
 	u64 fh;
 	u32 flags;
-	struct list_head writer;
-	u64 kh;
-	struct hlist_node kh_node;
+	bool opened;
+	u32 kh;
+	struct fusex_chan *chan;
 	wait_queue_head_t poll_wait;
+	struct fusex_dirbuf *dirbuf;
 	struct rcu_head rcu;
 };
 
@@ -170,7 +175,9 @@ static inline const struct fusex_conf *fusex_conf_of(const struct inode *inode)
 
 static inline u64 fusex_fh(const struct file *file)
 {
-	const struct fusex_file *ff = file ? file->private_data : NULL;
+	const struct fusex_file *ff;
+
+	ff = file ? smp_load_acquire(&file->private_data) : NULL;
 
 	return ff ? ff->fh : 0;
 }
@@ -218,6 +225,10 @@ struct fusex_attr_reply {
  *	directory has this table
  * @entry_made: note how long a dentry may be used, nanoseconds
  * @entry_expire: the name must be asked for again before it is used again
+ * @fresh: may what is cached next to the attributes (absence of extended
+ *	attributes and ACLs) be used without asking?  Does not sleep
+ * @setlease: like the file operation: generic_setlease() if nobody else can
+ *	change the file, simple_nosetlease() if somebody can
  * @dentry_ops: the table's dentry operations
  * @i_flags: S_* that inodes of the table always have
  * @append_flags: FUSEX_WRITE_* of a write at the end of the file
@@ -241,6 +252,9 @@ struct fusex_attr_ops {
 			  struct dentry *dentry, unsigned int flags);
 	void (*entry_made)(struct dentry *dentry, u64 valid);
 	void (*entry_expire)(struct dentry *dentry);
+	bool (*fresh)(const struct inode *inode);
+	int (*setlease)(struct file *file, int arg, struct file_lease **lease,
+			void **priv);
 	const struct dentry_operations *dentry_ops;
 	unsigned int i_flags;
 	u32 append_flags;
@@ -394,6 +408,7 @@ void fusex_make_release(struct fusex_make *m);
 /*
  * file.c: open files, whatever their data path
  */
+struct fusex_file *fusex_file_get(struct file *file);
 int fusex_open(struct inode *inode, struct file *file);
 int fusex_open_finish(struct inode *inode, struct file *file,
 		      const struct fusex_open_out *out);
@@ -408,6 +423,8 @@ extern const struct file_operations fusex_dir_fops;
  * readdir.c, xattr.c, acl.c, fileattr.c, lock.c, ioctl.c, poll.c, export.c
  */
 int fusex_iterate(struct file *file, struct dir_context *ctx);
+loff_t fusex_dir_llseek(struct file *file, loff_t offset, int whence);
+void fusex_readdir_release(struct fusex_file *ff);
 int fusex_dir_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 extern const struct xattr_handler *const fusex_xattr_handlers[];
 ssize_t fusex_listxattr(struct dentry *dentry, char *list, size_t size);
@@ -415,6 +432,7 @@ ssize_t fusex_getxattr(struct inode *inode, const char *name, void *value,
 		       size_t size);
 int fusex_setxattr(struct inode *inode, const char *name, const void *value,
 		   size_t size, int flags);
+void fusex_xattr_changed(struct inode *inode);
 struct posix_acl *fusex_acl_fetch(struct inode *inode, int type);
 int fusex_acl_store(struct inode *inode, struct posix_acl *acl, int type);
 int fusex_fileattr_get(struct dentry *dentry, struct file_kattr *fa);
@@ -422,13 +440,18 @@ int fusex_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 		       struct file_kattr *fa);
 int fusex_lock(struct file *file, int cmd, struct file_lock *fl);
 int fusex_flock(struct file *file, int cmd, struct file_lock *fl);
+u64 fusex_lock_owner(fl_owner_t owner);
+bool fusex_lock_flush(struct file *file, fl_owner_t owner);
+void fusex_lock_flush_failed(struct file *file, fl_owner_t owner);
 int fusex_setlease(struct file *file, int arg, struct file_lease **lease,
 		   void **priv);
 long fusex_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long fusex_compat_ioctl(struct file *file, unsigned int cmd,
 			unsigned long arg);
 __poll_t fusex_poll(struct file *file, struct poll_table_struct *wait);
-void fusex_poll_notify(struct fusex_chan *chan, u64 kh);
+int fusex_poll_notify(struct fusex_chan *chan, u64 kh);
+void fusex_poll_abort(struct fusex_chan *chan);
+void fusex_poll_release(struct fusex_file *ff);
 extern const struct export_operations fusex_export_ops;
 
 /*
