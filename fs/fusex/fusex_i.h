@@ -133,6 +133,7 @@ struct fusex_dirbuf;
  * @fh: the server's name for it, 0 for none
  * @flags: FUSEX_OPEN_*
  * @opened: the server named it and hears of its release
+ * @writer: link in fusex_inode.writers
  * @kh: names the file in FUSEX_NOTIFY_POLL, 0 until it is polled
  * @chan: whose notifications, once @kh is set
  * @poll_wait: pollers to wake
@@ -147,6 +148,7 @@ struct fusex_file {
 	u32 flags;
 	bool opened;
 	u32 kh;
+	struct list_head writer;
 	struct fusex_chan *chan;
 	wait_queue_head_t poll_wait;
 	struct fusex_dirbuf *dirbuf;
@@ -175,10 +177,10 @@ static inline const struct fusex_conf *fusex_conf_of(const struct inode *inode)
 
 static inline u64 fusex_fh(const struct file *file)
 {
-	const struct fusex_file *ff;
+	const struct fusex_file *ff = NULL;
 
-	ff = file ? smp_load_acquire(&file->private_data) : NULL;
-
+	if (file)
+		ff = smp_load_acquire(&file->private_data);
 	return ff ? ff->fh : 0;
 }
 
