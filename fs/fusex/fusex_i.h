@@ -291,6 +291,8 @@ void fusex_setattr_fill(struct mnt_idmap *idmap, struct inode *inode,
 			const struct iattr *attr, struct fusex_setattr_in *in);
 int fusex_setattr_send(struct inode *inode, const struct fusex_setattr_in *in,
 		       struct fusex_attr_out *out, u64 *epoch);
+int fusex_attr_call(struct inode *inode, struct fusex_call *call,
+		    struct fusex_attr_out *out, u32 did);
 bool fusex_attr_modes_idmappable(const struct fusex_conf *conf);
 const struct dentry_operations *
 fusex_attr_dentry_ops(const struct fusex_conf *conf);
