@@ -179,6 +179,7 @@ static inline u64 fusex_fh(const struct file *file)
 {
 	const struct fusex_file *ff = NULL;
 
+	/* Pairs with the cmpxchg() in fusex_file_get(). */
 	if (file)
 		ff = smp_load_acquire(&file->private_data);
 	return ff ? ff->fh : 0;
@@ -212,8 +213,9 @@ struct fusex_attr_reply {
 /**
  * struct fusex_attr_ops - what differs between local and remote attributes
  * @getattr: answer statx: refresh when needed, then fill
- * @setattr: a change VFS has authorised and idmapped; tells the server and
- *	applies it; data hooks (truncate) are called by the common part
+ * @may_setattr: may the caller make this change?  Like setattr_prepare()
+ * @setattr: a change that may be made: tells the server and applies it; data
+ *	hooks (truncate) are called by the common part
  * @permission: like the inode operation, after the mount's owner was checked
  * @update_time: like the inode operation
  * @get_acl: like the inode operation get_inode_acl (with rcu)
@@ -238,6 +240,8 @@ struct fusex_attr_reply {
 struct fusex_attr_ops {
 	int (*getattr)(struct mnt_idmap *idmap, const struct path *path,
 		       struct kstat *stat, u32 mask, unsigned int flags);
+	int (*may_setattr)(struct mnt_idmap *idmap, struct dentry *dentry,
+			   struct iattr *attr);
 	int (*setattr)(struct mnt_idmap *idmap, struct dentry *dentry,
 		       struct iattr *attr);
 	int (*permission)(struct mnt_idmap *idmap, struct inode *inode,
