@@ -1,0 +1,88 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the shell tests mount on. A test gets a folder of its own on an ext4
+# file system ($SRC) and its mirror ($MNT), once for each line of the matrix.
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=tools/testing/selftests/lib/tap.sh
+. "$here/lib/tap.sh"
+
+: "${FUSEX_WORK:=/tmp/fusex-selftest}"
+name=$(basename "$0")
+base=$FUSEX_WORK/$name
+SRC='' MNT='' DEV='' IO='' ATTR=''
+
+# The file system that is mirrored: one for the whole run.
+source_fs() {
+	local image=$FUSEX_WORK/ext4.img
+
+	mountpoint -q "$FUSEX_WORK/ext4" && return
+	mkdir -p "$FUSEX_WORK/ext4"
+	truncate -s "${FUSEX_SOURCE_SIZE:-1G}" "$image"
+	mkfs.ext4 -q -F -m 0 -E lazy_itable_init=1,nodiscard "$image" &&
+		{ modprobe -q loop || :; } &&
+		mount -o loop,user_xattr,acl "$image" "$FUSEX_WORK/ext4"
+}
+
+# fx_mount IO ATTR [OPTION,...]: an empty folder and its mirror.
+fx_mount() {
+	IO=$1 ATTR=$2
+	SRC=$FUSEX_WORK/ext4/$name.$IO.$ATTR
+	MNT=$base/mnt
+	rm -rf "$SRC"
+	mkdir -p "$SRC" "$MNT"
+	chmod 755 "$SRC" "$MNT"
+	fusex-mirror -o "io=$IO,attr=$ATTR,allow_other${3:+,$3}" "$SRC" "$MNT" ||
+		return 1
+	DEV=$(mountpoint -d "$MNT")
+}
+
+# fx_umount: takes it down, which must work, and the server must end.
+fx_umount() {
+	local out
+
+	if ! out=$(umount "$MNT" 2>&1); then
+		note "$out"
+		fuser -vm "$MNT" 2>&1 | sed 's/^/# /'
+		umount -l "$MNT"
+		fail "$IO/$ATTR umount"
+		return
+	fi
+	if until_true "the channel goes" test ! -e "/sys/fs/fusex/$DEV"; then
+		pass "$IO/$ATTR umount"
+	else
+		fail "$IO/$ATTR umount"
+	fi
+	rm -rf "$SRC"
+}
+
+# matrix_lines: "io attr" of the matrix, those of $FUSEX_MODES when it is set.
+matrix_lines() {
+	sed 's/#.*//; /^ *$/d' "$here/matrix" |
+		grep -E -- "${FUSEX_MODES:-.}"
+}
+
+# each_mode CMD...: CMD for each line of the matrix, mounted.
+each_mode() {
+	local io attr
+
+	while read -r io attr <&3; do
+		if fx_mount "$io" "$attr" "${FX_OPTIONS:-}"; then
+			"$@"
+			fx_umount
+		else
+			fail "$io/$attr mount"
+		fi
+	done 3< <(matrix_lines)
+}
+
+# requests [OPERATION]: how many the mount at $MNT has made.
+requests() {
+	fx_stats "$DEV" | awk -v op="${1:-}" \
+		'op == "" || $1 == op { n += $2 } END { print n + 0 }'
+}
+
+mkdir -p "$base"
+trap 'umount -l "$base"/* 2>/dev/null; rm -rf "$base" 2>/dev/null' EXIT
+source_fs || { echo "Bail out! no file system to mirror"; exit 1; }
