@@ -89,6 +89,7 @@ enum fusex_inode_bit {
  * @dio_offset_align: likewise
  * @fsflags: FS_*_FL from the server
  * @btime: creation time, when FUSEX_ATTR_BTIME
+ * @xattr_seq: changes of extended attributes, see fusex_xattr_changed()
  * @writers: struct fusex_file open for writing that writeback may use
  * @stale_seq: invalidations that could not drop all they should
  * @settled_seq: @stale_seq when the rest had been dropped
@@ -118,6 +119,7 @@ struct fusex_inode {
 	u32 dio_offset_align;
 	u32 fsflags;
 	struct timespec64 btime;
+	u32 xattr_seq;
 	struct list_head writers;
 	u32 stale_seq;
 	u32 settled_seq;
@@ -232,7 +234,7 @@ struct fusex_attr_reply {
  * @fresh: may what is cached next to the attributes (absence of extended
  *	attributes and ACLs) be used without asking?  Does not sleep
  * @setlease: like the file operation: generic_setlease() if nobody else can
- *	change the file, simple_nosetlease() if somebody can
+ *	change the file, refused if somebody can
  * @dentry_ops: the table's dentry operations
  * @i_flags: S_* that inodes of the table always have
  * @append_flags: FUSEX_WRITE_* of a write at the end of the file
