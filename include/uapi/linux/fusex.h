@@ -39,6 +39,9 @@
 /** Version of this interface, checked by FUSEX_IOC_SETUP. */
 #define FUSEX_ABI		1
 
+/** Type of the file system as statfs(2) reports it. */
+#define FUSEX_SUPER_MAGIC	0x46555358
+
 /** Largest node handle a server may declare, in bytes. */
 #define FUSEX_HANDLE_MAX	128
 

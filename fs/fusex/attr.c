@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Attributes: what both of their owners (attr_local.c, attr_remote.c) share.
+ *
+ * fusex_inode.lock serialises what comes from replies with what the kernel
+ * changes itself.  fusex_attr_copy() is the only function that copies what a
+ * server says into an inode; whether it may is decided by the epoch, see
+ * fusex_attr_changed().
+ */
+#include <linux/cred.h>
+#include <linux/iversion.h>
+#include <linux/jiffies.h>
+#include <linux/stat.h>
+
+#include "chan.h"
+#include "fusex_i.h"
+#include "io.h"
+#include "validate.h"
+
+/* Flags of the server that the VFS enforces. */
+#define FUSEX_ENFORCED_FLAGS	(S_IMMUTABLE | S_APPEND | S_NOATIME | S_SYNC | \
+				 S_DIRSYNC)
+
+/**
+ * fusex_time_to_ts - a time of the interface as one of the kernel's
+ * @t: validated
+ *
+ * Return: the same point in time.
+ */
+struct timespec64 fusex_time_to_ts(const struct fusex_time *t)
+{
+	return (struct timespec64){ .tv_sec = t->sec, .tv_nsec = t->nsec };
+}
+
+/**
+ * fusex_ts_to_time - a time of the kernel's as one of the interface
+ * @ts: normalised
+ *
+ * Return: the same point in time.
+ */
+struct fusex_time fusex_ts_to_time(struct timespec64 ts)
+{
+	return (struct fusex_time){ .sec = ts.tv_sec, .nsec = ts.tv_nsec };
+}
+
+/**
+ * fusex_expiry - when something that may be cached expires
+ * @valid_ns: how long it may be cached, nanoseconds, or FUSEX_FOREVER
+ * @now_jiffies64: get_jiffies_64() of the reply
+ *
+ * Return: what is cached is good while get_jiffies_64() is below this; never
+ * later than the server said.
+ */
+u64 fusex_expiry(u64 valid_ns, u64 now_jiffies64)
+{
+	u64 expires;
+
+	if (valid_ns == FUSEX_FOREVER)
+		return U64_MAX;
+	if (!valid_ns)
+		return 0;
+	if (check_add_overflow(now_jiffies64, nsecs_to_jiffies64(valid_ns),
+			       &expires))
+		return U64_MAX;
+	return expires;
+}
+
+static const struct inode_operations *
+fusex_pick_iops(umode_t mode, const struct inode_operations *dir,
+		const struct inode_operations *file,
+		const struct inode_operations *symlink,
+		const struct inode_operations *special)
+{
+	if (S_ISDIR(mode))
+		return dir;
+	if (S_ISREG(mode))
+		return file;
+	if (S_ISLNK(mode))
+		return symlink;
+	return special;
+}
+
+/**
+ * fusex_inode_set_attr_mode - decide who owns the attributes of a new inode
+ * @inode: still locked by I_NEW, i_mode is set
+ * @mode: validated enum fusex_attr_mode; FUSEX_ATTR_DEFAULT takes the file
+ *	system's
+ *
+ * Never called twice for an inode.
+ */
+void fusex_inode_set_attr_mode(struct inode *inode, u8 mode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	WARN_ON_ONCE(fi->attr);
+	if (mode == FUSEX_ATTR_DEFAULT)
+		mode = fusex_conf_of(inode)->attr_mode;
+
+	if (mode == FUSEX_ATTR_LOCAL) {
+		fi->attr = &fusex_attr_local;
+		inode->i_op = fusex_pick_iops(inode->i_mode,
+					      &fusex_local_dir_iops,
+					      &fusex_local_file_iops,
+					      &fusex_local_symlink_iops,
+					      &fusex_local_special_iops);
+	} else {
+		fi->attr = &fusex_attr_remote;
+		inode->i_op = fusex_pick_iops(inode->i_mode,
+					      &fusex_remote_dir_iops,
+					      &fusex_remote_file_iops,
+					      &fusex_remote_symlink_iops,
+					      &fusex_remote_special_iops);
+	}
+	inode->i_flags |= fi->attr->i_flags;
+}
+
+/**
+ * fusex_attr_modes_idmappable - may the file system be mounted idmapped?
+ * @conf: what was agreed
+ *
+ * Ids can be mapped when the kernel decides about all permissions and owners,
+ * which it does for local inodes only.
+ *
+ * Return: whether all inodes are going to be local.
+ */
+bool fusex_attr_modes_idmappable(const struct fusex_conf *conf)
+{
+	return conf->attr_modes == BIT(FUSEX_ATTR_LOCAL);
+}
+
+/**
+ * fusex_attr_dentry_ops - operations of all names of a file system
+ * @conf: what was agreed
+ *
+ * A name may move between directories of different tables, so one remote
+ * directory makes all names revalidated; those under local directories pass
+ * without further ado.
+ *
+ * Return: what set_default_d_op() wants.
+ */
+const struct dentry_operations *
+fusex_attr_dentry_ops(const struct fusex_conf *conf)
+{
+	if (conf->attr_modes & BIT(FUSEX_ATTR_REMOTE))
+		return fusex_attr_remote.dentry_ops;
+	return fusex_attr_local.dentry_ops;
+}
+
+static void fusex_copy_times(struct inode *inode, const struct fusex_attr *attr)
+{
+	inode_set_atime_to_ts(inode, fusex_time_to_ts(&attr->atime));
+	inode_set_mtime_to_ts(inode, fusex_time_to_ts(&attr->mtime));
+	inode_set_ctime_to_ts(inode, fusex_time_to_ts(&attr->ctime));
+}
+
+static void fusex_copy_flags(struct inode *inode, const struct fusex_attr *attr)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	unsigned int flags = fi->attr->i_flags & FUSEX_ENFORCED_FLAGS;
+
+	fi->fsflags = attr->flags;
+	if (attr->flags & FS_IMMUTABLE_FL)
+		flags |= S_IMMUTABLE;
+	if (attr->flags & FS_APPEND_FL)
+		flags |= S_APPEND;
+	if (attr->flags & FS_NOATIME_FL)
+		flags |= S_NOATIME;
+	if (attr->flags & FS_SYNC_FL)
+		flags |= S_SYNC;
+	if (attr->flags & FS_DIRSYNC_FL)
+		flags |= S_DIRSYNC;
+	inode_set_flags(inode, flags, FUSEX_ENFORCED_FLAGS);
+}
+
+static void fusex_copy_owner(struct inode *inode, const struct fusex_attr *attr)
+{
+	struct user_namespace *ns = i_user_ns(inode);
+
+	inode->i_uid = make_kuid(ns, attr->uid);
+	inode->i_gid = make_kgid(ns, attr->gid);
+}
+
+/**
+ * fusex_attr_copy - copy what the server says about an inode into it
+ * @inode: the inode; its fusex_inode.lock is held
+ * @attr: validated; its type is the inode's
+ * @mask: FUSEX_ATTR_* to be taken, of those that @attr has
+ *
+ * The number and type of an inode never change; a device number neither.
+ */
+void fusex_attr_copy(struct inode *inode, const struct fusex_attr *attr,
+		     u32 mask)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	lockdep_assert_held(&fi->lock);
+	mask &= attr->mask;
+
+	if (mask & FUSEX_ATTR_MODE)
+		inode->i_mode = (inode->i_mode & S_IFMT) |
+				(attr->mode & S_IALLUGO);
+	if (mask & FUSEX_ATTR_NLINK && inode->i_nlink != attr->nlink)
+		set_nlink(inode, attr->nlink);
+	if (mask & FUSEX_ATTR_OWNER)
+		fusex_copy_owner(inode, attr);
+	if (mask & FUSEX_ATTR_SIZE)
+		i_size_write(inode, attr->size);
+	if (mask & FUSEX_ATTR_BLOCKS)
+		inode->i_blocks = attr->blocks;
+	if (mask & FUSEX_ATTR_TIMES)
+		fusex_copy_times(inode, attr);
+	if (mask & FUSEX_ATTR_BTIME)
+		fi->btime = fusex_time_to_ts(&attr->btime);
+	if (mask & FUSEX_ATTR_FLAGS)
+		fusex_copy_flags(inode, attr);
+	if (mask & FUSEX_ATTR_CHANGE)
+		inode_set_iversion_queried(inode, attr->change);
+	if (mask & FUSEX_ATTR_DIO) {
+		fi->dio_mem_align = attr->dio_mem_align;
+		fi->dio_offset_align = attr->dio_offset_align;
+	}
+	if (mask & FUSEX_ATTR_SIZE && attr->blksize)
+		fi->blksize = attr->blksize;
+	fi->attr_mask |= mask;
+}
+
+/**
+ * fusex_attr_init - the first attributes of an inode
+ * @inode: still locked by I_NEW; i_mode and its tables are set
+ * @attr: validated, with FUSEX_ATTR_REQUIRED
+ * @valid: nanoseconds for which they may be cached
+ * @epoch: fusex_chan_epoch() from before the request was queued
+ */
+void fusex_attr_init(struct inode *inode, const struct fusex_attr *attr,
+		     u64 valid, u64 epoch)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	inode->i_ino = attr->mask & FUSEX_ATTR_INO ? attr->ino : fi->nodeid;
+	/* The page cache works in blocks that are not larger than a page. */
+	inode->i_blkbits = min(inode->i_blkbits, PAGE_SHIFT);
+
+	spin_lock(&fi->lock);
+	fusex_attr_copy(inode, attr, FUSEX_ATTR_KNOWN);
+	fi->attr_expires = fusex_expiry(valid, get_jiffies_64());
+	spin_unlock(&fi->lock);
+	if (epoch < atomic64_read(&fusex_sb(inode->i_sb)->lost_epoch))
+		fusex_attr_uncertain(inode);
+}
+
+/**
+ * fusex_attr_changed - the kernel changes attributes
+ * @inode: the inode
+ *
+ * A reply to a request that was queued before this call may describe the inode
+ * as it was before the change: apply() recognises it by its epoch and does not
+ * let it overwrite.
+ */
+void fusex_attr_changed(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	spin_lock(&fi->lock);
+	fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
+	spin_unlock(&fi->lock);
+}
+
+/**
+ * fusex_attr_uncertain - the kernel does not know an inode's attributes
+ * @inode: the inode
+ *
+ * After a change that was abandoned, or when the server says so.  They are
+ * fetched before the next use, also when local; what replies on their way say
+ * does not count.  Does not sleep.
+ */
+void fusex_attr_uncertain(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	spin_lock(&fi->lock);
+	fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
+	fi->attr_expires = 0;
+	set_bit(FUSEX_I_STALE, &fi->state);
+	spin_unlock(&fi->lock);
+}
+
+static void fusex_links_dec(struct inode *inode)
+{
+	/*
+	 * A directory with one link does not count its subdirectories, and
+	 * one that does never has fewer than two.
+	 */
+	if (S_ISDIR(inode->i_mode) ? inode->i_nlink > 2 : inode->i_nlink > 0)
+		drop_nlink(inode);
+}
+
+static void fusex_links_inc(struct inode *inode)
+{
+	if (S_ISDIR(inode->i_mode) && inode->i_nlink < 2)
+		return;
+	/* Unlike inc_nlink(), has nothing against a count of 0. */
+	if (inode->i_nlink < U32_MAX)
+		set_nlink(inode, inode->i_nlink + 1);
+}
+
+/**
+ * fusex_attr_links - the link count after an operation of the kernel's
+ * @inode: the inode; its fusex_inode.lock is held
+ * @did: FUSEX_DID_*
+ *
+ * Counts that a server got wrong do not make the VFS complain.
+ */
+void fusex_attr_links(struct inode *inode, u32 did)
+{
+	lockdep_assert_held(&fusex_i(inode)->lock);
+
+	if (did & FUSEX_DID_NLINK_INC)
+		fusex_links_inc(inode);
+	if (did & FUSEX_DID_NLINK_DEC)
+		fusex_links_dec(inode);
+	if (did & FUSEX_DID_NLINK_ZERO && inode->i_nlink)
+		clear_nlink(inode);
+}
+
+static int fusex_check_fetched(struct inode *inode, struct fusex_call *call,
+			       const struct fusex_attr_out *out, u32 required)
+{
+	const char *why = NULL;
+	int err;
+
+	err = fusex_check_attr(fusex_conf_of(inode), &out->attr, required,
+			       &why);
+	if (!err && out->attr.mask & FUSEX_ATTR_MODE &&
+	    inode_wrong_type(inode, out->attr.mode)) {
+		why = "the type of a node changed";
+		err = -EFSCORRUPTED;
+		fusex_inode_gone(inode);
+	}
+	if (err)
+		fusex_bad_reply(fusex_chan_of(inode), call, why);
+	return err;
+}
+
+/**
+ * fusex_attr_fetch - ask the server for attributes
+ * @inode: the inode
+ * @file: open file the caller uses, or NULL
+ * @mask: FUSEX_ATTR_* that are wanted
+ * @flags: AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC or 0
+ *
+ * The reply is handed to the table, which takes what it needs.
+ *
+ * Context: waits for the server.
+ * Return: 0 or a negative errno.
+ */
+int fusex_attr_fetch(struct inode *inode, struct file *file, u32 mask,
+		     unsigned int flags)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	struct fusex_getattr_in in = {
+		.fh = fusex_fh(file),
+		.mask = mask | FUSEX_ATTR_REQUIRED,
+		.flags = flags & AT_STATX_SYNC_TYPE,
+	};
+	struct fusex_attr_out out;
+	struct fusex_call call = {
+		.op = FUSEX_OP_GETATTR,
+		.node = inode,
+		.arg = &in,
+		.arg_len = sizeof(in),
+		.out[0] = { .base = &out, .len = sizeof(out) },
+	};
+	struct fusex_attr_reply r = {
+		.attr = &out.attr,
+		.epoch = fusex_chan_epoch(chan),
+	};
+	int err;
+
+	err = fusex_call(chan, &call);
+	if (err)
+		return err;
+	err = fusex_check_fetched(inode, &call, &out, FUSEX_ATTR_REQUIRED);
+	if (err)
+		return err;
+	r.valid = out.attr_valid;
+	fusex_attr_apply(inode, &r);
+	return 0;
+}
+
+/**
+ * fusex_fill_stat - answer statx from what is cached
+ * @idmap: of the mount
+ * @inode: the inode
+ * @stat: to be filled
+ * @mask: STATX_* asked for
+ */
+void fusex_fill_stat(struct mnt_idmap *idmap, struct inode *inode,
+		     struct kstat *stat, u32 mask)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	generic_fillattr(idmap, mask, inode, stat);
+	generic_fill_statx_attr(inode, stat);
+	stat->blksize = fi->blksize ?: inode->i_sb->s_blocksize;
+
+	if (mask & STATX_BTIME && fi->attr_mask & FUSEX_ATTR_BTIME) {
+		stat->btime = fi->btime;
+		stat->result_mask |= STATX_BTIME;
+	}
+	if (mask & STATX_DIOALIGN && S_ISREG(inode->i_mode) &&
+	    fi->attr_mask & FUSEX_ATTR_DIO) {
+		stat->dio_mem_align = fi->dio_mem_align;
+		stat->dio_offset_align = fi->dio_offset_align;
+		stat->result_mask |= STATX_DIOALIGN;
+	}
+	if (fi->attr_mask & FUSEX_ATTR_FLAGS) {
+		if (fi->fsflags & FS_COMPR_FL)
+			stat->attributes |= STATX_ATTR_COMPRESSED;
+		if (fi->fsflags & FS_NODUMP_FL)
+			stat->attributes |= STATX_ATTR_NODUMP;
+		stat->attributes_mask |= STATX_ATTR_COMPRESSED |
+					 STATX_ATTR_NODUMP;
+	}
+}
+
+/**
+ * fusex_setattr_fill - what SETATTR says, but for the times
+ * @idmap: of the mount
+ * @inode: the inode
+ * @attr: authorised change
+ * @in: zeroed, to be filled
+ */
+void fusex_setattr_fill(struct mnt_idmap *idmap, struct inode *inode,
+			const struct iattr *attr, struct fusex_setattr_in *in)
+{
+	struct user_namespace *ns = i_user_ns(inode);
+
+	if (attr->ia_valid & ATTR_MODE) {
+		in->valid |= FUSEX_SET_MODE;
+		in->mode = (inode->i_mode & S_IFMT) |
+			   (attr->ia_mode & S_IALLUGO);
+	}
+	if (attr->ia_valid & ATTR_UID) {
+		in->valid |= FUSEX_SET_UID;
+		in->uid = from_kuid(ns, from_vfsuid(idmap, ns,
+						    attr->ia_vfsuid));
+	}
+	if (attr->ia_valid & ATTR_GID) {
+		in->valid |= FUSEX_SET_GID;
+		in->gid = from_kgid(ns, from_vfsgid(idmap, ns,
+						    attr->ia_vfsgid));
+	}
+	if (attr->ia_valid & ATTR_SIZE) {
+		in->valid |= FUSEX_SET_SIZE;
+		in->size = attr->ia_size;
+	}
+	if (attr->ia_valid & ATTR_FILE)
+		in->fh = fusex_fh(attr->ia_file);
+}
+
+/**
+ * fusex_setattr_send - tell the server about a change of attributes
+ * @inode: the inode
+ * @in: the change
+ * @out: returns the reply, checked; attributes may be missing
+ * @epoch: returns fusex_chan_epoch() from before the request was queued
+ *
+ * When the outcome is unknown, the inode's attributes are marked uncertain.
+ *
+ * Context: waits for the server.
+ * Return: 0 or a negative errno.
+ */
+int fusex_setattr_send(struct inode *inode, const struct fusex_setattr_in *in,
+		       struct fusex_attr_out *out, u64 *epoch)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	struct fusex_call call = {
+		.op = FUSEX_OP_SETATTR,
+		.node = inode,
+		.arg = in,
+		.arg_len = sizeof(*in),
+		.out[0] = { .base = out, .len = sizeof(*out) },
+		.nofs = in->flags & FUSEX_SETATTR_WRITEBACK,
+	};
+	int err;
+
+	*epoch = fusex_chan_epoch(chan);
+	err = fusex_call(chan, &call);
+	if (!err)
+		err = fusex_check_fetched(inode, &call, out, 0);
+	call.error = err;
+	if (fusex_io_uncertain(&call))
+		fusex_attr_uncertain(inode);
+	return err == -ENOSYS ? -EPERM : err;
+}
+
+/**
+ * fusex_attr_call - do something to an inode that is answered by attributes
+ * @inode: the inode
+ * @call: the operation, without reply segments
+ * @out: returns the reply, checked; attributes may be missing
+ * @did: FUSEX_DID_* that the operation does
+ *
+ * When the outcome is unknown, the inode's attributes are marked uncertain.
+ *
+ * Context: waits for the server.
+ * Return: 0 or a negative errno.
+ */
+int fusex_attr_call(struct inode *inode, struct fusex_call *call,
+		    struct fusex_attr_out *out, u32 did)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	u64 epoch = fusex_chan_epoch(chan);
+	int err;
+
+	call->out[0] = (struct fusex_out){ out, sizeof(*out) };
+	err = fusex_call(chan, call);
+	if (!err)
+		err = fusex_check_fetched(inode, call, out, 0);
+	call->error = err;
+	if (fusex_io_uncertain(call))
+		fusex_attr_uncertain(inode);
+	if (err)
+		return err;
+	fusex_attr_apply(inode, &(struct fusex_attr_reply) {
+		.attr	= &out->attr,
+		.valid	= out->attr_valid,
+		.epoch	= epoch,
+		.did	= did,
+	});
+	return 0;
+}
+
+static int fusex_setattr_size(struct mnt_idmap *idmap, struct dentry *dentry,
+			      struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	struct fusex_inode *fi = fusex_i(inode);
+	loff_t oldsize;
+	int err;
+
+	if (WARN_ON_ONCE(!S_ISREG(inode->i_mode)))
+		return -EINVAL;
+
+	filemap_invalidate_lock(inode->i_mapping);
+	oldsize = i_size_read(inode);
+	err = fi->io->setsize_begin(inode, attr->ia_size);
+	if (!err)
+		err = fi->attr->setattr(idmap, dentry, attr);
+	if (!err)
+		fi->io->setsize_end(inode, oldsize, attr->ia_size);
+	filemap_invalidate_unlock(inode->i_mapping);
+	return err;
+}
+
+/**
+ * fusex_setattr_common - change attributes: the inode operation of both tables
+ * @idmap: of the mount
+ * @dentry: whose inode; i_rwsem is held
+ * @attr: from notify_change()
+ *
+ * Checks what both tables check, and wraps a change of the size into what the
+ * data path needs done before and after it.
+ *
+ * Context: waits for the server.
+ * Return: 0 or a negative errno.
+ */
+int fusex_setattr_common(struct mnt_idmap *idmap, struct dentry *dentry,
+			 struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	int err;
+
+	lockdep_assert_held_write(&inode->i_rwsem);
+	err = fusex_allowed(inode->i_sb);
+	if (err)
+		return err;
+	err = fusex_i(inode)->attr->may_setattr(idmap, dentry, attr);
+	if (err)
+		return err;
+	if (attr->ia_valid & ATTR_SIZE)
+		return fusex_setattr_size(idmap, dentry, attr);
+	return fusex_i(inode)->attr->setattr(idmap, dentry, attr);
+}

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Local attributes: the kernel is the only writer.
+ *
+ * What the server says is taken when an inode is made.  From then on the
+ * kernel keeps size, mode, owner, links and ACLs, and tells the server before
+ * a call that changes them returns; times are kept with the kernel's clock and
+ * written back by fusex_write_inode().  Of later replies only the allocated
+ * blocks count, unless the kernel lost track (FUSEX_I_STALE).
+ */
+#include <linux/dcache.h>
+#include <linux/filelock.h>
+#include <linux/iversion.h>
+#include <linux/posix_acl.h>
+#include <linux/writeback.h>
+
+#include "chan.h"
+#include "fusex_i.h"
+#include "io.h"
+
+/* Times written back together: all that the kernel keeps. */
+#define FUSEX_SET_TIMES	(FUSEX_SET_ATIME | FUSEX_SET_MTIME | FUSEX_SET_CTIME)
+
+static void local_times_dirty(struct inode *inode, int dirty)
+{
+	/* Before the VFS may call ->write_inode, which clears it. */
+	set_bit(FUSEX_I_TIMES_DIRTY, &fusex_i(inode)->state);
+	__mark_inode_dirty(inode, dirty);
+}
+
+/* The current times of @inode, as SETATTR wants them. */
+static void local_fill_times(struct inode *inode, struct fusex_setattr_in *in)
+{
+	in->valid |= FUSEX_SET_TIMES;
+	in->atime = fusex_ts_to_time(inode_get_atime(inode));
+	in->mtime = fusex_ts_to_time(inode_get_mtime(inode));
+	in->ctime = fusex_ts_to_time(inode_get_ctime(inode));
+}
+
+/**
+ * fusex_write_inode - write the times back that the kernel kept
+ * @inode: dirty
+ * @wbc: not looked at: one request says it all
+ *
+ * Only local inodes ever have times to write back.
+ *
+ * Context: waits for the server.
+ * Return: 0 or a negative errno.
+ */
+int fusex_write_inode(struct inode *inode, struct writeback_control *wbc)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_setattr_in in = { .flags = FUSEX_SETATTR_WRITEBACK };
+	struct fusex_attr_out out;
+	u64 epoch;
+	int err;
+
+	if (!inode->i_nlink)
+		return 0;
+	if (!test_and_clear_bit(FUSEX_I_TIMES_DIRTY, &fi->state))
+		return 0;
+	local_fill_times(inode, &in);
+	err = fusex_setattr_send(inode, &in, &out, &epoch);
+	/* Worth another try, unless the server is gone or does not want it. */
+	if (err == -EINTR || err == -ENOMEM || err == -ETIMEDOUT)
+		local_times_dirty(inode, I_DIRTY_SYNC);
+	return err;
+}
+
+static int local_refresh(struct inode *inode, u32 mask, unsigned int flags)
+{
+	if (likely(!test_bit(FUSEX_I_STALE, &fusex_i(inode)->state)))
+		return 0;
+	return fusex_attr_fetch(inode, NULL, FUSEX_ATTR_KNOWN, flags);
+}
+
+static int local_getattr(struct mnt_idmap *idmap, const struct path *path,
+			 struct kstat *stat, u32 mask, unsigned int flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+	int err;
+
+	err = fusex_allowed(inode->i_sb);
+	if (!err)
+		err = local_refresh(inode, 0, 0);
+	if (err)
+		return err;
+	fusex_fill_stat(idmap, inode, stat, mask);
+	return 0;
+}
+
+static int local_permission(struct mnt_idmap *idmap, struct inode *inode,
+			    int mask)
+{
+	int err;
+
+	err = fusex_allowed(inode->i_sb);
+	if (err)
+		return err;
+	if (unlikely(test_bit(FUSEX_I_STALE, &fusex_i(inode)->state))) {
+		if (mask & MAY_NOT_BLOCK)
+			return -ECHILD;
+		err = local_refresh(inode, 0, 0);
+		if (err)
+			return err;
+	}
+	return generic_permission(idmap, inode, mask);
+}
+
+static int local_update_time(struct inode *inode, enum fs_update_time type,
+			     unsigned int flags)
+{
+	int dirty = inode_update_time(inode, type, flags);
+
+	if (dirty <= 0)
+		return dirty;
+	local_times_dirty(inode, dirty);
+	return 0;
+}
+
+static int local_may_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+			     struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	int err;
+
+	err = local_refresh(inode, 0, 0);
+	if (!err)
+		err = setattr_prepare(idmap, dentry, attr);
+	return err;
+}
+
+/*
+ * What setattr_copy() is going to make of the change, for the server: the
+ * set-group-id bit does not survive, and a new size changes the times.
+ */
+static void local_complete(struct mnt_idmap *idmap, struct inode *inode,
+			   struct iattr *attr)
+{
+	vfsgid_t gid = i_gid_into_vfsgid(idmap, inode);
+
+	if (attr->ia_valid & ATTR_GID)
+		gid = attr->ia_vfsgid;
+	if (attr->ia_valid & ATTR_MODE &&
+	    !in_group_or_capable(idmap, inode, gid))
+		attr->ia_mode &= ~S_ISGID;
+	if (attr->ia_valid & ATTR_SIZE &&
+	    attr->ia_size != i_size_read(inode))
+		attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
+}
+
+static void local_setattr_done(struct mnt_idmap *idmap, struct inode *inode,
+			       const struct iattr *attr)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	fusex_attr_changed(inode);
+	setattr_copy(idmap, inode, attr);
+	if (attr->ia_valid & ATTR_SIZE) {
+		spin_lock(&fi->lock);
+		i_size_write(inode, attr->ia_size);
+		spin_unlock(&fi->lock);
+	}
+	if (IS_I_VERSION(inode))
+		inode_inc_iversion(inode);
+}
+
+static int local_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+			 struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_setattr_in in = {};
+	struct fusex_attr_out out;
+	struct fusex_attr_reply r = { .attr = &out.attr };
+	bool was_dirty;
+	int err;
+
+	local_complete(idmap, inode, attr);
+	fusex_setattr_fill(idmap, inode, attr, &in);
+	/* Times that wait to be written back go along and save a request. */
+	was_dirty = test_and_clear_bit(FUSEX_I_TIMES_DIRTY, &fi->state);
+	local_fill_times(inode, &in);
+	if (attr->ia_valid & ATTR_ATIME)
+		in.atime = fusex_ts_to_time(attr->ia_atime);
+	if (attr->ia_valid & ATTR_MTIME)
+		in.mtime = fusex_ts_to_time(attr->ia_mtime);
+	if (attr->ia_valid & ATTR_CTIME)
+		in.ctime = fusex_ts_to_time(attr->ia_ctime);
+
+	err = fusex_setattr_send(inode, &in, &out, &r.epoch);
+	if (err) {
+		if (was_dirty)
+			local_times_dirty(inode, I_DIRTY_SYNC);
+		return err;
+	}
+	fusex_attr_apply(inode, &r);
+	local_setattr_done(idmap, inode, attr);
+	if (attr->ia_valid & ATTR_MODE)
+		err = posix_acl_chmod(idmap, dentry, inode->i_mode);
+	return err;
+}
+
+static struct posix_acl *local_get_acl(struct inode *inode, int type, bool rcu)
+{
+	if (rcu)
+		return ERR_PTR(-ECHILD);
+	return fusex_acl_fetch(inode, type);
+}
+
+/* Store @acl; its mode bits become the inode's. */
+static int local_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
+			 struct posix_acl *acl, int type)
+{
+	struct inode *inode = d_inode(dentry);
+	struct iattr attr = {
+		.ia_valid = ATTR_MODE | ATTR_CTIME,
+		.ia_mode = inode->i_mode,
+	};
+	struct fusex_setattr_in in = {};
+	struct fusex_attr_out out;
+	u64 epoch;
+	int err;
+
+	if (type == ACL_TYPE_ACCESS && acl) {
+		err = posix_acl_update_mode(idmap, inode, &attr.ia_mode, &acl);
+		if (err)
+			return err;
+	}
+	err = fusex_acl_store(inode, acl, type);
+	if (err)
+		return err;
+	set_cached_acl(inode, type, acl);
+
+	attr.ia_ctime = current_time(inode);
+	if (attr.ia_mode == inode->i_mode) {
+		attr.ia_valid = ATTR_CTIME;
+		local_setattr_done(idmap, inode, &attr);
+		local_times_dirty(inode, I_DIRTY_SYNC);
+		return 0;
+	}
+	fusex_setattr_fill(idmap, inode, &attr, &in);
+	in.valid |= FUSEX_SET_CTIME;
+	in.ctime = fusex_ts_to_time(attr.ia_ctime);
+	err = fusex_setattr_send(inode, &in, &out, &epoch);
+	if (!err)
+		local_setattr_done(idmap, inode, &attr);
+	return err;
+}
+
+static void local_after_write(struct inode *inode, loff_t pos, size_t len)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	spin_lock(&fi->lock);
+	fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
+	if (pos + (loff_t)len > i_size_read(inode))
+		i_size_write(inode, pos + len);
+	spin_unlock(&fi->lock);
+	local_update_time(inode, FS_UPD_CMTIME, 0);
+}
+
+/* Times after an operation on names: the kernel's clock. */
+static void local_touch(struct inode *inode, u32 did)
+{
+	struct timespec64 now;
+
+	if (!(did & (FUSEX_DID_CTIME | FUSEX_DID_MTIME)))
+		return;
+	now = inode_set_ctime_current(inode);
+	if (did & FUSEX_DID_MTIME)
+		inode_set_mtime_to_ts(inode, now);
+	if (IS_I_VERSION(inode))
+		inode_maybe_inc_iversion(inode, true);
+	if (inode->i_nlink)
+		local_times_dirty(inode, I_DIRTY_SYNC);
+}
+
+/*
+ * The kernel lost track, and this reply was asked for after that: it is the
+ * truth, but for times that were not written back yet.  Returns whether cached
+ * data may be of another version.
+ */
+static bool local_resync(struct inode *inode, const struct fusex_attr_reply *r)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	loff_t oldsize = i_size_read(inode);
+	u32 mask = FUSEX_ATTR_KNOWN;
+
+	if (test_bit(FUSEX_I_TIMES_DIRTY, &fi->state))
+		mask &= ~FUSEX_ATTR_TIMES;
+	fusex_attr_copy(inode, r->attr, mask);
+	clear_bit(FUSEX_I_STALE, &fi->state);
+	return i_size_read(inode) != oldsize;
+}
+
+static void local_apply(struct inode *inode, const struct fusex_attr_reply *r)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	bool resynced = false;
+	bool drop = false;
+
+	spin_lock(&fi->lock);
+	if (r->attr && unlikely(test_bit(FUSEX_I_STALE, &fi->state)) &&
+	    r->epoch >= fi->epoch &&
+	    !(FUSEX_ATTR_REQUIRED & ~r->attr->mask)) {
+		drop = local_resync(inode, r);
+		resynced = true;
+	} else if (r->attr) {
+		fusex_attr_copy(inode, r->attr, FUSEX_ATTR_BLOCKS);
+	}
+	if (r->did) {
+		fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
+		if (!resynced)
+			fusex_attr_links(inode, r->did);
+	}
+	spin_unlock(&fi->lock);
+
+	local_touch(inode, r->did);
+	if (drop && fi->io->invalidate)
+		fi->io->invalidate(inode, 0, LLONG_MAX);
+}
+
+static int local_revalidate(struct inode *dir, const struct qstr *name,
+			    struct dentry *dentry, unsigned int flags)
+{
+	return 1;
+}
+
+static void local_entry_made(struct dentry *dentry, u64 valid)
+{
+}
+
+/*
+ * Names of local directories are not revalidated, so a name that must be asked
+ * for again is unhashed.  The lookup that follows brings a directory's dentry
+ * back, and what is mounted below with it, when it is still the same node.
+ */
+static void local_entry_expire(struct dentry *dentry)
+{
+	if (!d_mountpoint(dentry))
+		d_drop(dentry);
+}
+
+static bool local_fresh(const struct inode *inode)
+{
+	return true;
+}
+
+static const struct dentry_operations local_dentry_ops = {
+};
+
+const struct fusex_attr_ops fusex_attr_local = {
+	.getattr	= local_getattr,
+	.may_setattr	= local_may_setattr,
+	.setattr	= local_setattr,
+	.permission	= local_permission,
+	.update_time	= local_update_time,
+	.get_acl	= local_get_acl,
+	.set_acl	= local_set_acl,
+	.after_write	= local_after_write,
+	.apply		= local_apply,
+	.refresh	= local_refresh,
+	.revalidate	= local_revalidate,
+	.entry_made	= local_entry_made,
+	.entry_expire	= local_entry_expire,
+	.fresh		= local_fresh,
+	.setlease	= generic_setlease,
+	.dentry_ops	= &local_dentry_ops,
+};
+
+const struct inode_operations fusex_local_dir_iops = {
+	.lookup		= fusex_lookup,
+	.permission	= local_permission,
+	.get_inode_acl	= local_get_acl,
+	.create		= fusex_create,
+	.link		= fusex_link,
+	.unlink		= fusex_unlink,
+	.symlink	= fusex_symlink,
+	.mkdir		= fusex_mkdir,
+	.rmdir		= fusex_rmdir,
+	.mknod		= fusex_mknod,
+	.rename		= fusex_rename,
+	.setattr	= fusex_setattr_common,
+	.getattr	= local_getattr,
+	.listxattr	= fusex_listxattr,
+	.update_time	= local_update_time,
+	.atomic_open	= fusex_atomic_open,
+	.tmpfile	= fusex_tmpfile,
+	.set_acl	= local_set_acl,
+	.fileattr_get	= fusex_fileattr_get,
+	.fileattr_set	= fusex_fileattr_set,
+};
+
+const struct inode_operations fusex_local_file_iops = {
+	.permission	= local_permission,
+	.get_inode_acl	= local_get_acl,
+	.setattr	= fusex_setattr_common,
+	.getattr	= local_getattr,
+	.listxattr	= fusex_listxattr,
+	.update_time	= local_update_time,
+	.set_acl	= local_set_acl,
+	.fileattr_get	= fusex_fileattr_get,
+	.fileattr_set	= fusex_fileattr_set,
+};
+
+const struct inode_operations fusex_local_symlink_iops = {
+	.get_link	= fusex_get_link_kept,
+	.permission	= local_permission,
+	.setattr	= fusex_setattr_common,
+	.getattr	= local_getattr,
+	.listxattr	= fusex_listxattr,
+	.update_time	= local_update_time,
+};
+
+const struct inode_operations fusex_local_special_iops = {
+	.permission	= local_permission,
+	.get_inode_acl	= local_get_acl,
+	.setattr	= fusex_setattr_common,
+	.getattr	= local_getattr,
+	.listxattr	= fusex_listxattr,
+	.update_time	= local_update_time,
+	.set_acl	= local_set_acl,
+	.fileattr_get	= fusex_fileattr_get,
+	.fileattr_set	= fusex_fileattr_set,
+};

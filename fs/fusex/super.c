@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Super blocks: mounting, options, statfs, sync, umount.
+ *
+ * A file system is mounted by fsopen("fusex"), fsconfig(FSCONFIG_SET_FD, "fd")
+ * with a descriptor of a channel that was set up, and fsmount.  The server is
+ * not asked for anything meanwhile, so it may do that in the thread that
+ * serves.
+ */
+#include <linux/backing-dev.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs_context.h>
+#include <linux/fs_parser.h>
+#include <linux/pagemap.h>
+#include <linux/seq_file.h>
+#include <linux/statfs.h>
+#include <linux/xattr.h>
+
+#include "chan.h"
+#include "fusex_i.h"
+#include "io.h"
+#include "validate.h"
+
+/*
+ * Dirty pages of a file system whose server belongs to an ordinary user may be
+ * at most this share of what all may have, percent: nobody else's writers are
+ * held up by a server that takes its time.
+ */
+#define FUSEX_USER_DIRTY_PERCENT	5
+
+/**
+ * fusex_allowed - may the current task use this file system?
+ * @sb: the super block
+ *
+ * A server sees what the programs that use its files do, and can hold them up,
+ * which is what ptrace allows.  So only tasks of the mounter's come in, unless
+ * everybody was let in with allow_other, and then only those whose ids the
+ * mounter's user namespace knows.
+ *
+ * Context: any, RCU walks included.
+ * Return: 0 or -EACCES.
+ */
+int fusex_allowed(const struct super_block *sb)
+{
+	const struct fusex_sb *fs = fusex_sb(sb);
+	const struct cred *cred = current_cred();
+
+	if (fs->allow_other)
+		return current_in_userns(fs->user_ns) ? 0 : -EACCES;
+	if (uid_eq(cred->euid, fs->owner) && uid_eq(cred->suid, fs->owner) &&
+	    uid_eq(cred->uid, fs->owner) &&
+	    gid_eq(cred->egid, fs->owner_gid) &&
+	    gid_eq(cred->sgid, fs->owner_gid) &&
+	    gid_eq(cred->gid, fs->owner_gid))
+		return 0;
+	return -EACCES;
+}
+
+static int fusex_statfs(struct dentry *dentry, struct kstatfs *buf)
+{
+	struct super_block *sb = dentry->d_sb;
+	struct fusex_chan *chan = fusex_sb(sb)->chan;
+	struct fusex_statfs_out out;
+	struct fusex_call call = {
+		.op = FUSEX_OP_STATFS,
+		.node = d_inode(dentry),
+		.out[0] = { .base = &out, .len = sizeof(out) },
+	};
+	const char *why = NULL;
+	int err;
+
+	buf->f_type = FUSEX_SUPER_MAGIC;
+	buf->f_bsize = sb->s_blocksize;
+	buf->f_namelen = FUSEX_NAME_MAX;
+	buf->f_fsid = u64_to_fsid(huge_encode_dev(sb->s_dev));
+	/* What lists all mounts should not stumble over those of others. */
+	if (fusex_allowed(sb))
+		return 0;
+
+	err = fusex_call(chan, &call);
+	if (err)
+		return err == -ENOSYS ? 0 : err;
+	err = fusex_check_statfs(&out, &why);
+	if (err) {
+		fusex_bad_reply(chan, &call, why);
+		return err;
+	}
+	buf->f_blocks = out.blocks;
+	buf->f_bfree = out.bfree;
+	buf->f_bavail = out.bavail;
+	buf->f_files = out.files;
+	buf->f_ffree = out.ffree;
+	buf->f_bsize = out.bsize;
+	buf->f_frsize = out.frsize;
+	buf->f_namelen = out.namelen;
+	return 0;
+}
+
+static int fusex_sync_fs(struct super_block *sb, int wait)
+{
+	struct fusex_call call = {
+		.op = FUSEX_OP_SYNCFS,
+		.node = d_inode(sb->s_root),
+	};
+	int err;
+
+	/*
+	 * The first of two passes only starts what the second waits for; a
+	 * mount that failed has nothing, and no server of its own.
+	 */
+	if (!wait || !fusex_sb(sb)->attached)
+		return 0;
+	err = fusex_call(fusex_sb(sb)->chan, &call);
+	return err == -ENOSYS ? 0 : err;
+}
+
+static void fusex_umount_begin(struct super_block *sb)
+{
+	fusex_chan_abort(fusex_sb(sb)->chan);
+}
+
+static int fusex_show_options(struct seq_file *m, struct dentry *root)
+{
+	if (fusex_sb(root->d_sb)->allow_other)
+		seq_puts(m, ",allow_other");
+	return 0;
+}
+
+static const struct super_operations fusex_super_ops = {
+	.alloc_inode	= fusex_alloc_inode,
+	.free_inode	= fusex_free_inode,
+	.write_inode	= fusex_write_inode,
+	.evict_inode	= fusex_evict_inode,
+	.sync_fs	= fusex_sync_fs,
+	.statfs		= fusex_statfs,
+	.umount_begin	= fusex_umount_begin,
+	.show_options	= fusex_show_options,
+};
+
+/**
+ * struct fusex_ctx - a mount that is being put together
+ * @chan: the channel, NULL until "fd" is given
+ * @allow_other: as in struct fusex_sb
+ */
+struct fusex_ctx {
+	struct fusex_chan *chan;
+	bool allow_other;
+};
+
+enum fusex_option {
+	FUSEX_OPT_FD,
+	FUSEX_OPT_ALLOW_OTHER,
+};
+
+static const struct fs_parameter_spec fusex_parameters[] = {
+	fsparam_fd("fd",		FUSEX_OPT_FD),
+	fsparam_flag("allow_other",	FUSEX_OPT_ALLOW_OTHER),
+	{}
+};
+
+static int fusex_take_fd(struct fs_context *fc, struct file *file)
+{
+	struct fusex_ctx *ctx = fc->fs_private;
+	struct fusex_chan *chan;
+
+	if (ctx->chan)
+		return invalfc(fc, "fd given twice");
+	chan = fusex_chan_from_file(file);
+	if (chan == ERR_PTR(-EBADF))
+		return invalfc(fc, "fd is not an open /dev/fusex");
+	if (IS_ERR(chan))
+		return invalfc(fc, "fd was not set up (FUSEX_IOC_SETUP)");
+	/*
+	 * Ids in requests are translated for the server's namespace, and what
+	 * the mount may do depends on the mounter's.
+	 */
+	if (fusex_chan_user_ns(chan) != fc->user_ns) {
+		fusex_chan_put(chan);
+		return invalfc(fc,
+			       "fd was opened in another user namespace");
+	}
+	ctx->chan = chan;
+	return 0;
+}
+
+static int fusex_parse_fd(struct fs_context *fc, struct fs_parameter *param,
+			  unsigned int fd)
+{
+	struct file *file;
+	int err;
+
+	if (param->type == fs_value_is_file)
+		return fusex_take_fd(fc, param->file);
+	file = fget(fd);
+	if (!file)
+		return invalfc(fc, "fd %u is not open", fd);
+	err = fusex_take_fd(fc, file);
+	fput(file);
+	return err;
+}
+
+static int fusex_parse_param(struct fs_context *fc, struct fs_parameter *param)
+{
+	struct fusex_ctx *ctx = fc->fs_private;
+	struct fs_parse_result result;
+	int opt;
+
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
+		/* mount(8) repeats what /proc/mounts shows. */
+		if (fc->oldapi)
+			return 0;
+		return invalfc(fc, "%s cannot be changed", param->key);
+	}
+
+	opt = fs_parse(fc, fusex_parameters, param, &result);
+	if (opt < 0)
+		return opt;
+	switch (opt) {
+	case FUSEX_OPT_FD:
+		return fusex_parse_fd(fc, param, result.uint_32);
+	case FUSEX_OPT_ALLOW_OTHER:
+		ctx->allow_other = true;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int fusex_setup_bdi(struct super_block *sb, const struct fusex_conf *conf)
+{
+	int err;
+
+	err = super_setup_bdi_name(sb, "fusex-%u:%u", MAJOR(sb->s_dev),
+				   MINOR(sb->s_dev));
+	if (err)
+		return err;
+	sb->s_bdi->ra_pages = conf->max_readahead >> PAGE_SHIFT;
+	sb->s_bdi->io_pages = conf->max_read >> PAGE_SHIFT;
+	if (sb->s_user_ns == &init_user_ns)
+		return 0;
+	sb->s_bdi->capabilities |= BDI_CAP_STRICTLIMIT;
+	return bdi_set_max_ratio(sb->s_bdi, FUSEX_USER_DIRTY_PERCENT);
+}
+
+static void fusex_setup_flags(struct super_block *sb,
+			      const struct fusex_conf *conf)
+{
+	/* The server can change a file after it was measured. */
+	sb->s_iflags |= SB_I_IMA_UNVERIFIABLE_SIGNATURE;
+	if (sb->s_user_ns != &init_user_ns)
+		sb->s_iflags |= SB_I_UNTRUSTED_MOUNTER;
+	if (!fusex_attr_modes_idmappable(conf))
+		sb->s_iflags |= SB_I_NOIDMAP;
+
+	sb->s_flags |= SB_NOSEC;
+	if (conf->features & FUSEX_F_POSIX_ACL)
+		sb->s_flags |= SB_POSIXACL;
+	if (conf->features & FUSEX_F_CHANGE)
+		sb->s_flags |= SB_I_VERSION;
+	if (conf->features & FUSEX_F_EXPORT)
+		sb->s_export_op = &fusex_export_ops;
+}
+
+static int fusex_setup_root(struct super_block *sb,
+			    const struct fusex_conf *conf)
+{
+	struct inode *root;
+
+	root = fusex_iget(sb, &conf->root, conf->root_handle,
+			  fusex_chan_epoch(fusex_sb(sb)->chan));
+	if (IS_ERR(root))
+		return PTR_ERR(root);
+	sb->s_root = d_make_root(root);
+	return sb->s_root ? 0 : -ENOMEM;
+}
+
+static int fusex_attach(struct super_block *sb, struct fs_context *fc)
+{
+	struct fusex_sb *fs = fusex_sb(sb);
+	int err;
+
+	err = fusex_chan_attach(fs->chan, sb);
+	switch (err) {
+	case 0:
+		fs->attached = true;
+		break;
+	case -EBUSY:
+		errorfc(fc, "fd is mounted already");
+		break;
+	case -ENODEV:
+		errorfc(fc, "the server of fd is gone");
+		break;
+	}
+	return err;
+}
+
+static int fusex_fill_super(struct super_block *sb, struct fs_context *fc)
+{
+	struct fusex_sb *fs = fusex_sb(sb);
+	const struct fusex_conf *conf = fs->conf;
+	int err;
+
+	fs->sb = sb;
+	fs->user_ns = sb->s_user_ns;
+	sb->s_magic = FUSEX_SUPER_MAGIC;
+	sb->s_op = &fusex_super_ops;
+	sb->s_xattr = fusex_xattr_handlers;
+	sb->s_maxbytes = conf->max_file_size;
+	sb->s_max_links = conf->max_links;
+	sb->s_time_gran = conf->time_gran;
+	sb->s_time_min = conf->time_min;
+	sb->s_time_max = conf->time_max;
+	sb->s_blocksize = conf->block_size;
+	sb->s_blocksize_bits = ilog2(conf->block_size);
+	set_default_d_op(sb, fusex_attr_dentry_ops(conf));
+	fusex_setup_flags(sb, conf);
+
+	if (conf->subtype[0]) {
+		sb->s_subtype = kstrdup(conf->subtype, GFP_KERNEL);
+		if (!sb->s_subtype)
+			return -ENOMEM;
+	}
+	err = fusex_setup_bdi(sb, conf);
+	if (!err)
+		err = fusex_setup_root(sb, conf);
+	/* Last: from here on notifications find the super block. */
+	if (!err)
+		err = fusex_attach(sb, fc);
+	return err;
+}
+
+static struct fusex_sb *fusex_sb_alloc(struct fs_context *fc)
+{
+	struct fusex_ctx *ctx = fc->fs_private;
+	struct fusex_sb *fs;
+
+	fs = kzalloc_obj(*fs);
+	if (!fs)
+		return NULL;
+	fusex_chan_get(ctx->chan);
+	fs->chan = ctx->chan;
+	fs->conf = fusex_chan_conf(fs->chan);
+	fs->allow_other = ctx->allow_other;
+	fs->server_perm = fs->conf->features & FUSEX_F_SERVER_PERM;
+	fs->owner = fc->cred->fsuid;
+	fs->owner_gid = fc->cred->fsgid;
+	return fs;
+}
+
+static void fusex_sb_free(struct fusex_sb *fs)
+{
+	fusex_chan_put(fs->chan);
+	kfree_rcu(fs, rcu);
+}
+
+static int fusex_get_tree(struct fs_context *fc)
+{
+	struct fusex_ctx *ctx = fc->fs_private;
+	int err;
+
+	if (fc->oldapi)
+		return invalfc(fc,
+			       "mount(2) cannot hand over a server: use fsopen, fsconfig and fsmount");
+	if (!ctx->chan)
+		return invalfc(fc, "no fd given");
+
+	fc->s_fs_info = fusex_sb_alloc(fc);
+	if (!fc->s_fs_info)
+		return -ENOMEM;
+	err = get_tree_nodev(fc, fusex_fill_super);
+	/* Still there if there never was a super block to own it. */
+	if (fc->s_fs_info) {
+		fusex_sb_free(fc->s_fs_info);
+		fc->s_fs_info = NULL;
+	}
+	return err;
+}
+
+static int fusex_reconfigure(struct fs_context *fc)
+{
+	/* A file system about to become read-only is written back first. */
+	return sync_filesystem(fc->root->d_sb);
+}
+
+static void fusex_free_ctx(struct fs_context *fc)
+{
+	struct fusex_ctx *ctx = fc->fs_private;
+
+	if (!ctx)
+		return;
+	if (ctx->chan)
+		fusex_chan_put(ctx->chan);
+	kfree(ctx);
+}
+
+static const struct fs_context_operations fusex_context_ops = {
+	.free		= fusex_free_ctx,
+	.parse_param	= fusex_parse_param,
+	.get_tree	= fusex_get_tree,
+	.reconfigure	= fusex_reconfigure,
+};
+
+static int fusex_init_fs_context(struct fs_context *fc)
+{
+	fc->fs_private = kzalloc_obj(struct fusex_ctx);
+	if (!fc->fs_private)
+		return -ENOMEM;
+	fc->ops = &fusex_context_ops;
+	return 0;
+}
+
+/*
+ * The server answers until everything is written back: notifications and puts
+ * left for later end before inodes go, the channel ends after them.
+ */
+static void fusex_kill_sb(struct super_block *sb)
+{
+	struct fusex_sb *fs = fusex_sb(sb);
+
+	if (fs->attached) {
+		fusex_chan_quiesce(fs->chan);
+		fusex_io_drain(sb);
+	}
+	kill_anon_super(sb);
+	if (fs->attached)
+		fusex_chan_detach(fs->chan);
+	fusex_sb_free(fs);
+}
+
+static struct file_system_type fusex_fs_type = {
+	.owner			= THIS_MODULE,
+	.name			= "fusex",
+	.fs_flags		= FS_HAS_SUBTYPE | FS_USERNS_MOUNT |
+				  FS_ALLOW_IDMAP,
+	.init_fs_context	= fusex_init_fs_context,
+	.parameters		= fusex_parameters,
+	.kill_sb		= fusex_kill_sb,
+};
+
+/**
+ * fusex_super_init - make "fusex" known to fsopen()
+ *
+ * Return: 0 or a negative errno.
+ */
+int __init fusex_super_init(void)
+{
+	return register_filesystem(&fusex_fs_type);
+}
+
+/**
+ * fusex_super_exit - nothing is mounted and nothing will be
+ */
+void fusex_super_exit(void)
+{
+	unregister_filesystem(&fusex_fs_type);
+}
