@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The honest answers of the test server. */
+#ifndef SELFTESTS_ANSWER_H
+#define SELFTESTS_ANSWER_H
+
+#include "raw.h"
+
+/** answer_init() - fill the tree */
+void answer_init(struct raw *r);
+
+/** answer() - the honest reply to @in */
+void answer(struct raw *r, const struct fusex_in_header *in,
+	    struct raw_reply *rep);
+
+/** answer_attr_of() - attributes of a node that look real */
+void answer_attr_of(struct fusex_attr *a, uint64_t ino, uint32_t mode,
+		    uint64_t size, uint32_t nlink);
+
+/** answer_entry() - a whole entry for a node */
+void answer_entry(struct raw *r, uint64_t id, struct fusex_entry *e);
+
+#endif /* SELFTESTS_ANSWER_H */

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A server on the bare interface that can be told to misbehave: it serves a
+ * small tree from memory, and every reply passes through a twist first.
+ *
+ * The tree: the root holds "f" (a file of RAW_SIZE bytes), "g" (another),
+ * "d" (a directory) and "l" (a symbolic link to "f"), and what tests make.
+ */
+#ifndef SELFTESTS_RAW_H
+#define SELFTESTS_RAW_H
+
+#include <linux/fusex.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RAW_SIZE	10000
+#define RAW_NODES	64
+#define RAW_BODY	(2u << 20)
+#define RAW_ROOT	1
+
+/**
+ * struct raw_reply - a reply before it is written
+ * @oh: the header; @oh.len is filled in after the twist unless @keep_len
+ * @body: what follows
+ * @len: bytes of @body
+ * @keep_len: @oh.len is a lie to be told
+ * @drop: do not reply
+ * @times: write it so often
+ */
+struct raw_reply {
+	struct fusex_out_header oh;
+	char *body;
+	size_t len;
+	bool keep_len;
+	bool drop;
+	int times;
+};
+
+struct raw;
+
+/**
+ * raw_twist - bend a reply
+ * @r: the server
+ * @in: the request, its argument structure and names behind it
+ * @rep: the honest reply, to be changed
+ */
+typedef void (*raw_twist)(struct raw *r, const struct fusex_in_header *in,
+			  struct raw_reply *rep);
+
+/**
+ * struct raw_node - a node of the tree
+ * @mode: 0 when unused
+ * @name: in @parent; empty when it has none
+ * @parent: node id
+ * @size: of a file
+ * @nlink: link count
+ */
+struct raw_node {
+	uint32_t mode;
+	char name[FUSEX_NAME_MAX + 1];
+	uint64_t parent;
+	uint64_t size;
+	uint32_t nlink;
+};
+
+/**
+ * struct raw - a server
+ * @fd: the channel
+ * @mnt: where it is mounted
+ * @setup: what was agreed
+ * @twist: applied to replies of @op, or of all operations when @op is 0
+ * @op: see @twist
+ * @data: for @twist
+ * @count: requests seen, by opcode
+ * @write_errno: errno of the last write(2) of a twisted reply
+ * @seen: requests that met @twist
+ * @nodes: by node id
+ */
+struct raw {
+	int fd;
+	char mnt[32];
+	struct fusex_setup setup;
+	raw_twist twist;
+	uint32_t op;
+	const void *data;
+	atomic_uint count[FUSEX_OP_NR];
+	atomic_int write_errno;
+	atomic_uint seen;
+	pthread_mutex_t lock;
+	pthread_t threads[4];
+	int nr_threads;
+	struct raw_node nodes[RAW_NODES];
+};
+
+/** raw_setup_init() - a configuration that the kernel accepts */
+void raw_setup_init(struct fusex_setup *s, uint32_t attr_mode);
+
+/**
+ * raw_mount() - open, set up and mount on a new folder
+ * @r: to fill in; @r->setup is the configuration
+ *
+ * Fails the test when anything goes wrong.
+ */
+void raw_mount(struct raw *r);
+
+/** raw_serve() - start the threads that answer */
+void raw_serve(struct raw *r);
+
+/** raw_alloc() - an empty server, in memory that children share */
+struct raw *raw_alloc(void);
+
+/** raw_start() - all of it, with default configuration and @attr_mode */
+struct raw *raw_start(uint32_t attr_mode);
+
+/** raw_bend() - from now on replies of @op go through @twist */
+void raw_bend(struct raw *r, uint32_t op, raw_twist twist, const void *data);
+
+/** raw_stop() - unmount, which must succeed, and end the server */
+void raw_stop(struct raw *r);
+
+/** raw_path() - a name on the mount; the memory is one of a few in turn */
+const char *raw_path(const struct raw *r, const char *name);
+
+/** raw_mount_fd() - mount the channel @fd at @mnt; 0 or -errno */
+int raw_mount_fd(int fd, const char *mnt, char *log, size_t log_size);
+
+#endif /* SELFTESTS_RAW_H */
