@@ -115,6 +115,31 @@ static u16 second_handle(const struct fusex_call *call, const void **handle)
 }
 
 /**
+ * fusex_msg_nodeid - the node a call is about
+ * @call: the call
+ *
+ * Return: its node id, 0 for none.
+ */
+u64 fusex_msg_nodeid(const struct fusex_call *call)
+{
+	return call->node ? fusex_i(call->node)->nodeid : call->id;
+}
+
+/**
+ * fusex_msg_identity - make a call name its node without a reference to it
+ * @call: the call; its handle still is the inode's memory
+ */
+void fusex_msg_identity(struct fusex_call *call)
+{
+	if (!call->node)
+		return;
+	call->id = fusex_msg_nodeid(call);
+	call->generation = call->node->i_generation;
+	call->handle_len = first_handle(call, &call->handle);
+	call->node = NULL;
+}
+
+/**
  * fusex_msg_size - fill in what a call says about its header
  * @chan: the channel
  * @call: the call
@@ -134,7 +159,7 @@ ssize_t fusex_msg_size(const struct fusex_chan *chan,
 	WARN_ON_ONCE(call->arg_len % 8);
 	in->opcode = call->op;
 	in->arg_len = call->arg_len;
-	in->nodeid = call->node ? fusex_i(call->node)->nodeid : call->id;
+	in->nodeid = fusex_msg_nodeid(call);
 	in->generation = call->node ? call->node->i_generation :
 				      call->generation;
 	in->handle_len = first_handle(call, &handle);

@@ -194,7 +194,7 @@ struct fusex_dev {
  * @forgets: queued without a lock
  * @nr_forgets: in @forgets and @stash
  * @forget_work: lets few forgets go after a while
- * @nr_async: asynchronous calls that have not ended
+ * @nr_async: asynchronous calls and deferred iputs that have not ended
  * @quiet: waits for @nr_async and @notifiers to become 0
  * @timer_armed: @timer will look at every request that is live now
  * @timer: ends requests past their deadline
@@ -210,7 +210,7 @@ struct fusex_dev {
  */
 struct fusex_chan {
 	refcount_t ref;
-	struct fusex_conf *conf;
+	struct fusex_conf conf;
 	const struct fusex_transport_ops *ops;
 	struct user_namespace *user_ns;
 	struct pid_namespace *pid_ns;
@@ -254,6 +254,21 @@ struct fusex_chan {
 	struct fusex_shard shards[FUSEX_SHARDS];
 };
 
+/**
+ * fusex_deadline_left - how long a request has still to wait
+ * @start: jiffies when it was given to the transport
+ * @timeout: its deadline, jiffies
+ * @now: jiffies
+ *
+ * Return: jiffies, 0 or less when the time is over.
+ */
+static inline long fusex_deadline_left(unsigned long start,
+				       unsigned long timeout,
+				       unsigned long now)
+{
+	return (long)(start + timeout - now);
+}
+
 /* chan.c */
 struct fusex_chan *fusex_chan_alloc(const struct fusex_transport_ops *ops);
 void fusex_chan_arm(struct fusex_chan *chan);
@@ -282,6 +297,8 @@ int fusex_req_cache_init(void);
 void fusex_req_cache_exit(void);
 
 /* msg.c */
+u64 fusex_msg_nodeid(const struct fusex_call *call);
+void fusex_msg_identity(struct fusex_call *call);
 ssize_t fusex_msg_size(const struct fusex_chan *chan,
 		       const struct fusex_call *call,
 		       struct fusex_in_header *in);

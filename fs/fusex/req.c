@@ -1,0 +1,911 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The life of a request.
+ *
+ *	                 fusex_req_submit()
+ *	                        |
+ *	     max_background     v
+ *	     reached: backlog  NEW ------------------------------.
+ *	                        |                                |
+ *	                        v                                |
+ *	            .------> QUEUED ---------------------------. |
+ *	            |           |  a reader takes it           | |
+ *	  its memory|           v                              | |
+ *	  is absent '------- SENDING ----------------------. over before
+ *	                        |  all of it was copied    |   | | it was sent
+ *	                        v                          |   | |
+ *	            .-------> SENT --------------------.   |   | |
+ *	            |           |  a reply comes       |   |   | |
+ *	  its memory|           v                      v   v   v v
+ *	  is absent '------ REPLYING ----------------------> DONE
+ *	                           copied, or found wrong
+ *
+ * A caller that is killed, the deadline and the end of the channel abandon a
+ * request: they move it to DONE from NEW, QUEUED and SENT.  In SENDING and
+ * REPLYING the caller's memory is being copied; the abandoned request goes to
+ * DONE as soon as that copy is over, which is soon, as it does not fault
+ * (msg.c).  DONE is final: the caller's memory is never touched again, and a
+ * reply finds no such request.
+ *
+ * States change in fusex_req_move() only, under the lock of the request's
+ * shard.  One reference belongs to whoever has the request: a queue (NEW,
+ * QUEUED), a copier (SENDING, REPLYING), the table of the shard (SENT).  The
+ * one who makes a request DONE completes it; whoever has the reference drops
+ * it.
+ */
+
+#include <linux/completion.h>
+#include <linux/cred.h>
+#include <linux/jiffies.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include "transport.h"
+#include "trace.h"
+
+/* How long an exiting task waits for fusex_call_sure(). */
+#define FUSEX_EXIT_WAIT	(5 * HZ)
+
+static struct kmem_cache *fusex_req_cache;
+
+/* ----------------------------------------------------------------- states */
+
+static void fusex_req_move(struct fusex_req *req, enum fusex_req_state to)
+{
+	static const u8 legal[] = {
+		[FUSEX_REQ_NEW] = BIT(FUSEX_REQ_QUEUED) | BIT(FUSEX_REQ_DONE),
+		[FUSEX_REQ_QUEUED] = BIT(FUSEX_REQ_SENDING) |
+				     BIT(FUSEX_REQ_DONE),
+		[FUSEX_REQ_SENDING] = BIT(FUSEX_REQ_QUEUED) |
+				      BIT(FUSEX_REQ_SENT) |
+				      BIT(FUSEX_REQ_DONE),
+		[FUSEX_REQ_SENT] = BIT(FUSEX_REQ_REPLYING) |
+				   BIT(FUSEX_REQ_DONE),
+		[FUSEX_REQ_REPLYING] = BIT(FUSEX_REQ_SENT) |
+				       BIT(FUSEX_REQ_DONE),
+		[FUSEX_REQ_DONE] = 0,
+	};
+
+	lockdep_assert_held(&req->shard->lock);
+	WARN_ON_ONCE(!(legal[req->state] & BIT(to)));
+	/* Pairs with fusex_req_over(): what the call came to is written. */
+	smp_store_release(&req->state, to);
+}
+
+static bool fusex_req_over(const struct fusex_req *req)
+{
+	return smp_load_acquire(&req->state) == FUSEX_REQ_DONE;
+}
+
+static bool fusex_req_copying(const struct fusex_req *req)
+{
+	return req->state == FUSEX_REQ_SENDING ||
+	       req->state == FUSEX_REQ_REPLYING;
+}
+
+static struct hlist_head *fusex_req_bucket(struct fusex_shard *shard,
+					   u64 unique)
+{
+	return &shard->table[(unique >> FUSEX_SHARD_BITS) %
+			     FUSEX_SHARD_BUCKETS];
+}
+
+/**
+ * fusex_req_put - drop a reference to a request
+ * @req: the request
+ */
+void fusex_req_put(struct fusex_req *req)
+{
+	if (!refcount_dec_and_test(&req->ref))
+		return;
+	WARN_ON_ONCE(req->state != FUSEX_REQ_DONE);
+	if (req->waiter)
+		put_task_struct(req->waiter);
+	kmem_cache_free(fusex_req_cache, req);
+}
+
+/**
+ * fusex_req_wake - wake the only task that waits for something
+ * @task: the task, referenced
+ * @sync: the current task is about to sleep, so that the other one had better
+ *	not go to another CPU
+ */
+void fusex_req_wake(struct task_struct *task, bool sync)
+{
+	DECLARE_WAIT_QUEUE_HEAD_ONSTACK(head);
+	DECLARE_WAITQUEUE(entry, task);
+
+	if (!sync) {
+		wake_up_process(task);
+		return;
+	}
+	/* The hint can be given through a wait queue only: make one. */
+	__add_wait_queue(&head, &entry);
+	__wake_up_sync_key(&head, TASK_NORMAL, NULL);
+}
+
+/* ----------------------------------------------------------------- ending */
+
+/* Makes it DONE; the caller's memory is the caller's from here on. */
+static void fusex_req_end_locked(struct fusex_req *req, int error)
+{
+	struct fusex_call *call = req->call;
+
+	req->over_from = req->state;
+	req->error = error;
+	if (!hlist_unhashed(&req->hash))
+		hlist_del_init(&req->hash);
+	if (!list_empty(&req->live))
+		list_del_init(&req->live);
+	if (error)
+		call->got = 0;
+	call->error = error;
+	fusex_req_move(req, FUSEX_REQ_DONE);
+}
+
+static bool fusex_req_activate(struct fusex_req *req);
+
+/* A background request is over: the next one may go. */
+static void fusex_background_done(struct fusex_chan *chan)
+{
+	struct fusex_req *next;
+
+	do {
+		spin_lock(&chan->lock);
+		next = list_first_entry_or_null(&chan->backlog,
+						struct fusex_req, link);
+		if (next)
+			list_del_init(&next->link);
+		else
+			chan->nr_background--;
+		spin_unlock(&chan->lock);
+	} while (next && !fusex_req_activate(next));
+}
+
+/*
+ * Tells everybody that a request is over.  The caller of this has a reference;
+ * a synchronous caller of the call may be gone already.
+ */
+static void fusex_req_complete(struct fusex_req *req, bool sync)
+{
+	struct fusex_chan *chan = req->chan;
+	u64 ns = local_clock() - req->start_ns;
+
+	if (req->over_from != FUSEX_REQ_NEW) {
+		fusex_stats_note(chan, req->in.opcode, req->error, ns);
+		trace_fusex_request_end(chan->dev, &req->in, req->error, ns);
+		if (req->background)
+			fusex_background_done(chan);
+	}
+	if (req->error == -ENOSYS && req->over_from == FUSEX_REQ_REPLYING)
+		set_bit(req->in.opcode, chan->lacks);
+	if (req->waiter) {
+		fusex_req_wake(req->waiter, sync);
+	} else {
+		req->call->end(req->call);
+		fusex_chan_async_done(chan);
+	}
+}
+
+/* Takes a request that is over back from where it was kept. */
+static void fusex_req_withdraw(struct fusex_req *req)
+{
+	struct fusex_chan *chan = req->chan;
+	bool ours = false;
+
+	switch (req->over_from) {
+	case FUSEX_REQ_NEW:
+		spin_lock(&chan->lock);
+		ours = !list_empty(&req->link);
+		list_del_init(&req->link);
+		spin_unlock(&chan->lock);
+		break;
+	case FUSEX_REQ_QUEUED:
+		ours = chan->ops->withdraw(chan, req);
+		break;
+	case FUSEX_REQ_SENT:
+		ours = true;
+		break;
+	}
+	if (ours)
+		fusex_req_put(req);
+}
+
+/* Ends a request in whatever state it is; the caller has a reference. */
+static void fusex_req_abandon(struct fusex_req *req, int error)
+{
+	bool over = false;
+
+	spin_lock(&req->shard->lock);
+	if (fusex_req_copying(req)) {
+		if (!req->abandon)
+			req->abandon = error;
+	} else if (req->state != FUSEX_REQ_DONE) {
+		fusex_req_end_locked(req, error);
+		over = true;
+	}
+	spin_unlock(&req->shard->lock);
+	if (over) {
+		fusex_req_withdraw(req);
+		fusex_req_complete(req, false);
+	}
+}
+
+/*
+ * Ends requests of a shard: all of them, or with a @timeout those that are
+ * past it.  Returns how long the first that stays may wait, 0 if none stays.
+ */
+static unsigned long fusex_shard_end(struct fusex_shard *shard,
+				     unsigned long timeout, int error,
+				     struct list_head *ended)
+{
+	struct fusex_req *req, *next;
+	unsigned long first = 0;
+
+	spin_lock(&shard->lock);
+	list_for_each_entry_safe(req, next, &shard->live, live) {
+		long left = fusex_deadline_left(req->start, timeout, jiffies);
+
+		if (timeout && left > 0) {
+			first = first ?: left;
+			break;
+		}
+		if (fusex_req_copying(req)) {
+			if (!req->abandon)
+				req->abandon = error;
+			first = 1;
+			continue;
+		}
+		refcount_inc(&req->ref);
+		fusex_req_end_locked(req, error);
+		list_add_tail(&req->live, ended);
+	}
+	spin_unlock(&shard->lock);
+	return first;
+}
+
+static void fusex_req_complete_list(struct list_head *ended)
+{
+	struct fusex_req *req, *next;
+
+	list_for_each_entry_safe(req, next, ended, live) {
+		list_del_init(&req->live);
+		fusex_req_withdraw(req);
+		fusex_req_complete(req, false);
+		fusex_req_put(req);
+	}
+}
+
+/**
+ * fusex_req_end_all - end everything on a channel that has died
+ * @chan: the channel, in state DEAD
+ * @error: what the calls come to
+ */
+void fusex_req_end_all(struct fusex_chan *chan, int error)
+{
+	struct fusex_req *req;
+	LIST_HEAD(backlog);
+	LIST_HEAD(ended);
+	unsigned int i;
+
+	spin_lock(&chan->lock);
+	WARN_ON_ONCE(chan->state != FUSEX_CHAN_DEAD);
+	list_splice_init(&chan->backlog, &backlog);
+	while ((req = list_first_entry_or_null(&backlog, struct fusex_req,
+					       link))) {
+		/* Off its list it is ours, reference included. */
+		list_del_init(&req->link);
+		spin_unlock(&chan->lock);
+		fusex_req_abandon(req, error);
+		fusex_req_put(req);
+		spin_lock(&chan->lock);
+	}
+	spin_unlock(&chan->lock);
+
+	for (i = 0; i < FUSEX_SHARDS; i++)
+		fusex_shard_end(&chan->shards[i], 0, error, &ended);
+	fusex_req_complete_list(&ended);
+}
+
+/**
+ * fusex_req_sweep - end requests that are past their deadline
+ * @chan: the channel
+ * @timeout: the deadline, jiffies
+ *
+ * Return: jiffies until the next one is, 0 when nothing is in flight.
+ */
+unsigned long fusex_req_sweep(struct fusex_chan *chan, unsigned long timeout)
+{
+	unsigned long first = 0;
+	LIST_HEAD(ended);
+	unsigned int i;
+
+	for (i = 0; i < FUSEX_SHARDS; i++) {
+		unsigned long left = fusex_shard_end(&chan->shards[i], timeout,
+						     -ETIMEDOUT, &ended);
+
+		if (left && (!first || left < first))
+			first = left;
+	}
+	fusex_req_complete_list(&ended);
+	return first;
+}
+
+/* ---------------------------------------------------- what transports do */
+
+/**
+ * fusex_req_start_send - begin to copy a request to the server
+ * @req: taken from the transport's queue, with the queue's reference
+ *
+ * Return: false if it is over, which leaves the reference with the caller.
+ */
+bool fusex_req_start_send(struct fusex_req *req)
+{
+	bool ok;
+
+	spin_lock(&req->shard->lock);
+	ok = req->state == FUSEX_REQ_QUEUED;
+	if (ok) {
+		fusex_req_move(req, FUSEX_REQ_SENDING);
+		req->call->sent = true;
+	}
+	spin_unlock(&req->shard->lock);
+	return ok;
+}
+
+/* Leaves a copying state for @to, unless it was abandoned meanwhile. */
+static bool fusex_req_copied(struct fusex_req *req, enum fusex_req_state to)
+{
+	lockdep_assert_held(&req->shard->lock);
+	if (req->abandon) {
+		fusex_req_end_locked(req, req->abandon);
+		return false;
+	}
+	fusex_req_move(req, to);
+	if (unlikely(req->cancel) && to == FUSEX_REQ_SENT) {
+		req->cancel = false;
+		req->chan->ops->cancel(req->chan, req);
+	}
+	return true;
+}
+
+/**
+ * fusex_req_sent - a request was copied to the server
+ * @req: the request; the reference goes to the table
+ *
+ * Return: false if it was abandoned meanwhile and is to be sent no more.
+ */
+bool fusex_req_sent(struct fusex_req *req)
+{
+	bool ok;
+
+	spin_lock(&req->shard->lock);
+	ok = fusex_req_copied(req, FUSEX_REQ_SENT);
+	if (ok)
+		trace_fusex_request_sent(req->chan->dev, &req->in);
+	spin_unlock(&req->shard->lock);
+	if (!ok) {
+		fusex_req_complete(req, false);
+		fusex_req_put(req);
+	}
+	return ok;
+}
+
+/**
+ * fusex_req_unsend - a request could not be copied now
+ * @req: the request
+ *
+ * Return: false if it was abandoned meanwhile; the reference is dropped.  Else
+ * it is QUEUED and the reference still the caller's.
+ */
+bool fusex_req_unsend(struct fusex_req *req)
+{
+	bool ok;
+
+	spin_lock(&req->shard->lock);
+	ok = fusex_req_copied(req, FUSEX_REQ_QUEUED);
+	spin_unlock(&req->shard->lock);
+	if (!ok) {
+		fusex_req_complete(req, false);
+		fusex_req_put(req);
+	}
+	return ok;
+}
+
+/**
+ * fusex_req_start_reply - find the request that a reply belongs to
+ * @chan: the channel
+ * @unique: its number
+ *
+ * Return: the request in state REPLYING, with the table's reference, or NULL
+ * if the server has no such request to answer.
+ */
+struct fusex_req *fusex_req_start_reply(struct fusex_chan *chan, u64 unique)
+{
+	struct fusex_shard *shard = &chan->shards[unique % FUSEX_SHARDS];
+	struct fusex_req *req;
+
+	spin_lock(&shard->lock);
+	hlist_for_each_entry(req, fusex_req_bucket(shard, unique), hash) {
+		if (req->in.unique != unique)
+			continue;
+		if (req->state != FUSEX_REQ_SENT)
+			break;
+		fusex_req_move(req, FUSEX_REQ_REPLYING);
+		spin_unlock(&shard->lock);
+		return req;
+	}
+	spin_unlock(&shard->lock);
+	return NULL;
+}
+
+/**
+ * fusex_req_unreply - a reply could not be copied now
+ * @req: the request; the reference goes back to the table
+ *
+ * Return: false if it was abandoned meanwhile.
+ */
+bool fusex_req_unreply(struct fusex_req *req)
+{
+	bool ok;
+
+	spin_lock(&req->shard->lock);
+	ok = fusex_req_copied(req, FUSEX_REQ_SENT);
+	spin_unlock(&req->shard->lock);
+	if (!ok) {
+		fusex_req_complete(req, false);
+		fusex_req_put(req);
+	}
+	return ok;
+}
+
+/**
+ * fusex_req_reply - the reply was copied; the request is over
+ * @req: the request; the reference is dropped
+ * @error: what the server, or a check of what it said, made of it
+ *
+ * Return: 0, or -ENOENT if it was abandoned meanwhile.
+ */
+int fusex_req_reply(struct fusex_req *req, int error)
+{
+	bool late;
+
+	spin_lock(&req->shard->lock);
+	late = req->abandon;
+	fusex_req_end_locked(req, late ? req->abandon : error);
+	spin_unlock(&req->shard->lock);
+	fusex_req_complete(req, list_empty_careful(&req->chan->pending));
+	fusex_req_put(req);
+	return late ? -ENOENT : 0;
+}
+
+/**
+ * fusex_req_refused - a transport cannot take a request back
+ * @req: QUEUED and in no queue, or over; the reference is dropped
+ *
+ * For a request that comes back to a transport after its channel has died.
+ */
+void fusex_req_refused(struct fusex_req *req)
+{
+	fusex_req_abandon(req, -ENOTCONN);
+	fusex_req_put(req);
+}
+
+/* ------------------------------------------------------------- submitting */
+
+/*
+ * Gives a request its number and makes it findable.  Returns false if it is
+ * over already, and in *@arm whether the timer has to be started: who stops
+ * the timer looks at the shard afterwards.
+ */
+static bool fusex_req_enter(struct fusex_req *req, bool *arm)
+{
+	struct fusex_shard *shard = req->shard;
+	u64 index = shard - req->chan->shards;
+	bool fresh;
+
+	spin_lock(&shard->lock);
+	fresh = req->state == FUSEX_REQ_NEW;
+	if (fresh) {
+		req->in.unique = ++shard->seq << FUSEX_SHARD_BITS | index;
+		req->call->unique = req->in.unique;
+		req->start = jiffies;
+		req->start_ns = local_clock();
+		hlist_add_head(&req->hash,
+			       fusex_req_bucket(shard, req->in.unique));
+		list_add_tail(&req->live, &shard->live);
+		fusex_req_move(req, FUSEX_REQ_QUEUED);
+	}
+	*arm = !READ_ONCE(req->chan->timer_armed);
+	spin_unlock(&shard->lock);
+	return fresh;
+}
+
+/*
+ * NEW to QUEUED; the queue's reference is given away.  Returns false if the
+ * request was over before its turn came.
+ */
+static bool fusex_req_activate(struct fusex_req *req)
+{
+	struct fusex_chan *chan = req->chan;
+	bool sync = req->waiter == current;
+	bool arm;
+
+	if (!fusex_req_enter(req, &arm)) {
+		fusex_req_put(req);
+		return false;
+	}
+	trace_fusex_request_begin(chan->dev, &req->in);
+	if (chan->ops->submit(chan, req, sync))
+		fusex_req_refused(req);
+	else if (arm)
+		fusex_chan_arm(chan);
+	return true;
+}
+
+static void fusex_req_submit(struct fusex_req *req)
+{
+	struct fusex_chan *chan = req->chan;
+
+	if (req->background) {
+		bool dead, full = false;
+
+		spin_lock(&chan->lock);
+		dead = chan->state == FUSEX_CHAN_DEAD;
+		if (!dead) {
+			full = chan->nr_background >=
+			       chan->conf.max_background;
+			if (full)
+				list_add_tail(&req->link, &chan->backlog);
+			else
+				chan->nr_background++;
+		}
+		spin_unlock(&chan->lock);
+		if (dead)
+			fusex_req_refused(req);
+		if (dead || full)
+			return;
+	}
+	fusex_req_activate(req);
+}
+
+static void fusex_req_credentials(struct fusex_req *req, bool kernel)
+{
+	struct fusex_chan *chan = req->chan;
+
+	if (kernel) {
+		req->in.flags |= FUSEX_REQ_KERNEL;
+		return;
+	}
+	req->in.uid = from_kuid_munged(chan->user_ns, current_fsuid());
+	req->in.gid = from_kgid_munged(chan->user_ns, current_fsgid());
+	req->in.pid = task_tgid_nr_ns(current, chan->pid_ns);
+}
+
+/* Makes the request of a call, with one reference. */
+static struct fusex_req *fusex_req_make(struct fusex_chan *chan,
+					struct fusex_call *call, gfp_t gfp)
+{
+	struct fusex_req *req;
+	ssize_t len;
+
+	call->error = 0;
+	call->got = 0;
+	call->unique = 0;
+	call->sent = false;
+	if (WARN_ON_ONCE(!call->op || call->op >= FUSEX_OP_NR))
+		return ERR_PTR(-EINVAL);
+	if (!fusex_chan_alive(chan))
+		return ERR_PTR(-ENOTCONN);
+	if (fusex_chan_lacks(chan, call->op))
+		return ERR_PTR(-ENOSYS);
+
+	fusex_stats_prepare(chan, call->op, gfp);
+	req = kmem_cache_zalloc(fusex_req_cache, gfp);
+	if (!req)
+		return ERR_PTR(-ENOMEM);
+	len = fusex_msg_size(chan, call, &req->in);
+	if (len < 0) {
+		kmem_cache_free(fusex_req_cache, req);
+		return ERR_PTR(len);
+	}
+	refcount_set(&req->ref, 1);
+	req->chan = chan;
+	req->shard = &chan->shards[raw_smp_processor_id() % FUSEX_SHARDS];
+	req->call = call;
+	req->background = call->background;
+	INIT_LIST_HEAD(&req->live);
+	INIT_LIST_HEAD(&req->link);
+	fusex_req_credentials(req, call->nofs);
+	return req;
+}
+
+/* ---------------------------------------------------------------- waiting */
+
+/* Sleeps until the request is over; false when a signal came first. */
+static bool fusex_req_sleep(const struct fusex_req *req, unsigned int state)
+{
+	bool over;
+
+	for (;;) {
+		set_current_state(state);
+		over = fusex_req_over(req);
+		if (over || signal_pending_state(state, current))
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	return over;
+}
+
+/*
+ * A signal that is not fatal: a request that was not sent is taken back and
+ * can be made again, one that was is answered soon, after a CANCEL.
+ */
+static void fusex_req_interrupt(struct fusex_req *req)
+{
+	struct fusex_chan *chan = req->chan;
+	bool over = false;
+
+	spin_lock(&req->shard->lock);
+	switch (req->state) {
+	case FUSEX_REQ_NEW:
+	case FUSEX_REQ_QUEUED:
+		/* Back in the queue after a failed copy: some was seen. */
+		if (req->call->sent) {
+			req->cancel = true;
+			break;
+		}
+		fusex_req_end_locked(req, -ERESTARTSYS);
+		over = true;
+		break;
+	case FUSEX_REQ_SENT:
+		chan->ops->cancel(chan, req);
+		break;
+	case FUSEX_REQ_SENDING:
+	case FUSEX_REQ_REPLYING:
+		req->cancel = true;
+		break;
+	}
+	spin_unlock(&req->shard->lock);
+	if (over) {
+		fusex_req_withdraw(req);
+		fusex_req_complete(req, false);
+	}
+}
+
+static void fusex_req_wait(struct fusex_req *req)
+{
+	/* Callers hold locks of the VFS: frozen tasks may hold those. */
+	const unsigned int freezable = TASK_FREEZABLE_UNSAFE;
+
+	if (req->call->interruptible &&
+	    !fusex_req_sleep(req, TASK_INTERRUPTIBLE | freezable) &&
+	    !fatal_signal_pending(current))
+		fusex_req_interrupt(req);
+	if (fusex_req_sleep(req, TASK_KILLABLE | freezable))
+		return;
+	fusex_req_abandon(req, -EINTR);
+	/* At most a copy is still to be waited for, and it does not fault. */
+	fusex_req_sleep(req, TASK_UNINTERRUPTIBLE);
+}
+
+/**
+ * fusex_call - ask the server and wait for the answer
+ * @chan: the channel
+ * @call: what to ask; everything in it stays valid until this returns
+ *
+ * Context: process context, sleeps.  Not in the server's own threads' way: see
+ * fusex_chan_defer_iput().
+ * Return: 0; the server's error; -ENOSYS, remembered; -EFSCORRUPTED for a
+ * reply of the wrong size; -EINTR when killed; -ERESTARTSYS when interrupted
+ * before it was sent; -ETIMEDOUT; -ENOTCONN; -ENOMEM (never when call->nofs);
+ * -E2BIG.
+ */
+int fusex_call(struct fusex_chan *chan, struct fusex_call *call)
+{
+	gfp_t gfp = call->nofs ? GFP_NOFS | __GFP_NOFAIL : GFP_KERNEL;
+	struct fusex_req *req;
+
+	might_sleep();
+	req = fusex_req_make(chan, call, gfp);
+	if (IS_ERR(req)) {
+		call->error = PTR_ERR(req);
+		return call->error;
+	}
+	refcount_inc(&req->ref);
+	req->waiter = get_task_struct(current);
+	fusex_req_submit(req);
+	fusex_req_wait(req);
+	fusex_req_put(req);
+	return call->error;
+}
+
+/**
+ * fusex_call_async - ask the server and do not wait
+ * @chan: the channel
+ * @call: what to ask; it and everything in it stays valid until call->end
+ * @gfp: how to allocate
+ *
+ * Context: any in which @gfp may be used.  See chan.h for that of call->end.
+ * Return: 0 if call->end is or was called; or -ENOMEM, -ENOTCONN, -ENOSYS,
+ * -E2BIG, and it is not.
+ */
+int fusex_call_async(struct fusex_chan *chan, struct fusex_call *call,
+		     gfp_t gfp)
+{
+	struct fusex_req *req;
+
+	req = fusex_req_make(chan, call, gfp | __GFP_ACCOUNT);
+	if (IS_ERR(req)) {
+		call->error = PTR_ERR(req);
+		return call->error;
+	}
+	atomic_inc(&chan->nr_async);
+	fusex_req_submit(req);
+	return 0;
+}
+
+/* ------------------------------------------------------------ sure calls */
+
+struct fusex_sure {
+	refcount_t ref;
+	struct completion over;
+	struct fusex_call call;
+	u8 data[];
+};
+
+static void fusex_sure_put(struct fusex_sure *sure)
+{
+	if (refcount_dec_and_test(&sure->ref))
+		kfree(sure);
+}
+
+static void fusex_sure_end(struct fusex_call *call)
+{
+	struct fusex_sure *sure = container_of(call, struct fusex_sure, call);
+
+	complete_all(&sure->over);
+	fusex_sure_put(sure);
+}
+
+static const void *fusex_sure_copy(struct fusex_sure *sure, size_t *used,
+				   const void *base, size_t len)
+{
+	void *to = sure->data + *used;
+
+	if (!len)
+		return NULL;
+	memcpy(to, base, len);
+	*used += FUSEX_ALIGN(len);
+	return to;
+}
+
+static struct fusex_sure *fusex_sure_make(const struct fusex_call *call,
+					  size_t room)
+{
+	struct fusex_sure *sure;
+	size_t used = 0;
+	unsigned int i;
+
+	/* An unlock that fails for want of memory is never tried again. */
+	sure = kzalloc_flex(*sure, data, room, GFP_KERNEL | __GFP_NOFAIL);
+	refcount_set(&sure->ref, 2);
+	init_completion(&sure->over);
+	sure->call = *call;
+	sure->call.end = fusex_sure_end;
+	sure->call.arg = fusex_sure_copy(sure, &used, call->arg,
+					 call->arg_len);
+	for (i = 0; i < FUSEX_IN_SEGS; i++)
+		sure->call.in[i].base = fusex_sure_copy(sure, &used,
+							call->in[i].base,
+							call->in[i].len);
+	fusex_msg_identity(&sure->call);
+	sure->call.handle = fusex_sure_copy(sure, &used, sure->call.handle,
+					    sure->call.handle_len);
+	return sure;
+}
+
+static void fusex_sure_wait(struct fusex_sure *sure)
+{
+	/* No signal reaches an exiting task any more. */
+	if (current->flags & PF_EXITING)
+		wait_for_completion_timeout(&sure->over, FUSEX_EXIT_WAIT);
+	else
+		wait_for_completion_killable(&sure->over);
+}
+
+/**
+ * fusex_call_sure - ask the server even if the caller does not live to see it
+ * @chan: the channel
+ * @call: what to ask: a small argument and segments, no second node, no data,
+ *	no reply but the error
+ *
+ * Context: process context, sleeps.
+ * Return: like fusex_call(); -EINTR if a signal, or the caller's end, came
+ * before the answer: the request stays on its way.
+ */
+int fusex_call_sure(struct fusex_chan *chan, struct fusex_call *call)
+{
+	size_t room = FUSEX_ALIGN(call->arg_len) + FUSEX_HANDLE_MAX;
+	struct fusex_sure *sure;
+	unsigned int i;
+	int err;
+
+	might_sleep();
+	if (WARN_ON_ONCE(call->in_bvec || call->out_bvec || call->node2 ||
+			 call->out[0].len))
+		return -EINVAL;
+	for (i = 0; i < FUSEX_IN_SEGS; i++)
+		room += FUSEX_ALIGN(call->in[i].len);
+
+	sure = fusex_sure_make(call, room);
+	err = fusex_call_async(chan, &sure->call, GFP_KERNEL | __GFP_NOFAIL);
+	if (err) {
+		kfree(sure);
+		call->error = err;
+		return err;
+	}
+	fusex_sure_wait(sure);
+	call->error = completion_done(&sure->over) ? sure->call.error : -EINTR;
+	call->sent = true;
+	fusex_sure_put(sure);
+	return call->error;
+}
+
+/* ----------------------------------------------------------------- others */
+
+/**
+ * fusex_chan_lacks - has the server no such operation?
+ * @chan: the channel
+ * @opcode: enum fusex_opcode
+ *
+ * Context: any.
+ * Return: whether it has answered one with ENOSYS.
+ */
+bool fusex_chan_lacks(const struct fusex_chan *chan, u32 opcode)
+{
+	return test_bit(opcode, chan->lacks);
+}
+
+/**
+ * fusex_bad_reply - note that a reply made no sense
+ * @chan: the channel
+ * @call: the call it was for, over or not
+ * @why: what was wrong, a static string
+ *
+ * The operation fails with -EFSCORRUPTED; nothing else suffers.
+ * Context: any.
+ */
+void fusex_bad_reply(struct fusex_chan *chan, const struct fusex_call *call,
+		     const char *why)
+{
+	u64 nodeid = fusex_msg_nodeid(call);
+
+	atomic_inc(&chan->bad_replies);
+	trace_fusex_bad_reply(chan->dev, call->unique, call->op, nodeid, why);
+	pr_warn_ratelimited("fusex: %u:%u: bad reply to %s of node %llu: %s\n",
+			    MAJOR(chan->dev), MINOR(chan->dev),
+			    fusex_op_name(call->op), nodeid, why);
+}
+
+/**
+ * fusex_req_cache_init - make what requests are allocated from
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int fusex_req_cache_init(void)
+{
+	fusex_req_cache = KMEM_CACHE(fusex_req, SLAB_HWCACHE_ALIGN);
+	return fusex_req_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * fusex_req_cache_exit - undo fusex_req_cache_init()
+ */
+void fusex_req_cache_exit(void)
+{
+	kmem_cache_destroy(fusex_req_cache);
+}
