@@ -64,6 +64,8 @@ enum fusex_inode_bit {
 	FUSEX_I_NO_CAPS,
 	/* No ACL, known absent (entry flag). */
 	FUSEX_I_NO_ACL,
+	/* A worker is going to drop what an invalidation had to leave. */
+	FUSEX_I_SETTLING,
 };
 
 /**
@@ -197,6 +199,7 @@ static inline u64 fusex_fh(const struct file *file)
 #define FUSEX_DID_NLINK_ZERO	(1u << 2)	/* rmdir, or replaced directory */
 #define FUSEX_DID_CTIME		(1u << 3)
 #define FUSEX_DID_MTIME		(1u << 4)	/* names or data changed */
+#define FUSEX_DID_DATA		(1u << 5)	/* data written, times seen to */
 
 /**
  * struct fusex_attr_reply - what a reply says about an inode
@@ -423,6 +426,9 @@ int fusex_open(struct inode *inode, struct file *file);
 int fusex_open_finish(struct inode *inode, struct file *file,
 		      const struct fusex_open_out *out);
 int fusex_release(struct inode *inode, struct file *file);
+void fusex_file_release(struct inode *inode, struct fusex_file *ff, u32 flags,
+			u64 owner);
+u64 fusex_release_owner(struct file *file);
 void fusex_release_fh(struct inode *inode, u64 fh, u32 flags);
 int fusex_flush(struct file *file, fl_owner_t id);
 int fusex_fsync_server(struct inode *inode, struct file *file, loff_t start,
