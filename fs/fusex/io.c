@@ -287,8 +287,7 @@ ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
 	int ret;
 
 	fusex_call(chan, &call);
-	ret = fusex_write_reply(inode, &call, epoch,
-				FUSEX_DID_MTIME | FUSEX_DID_CTIME);
+	ret = fusex_write_reply(inode, &call, epoch, FUSEX_DID_DATA);
 	if (ret > 0)
 		*pos = out.offset;
 	return ret;

@@ -72,6 +72,8 @@ void fusex_io_drain(struct super_block *sb);
 
 /* io_range.c: operations on ranges of a file, the same in every mode */
 loff_t fusex_llseek(struct file *file, loff_t offset, int whence);
+loff_t fusex_fallocate_size(int mode, loff_t offset, loff_t len, loff_t size,
+			    loff_t max);
 long fusex_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
 ssize_t fusex_copy_file_range(struct file *in, loff_t pos_in, struct file *out,
 			      loff_t pos_out, size_t len, unsigned int flags);

@@ -206,15 +206,11 @@ static void fusex_pages_read_send(struct fusex_pages *p, struct file *file,
 	fusex_pages_read_end(&p->call);
 }
 
-static loff_t fusex_read_limit(const struct iomap_iter *iter)
-{
-	return iter->pos + iter->len;
-}
-
 static int fusex_read_folio_range(const struct iomap_iter *iter,
 				  struct iomap_read_folio_ctx *ctx, size_t len)
 {
 	u32 limit = fusex_conf_of(iter->inode)->max_read;
+	loff_t end = iter->pos + iter->len;
 	struct fusex_pages *p = ctx->read_ctx;
 	loff_t pos = iter->pos;
 
@@ -228,7 +224,7 @@ static int fusex_read_folio_range(const struct iomap_iter *iter,
 						      ctx->rac);
 			p = fusex_pages_alloc(iter->inode, pos,
 					      fusex_pages_count(limit, pos,
-						fusex_read_limit(iter)));
+								end));
 			ctx->read_ctx = p;
 		}
 		pos += n;
@@ -324,8 +320,7 @@ static int fusex_pages_write_queue(struct fusex_pages *p, bool background);
 static void fusex_pages_write_end(struct fusex_call *call)
 {
 	struct fusex_pages *p = container_of(call, struct fusex_pages, call);
-	int ret = fusex_write_reply(p->inode, call, p->epoch,
-				    FUSEX_DID_MTIME | FUSEX_DID_CTIME);
+	int ret = fusex_write_reply(p->inode, call, p->epoch, FUSEX_DID_DATA);
 
 	if (ret > 0 && ret < p->wr.size) {
 		p->wr.offset += ret;

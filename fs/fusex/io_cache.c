@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The page cache of a file against everything that changes it from the side:
+ * invalidation by the server, truncation, direct I/O, mappings, and the last
+ * close.
+ *
+ * Two rules.  Dirty folios survive an invalidation: their data is newer.  And
+ * who runs in the server's context never waits for a folio lock, because the
+ * holder may be waiting for the server: what could not be dropped is noted,
+ * and the next one who wants to use the cache drops it ("settles") first.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/writeback.h>
+
+#include "io.h"
+
+/* ------------------------------------------------------- finding and adding */
+
+static struct folio *fusex_add_folio(struct address_space *mapping,
+				     pgoff_t index, size_t len)
+{
+	/* Other folios are locked by us: reclaim must not want them. */
+	gfp_t gfp = mapping_gfp_constraint(mapping, ~__GFP_FS);
+	unsigned int order = min(filemap_get_order(len),
+				 mapping_max_folio_order(mapping));
+	int err;
+
+	if (index & ((1UL << order) - 1))
+		order = __ffs(index);
+	do {
+		gfp_t try = order ? gfp | __GFP_NORETRY | __GFP_NOWARN : gfp;
+		struct folio *folio = filemap_alloc_folio(try, order, NULL);
+
+		err = -ENOMEM;
+		if (!folio)
+			continue;
+		err = filemap_add_folio(mapping, folio, index, gfp);
+		if (!err)
+			return folio;
+		folio_put(folio);
+	} while (order--);
+	return ERR_PTR(err);
+}
+
+/**
+ * fusex_cache_lock_folio - the folio at a position, added if there is none
+ * @mapping: the file's
+ * @pos: position, bytes
+ * @len: bytes the caller means to use from there, how large to make a new one
+ *
+ * Context: process, killable.
+ * Return: the folio, locked and with a reference; ERR_PTR(-EINTR) when killed,
+ * ERR_PTR(-ENOMEM).
+ */
+struct folio *fusex_cache_lock_folio(struct address_space *mapping, loff_t pos,
+				     size_t len)
+{
+	pgoff_t index = pos >> PAGE_SHIFT;
+	struct folio *folio;
+
+	for (;;) {
+		folio = filemap_get_folio(mapping, index);
+		if (IS_ERR(folio)) {
+			folio = fusex_add_folio(mapping, index, len);
+			if (folio == ERR_PTR(-EEXIST))
+				continue;
+			return folio;
+		}
+		if (folio_lock_killable(folio)) {
+			folio_put(folio);
+			return ERR_PTR(-EINTR);
+		}
+		if (folio->mapping == mapping)
+			return folio;
+		/* It was truncated meanwhile. */
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+}
+
+/* -------------------------------------------------------------- writing back */
+
+static int fusex_wait_writeback(struct address_space *mapping, loff_t start,
+				loff_t end)
+{
+	pgoff_t index = start >> PAGE_SHIFT;
+	pgoff_t last = end >> PAGE_SHIFT;
+	struct folio_batch fbatch;
+	unsigned int i;
+	int err = 0;
+
+	folio_batch_init(&fbatch);
+	while (!err && filemap_get_folios_tag(mapping, &index, last,
+					      PAGECACHE_TAG_WRITEBACK,
+					      &fbatch)) {
+		for (i = 0; i < folio_batch_count(&fbatch) && !err; i++)
+			err = folio_wait_writeback_killable(fbatch.folios[i]);
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+	return err;
+}
+
+/*
+ * Write back and wait.  What becomes of the data is for others to ask; the
+ * only error is to be killed.
+ */
+static int fusex_cache_flush(struct address_space *mapping, loff_t start,
+			     loff_t end)
+{
+	if (!mapping->nrpages)
+		return 0;
+	filemap_fdatawrite_range(mapping, start, end);
+	return fusex_wait_writeback(mapping, start, end);
+}
+
+/**
+ * fusex_cache_write_back - make the server know dirty data, for fusex_io_ops
+ * @inode: the file
+ * @start: first byte
+ * @end: last byte
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0, -EINTR when killed, or the error of a write that failed
+ * meanwhile.
+ */
+int fusex_cache_write_back(struct inode *inode, loff_t start, loff_t end)
+{
+	struct address_space *mapping = inode->i_mapping;
+	errseq_t since = READ_ONCE(mapping->wb_err);
+	int err = fusex_cache_flush(mapping, start, end);
+
+	return err ?: errseq_check(&mapping->wb_err, since);
+}
+
+/* Times the kernel owns are written back by ->write_inode. */
+static int fusex_sync_times(struct inode *inode, bool datasync)
+{
+	unsigned int state = inode_state_read_once(inode);
+
+	if (!(state & I_DIRTY_ALL) || (datasync && !(state & I_DIRTY_DATASYNC)))
+		return 0;
+	return sync_inode_metadata(inode, 1);
+}
+
+/**
+ * fusex_cache_fsync - make a file durable, as the file operation
+ * @file: open file
+ * @start: first byte
+ * @end: last byte
+ * @datasync: times do not matter
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0 or an error.  A failed write is reported once to each open file.
+ */
+int fusex_cache_fsync(struct file *file, loff_t start, loff_t end,
+		      int datasync)
+{
+	struct inode *inode = file_inode(file);
+	int err = fusex_cache_flush(inode->i_mapping, start, end);
+	int ret;
+
+	if (err)
+		return err;
+	err = file_check_and_advance_wb_err(file);
+	ret = fusex_sync_times(inode, datasync);
+	if (!err)
+		err = ret;
+	ret = fusex_fsync_server(inode, file, start, end, datasync);
+	return err ?: ret;
+}
+
+/* ------------------------------------------------------------------ dropping */
+
+static int fusex_drop_folio(struct address_space *mapping, struct folio *folio,
+			    bool wait)
+{
+	if (wait) {
+		if (folio_lock_killable(folio))
+			return -EINTR;
+	} else if (!folio_trylock(folio)) {
+		return -EBUSY;
+	}
+	if (folio->mapping == mapping && folio_mapped(folio))
+		unmap_mapping_pages(mapping, folio->index,
+				    folio_nr_pages(folio), false);
+	if (folio->mapping == mapping && !folio_test_dirty(folio) &&
+	    !folio_test_writeback(folio))
+		generic_error_remove_folio(mapping, folio);
+	folio_unlock(folio);
+	return 0;
+}
+
+/**
+ * fusex_cache_drop - drop clean folios of a range
+ * @mapping: the file's
+ * @start: first byte
+ * @end: last byte
+ * @wait: wait for locked folios, killably, otherwise leave them
+ *
+ * Context: process; waits for the server only if @wait.
+ * Return: 0, -EINTR when killed, -EBUSY when locked folios were left.
+ */
+int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end,
+		     bool wait)
+{
+	pgoff_t index = start >> PAGE_SHIFT;
+	pgoff_t last = end >> PAGE_SHIFT;
+	struct folio_batch fbatch;
+	unsigned int i;
+	int ret = 0;
+
+	folio_batch_init(&fbatch);
+	while (ret != -EINTR &&
+	       filemap_get_folios(mapping, &index, last, &fbatch)) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++) {
+			int err = fusex_drop_folio(mapping, fbatch.folios[i],
+						   wait);
+
+			if (err)
+				ret = err;
+			if (err == -EINTR)
+				break;
+		}
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+	return ret;
+}
+
+static bool fusex_cache_stale(const struct fusex_inode *fi)
+{
+	return READ_ONCE(fi->stale_seq) != READ_ONCE(fi->settled_seq);
+}
+
+/**
+ * fusex_cache_settle - drop what an invalidation had to leave
+ * @inode: the file
+ * @nowait: do not wait
+ *
+ * To be called before cached data is used.
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0, -EINTR when killed, -EAGAIN when @nowait and there is something.
+ */
+int fusex_cache_settle(struct inode *inode, bool nowait)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	while (unlikely(fusex_cache_stale(fi))) {
+		loff_t start, end;
+		u32 seq;
+		int err;
+
+		if (nowait)
+			return -EAGAIN;
+		spin_lock(&fi->lock);
+		seq = fi->stale_seq;
+		start = fi->stale_start;
+		end = fi->stale_end;
+		spin_unlock(&fi->lock);
+		err = fusex_cache_drop(inode->i_mapping, start, end, true);
+		if (err)
+			return err;
+		spin_lock(&fi->lock);
+		if (fi->stale_seq == seq)
+			fi->settled_seq = seq;
+		spin_unlock(&fi->lock);
+	}
+	return 0;
+}
+
+struct fusex_settle {
+	struct work_struct work;
+	struct inode *inode;
+};
+
+static void fusex_settle_work(struct work_struct *work)
+{
+	struct fusex_settle *s = container_of(work, struct fusex_settle, work);
+
+	clear_bit(FUSEX_I_SETTLING, &fusex_i(s->inode)->state);
+	fusex_cache_settle(s->inode, false);
+	fusex_io_later_done(s->inode);
+	kfree(s);
+}
+
+/*
+ * Whoever has a stale page mapped does not come by here to settle.  If there
+ * is no memory for it, the next fault, read or write still will.
+ */
+static void fusex_settle_later(struct inode *inode)
+{
+	struct fusex_settle *s;
+
+	if (test_and_set_bit(FUSEX_I_SETTLING, &fusex_i(inode)->state))
+		return;
+	s = kmalloc_obj(*s, GFP_NOFS | __GFP_NOWARN);
+	if (!s) {
+		clear_bit(FUSEX_I_SETTLING, &fusex_i(inode)->state);
+		return;
+	}
+	INIT_WORK(&s->work, fusex_settle_work);
+	s->inode = inode;
+	fusex_io_later(inode, &s->work);
+}
+
+/**
+ * fusex_cache_invalidate - the server's data changed, for fusex_io_ops
+ * @inode: the file
+ * @start: first byte
+ * @end: last byte
+ *
+ * Context: process, does not wait for the server; may be its own context.
+ * Return: 0: who reads from now on sees the new data.
+ */
+int fusex_cache_invalidate(struct inode *inode, loff_t start, loff_t end)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct fusex_inode *fi = fusex_i(inode);
+	bool was;
+	u32 seq;
+
+	/* A read in flight has its folios in the cache. */
+	if (!mapping->nrpages)
+		return 0;
+	spin_lock(&fi->lock);
+	was = fusex_cache_stale(fi);
+	fi->stale_start = was ? min(fi->stale_start, start) : start;
+	fi->stale_end = was ? max(fi->stale_end, end) : end;
+	seq = fi->stale_seq + 1;
+	WRITE_ONCE(fi->stale_seq, seq);
+	spin_unlock(&fi->lock);
+
+	unmap_mapping_pages(mapping, start >> PAGE_SHIFT,
+			    (end >> PAGE_SHIFT) - (start >> PAGE_SHIFT) + 1,
+			    false);
+	if (fusex_cache_drop(mapping, start, end, false) || was) {
+		fusex_settle_later(inode);
+		return 0;
+	}
+	spin_lock(&fi->lock);
+	if (fi->stale_seq == seq)
+		fi->settled_seq = seq;
+	spin_unlock(&fi->lock);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- truncation */
+
+/**
+ * fusex_cache_zero_tail - the file grows: what was beyond its end becomes zero
+ * @inode: the file
+ * @from: the old end, bytes
+ * @to: the new one
+ *
+ * Programs can write beyond the end of a file into the last page of a mapping.
+ *
+ * Context: process, sleeps on the server, killable.  i_rwsem is held.
+ * Return: 0, or -EINTR when killed.
+ */
+int fusex_cache_zero_tail(struct inode *inode, loff_t from, loff_t to)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct folio *folio;
+
+	to = min(to, round_up(from, PAGE_SIZE));
+	if (from >= to)
+		return 0;
+	folio = filemap_get_folio(mapping, from >> PAGE_SHIFT);
+	if (IS_ERR(folio))
+		return 0;
+	if (folio_lock_killable(folio)) {
+		folio_put(folio);
+		return -EINTR;
+	}
+	if (folio->mapping == mapping)
+		folio_zero_segment(folio, offset_in_folio(folio, from),
+				   offset_in_folio(folio, from) + to - from);
+	folio_unlock(folio);
+	folio_put(folio);
+	return 0;
+}
+
+/**
+ * fusex_cache_setsize_begin - before the server is told, for fusex_io_ops
+ * @inode: the file, i_rwsem and the invalidate lock are held
+ * @size: bytes
+ *
+ * Dirty folios beyond the new end are written back first: were they written
+ * afterwards, the file would grow again, and were they dropped now, they would
+ * be lost if the server says no.
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0, -EINTR or -ERESTARTSYS.
+ */
+int fusex_cache_setsize_begin(struct inode *inode, loff_t size)
+{
+	loff_t old = i_size_read(inode);
+	int err = fusex_io_dio_wait(inode);
+
+	if (err)
+		return err;
+	if (size > old)
+		return fusex_cache_zero_tail(inode, old, size);
+	if (size < old)
+		return fusex_cache_flush(inode->i_mapping, size, LLONG_MAX);
+	return 0;
+}
+
+/**
+ * fusex_cache_setsize_end - i_size is set, for fusex_io_ops
+ * @inode: the file, i_rwsem and the invalidate lock are held
+ * @oldsize: bytes
+ * @size: bytes
+ *
+ * Context: process, may wait for folios that are being read.
+ */
+void fusex_cache_setsize_end(struct inode *inode, loff_t oldsize, loff_t size)
+{
+	if (size < oldsize)
+		truncate_pagecache(inode, size);
+	else
+		pagecache_isize_extended(inode, oldsize, size);
+}
+
+/* ------------------------------------------------------------------ mappings */
+
+static vm_fault_t fusex_cache_fault(struct vm_fault *vmf)
+{
+	if (fusex_cache_settle(file_inode(vmf->vma->vm_file), false))
+		return VM_FAULT_SIGBUS;
+	return filemap_fault(vmf);
+}
+
+static vm_fault_t fusex_cache_map_pages(struct vm_fault *vmf, pgoff_t start,
+					pgoff_t end)
+{
+	if (fusex_cache_stale(fusex_i(file_inode(vmf->vma->vm_file))))
+		return 0;
+	return filemap_map_pages(vmf, start, end);
+}
+
+/*
+ * The invalidate lock keeps folios from getting dirty while someone relies on
+ * having written them back.
+ */
+static vm_fault_t fusex_cache_page_mkwrite(struct vm_fault *vmf)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	struct address_space *mapping = inode->i_mapping;
+	struct folio *folio = page_folio(vmf->page);
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	sb_start_pagefault(inode->i_sb);
+	file_update_time(vmf->vma->vm_file);
+	if (down_read_killable(&mapping->invalidate_lock))
+		goto out;
+	if (folio_lock_killable(folio))
+		goto out_unlock;
+	if (folio_mkwrite_check_truncate(folio, inode) < 0) {
+		folio_unlock(folio);
+		ret = VM_FAULT_NOPAGE;
+	} else {
+		folio_mark_dirty(folio);
+		ret = VM_FAULT_LOCKED;
+	}
+out_unlock:
+	up_read(&mapping->invalidate_lock);
+out:
+	sb_end_pagefault(inode->i_sb);
+	return ret;
+}
+
+static const struct vm_operations_struct fusex_cache_vm_ops = {
+	.fault		= fusex_cache_fault,
+	.map_pages	= fusex_cache_map_pages,
+	.page_mkwrite	= fusex_cache_page_mkwrite,
+};
+
+/**
+ * fusex_cache_mmap_prepare - as the file operation
+ * @desc: the mapping to be
+ *
+ * Context: process.
+ * Return: 0.
+ */
+int fusex_cache_mmap_prepare(struct vm_area_desc *desc)
+{
+	file_accessed(desc->file);
+	desc->vm_ops = &fusex_cache_vm_ops;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- open files */
+
+/**
+ * fusex_cache_opened - a file is open
+ * @inode: the file
+ * @file: the open file
+ *
+ * Context: process.
+ */
+void fusex_cache_opened(struct inode *inode, struct file *file)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_file *ff = file->private_data;
+
+	if (!ff || !ff->opened || !(file->f_mode & FMODE_WRITE))
+		return;
+	spin_lock(&fi->lock);
+	list_add(&ff->writer, &fi->writers);
+	spin_unlock(&fi->lock);
+}
+
+struct fusex_late_release {
+	struct work_struct work;
+	struct inode *inode;
+	struct fusex_file *ff;
+	u32 flags;
+	u64 owner;
+};
+
+static void fusex_writer_gone(struct inode *inode, struct fusex_file *ff)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	spin_lock(&fi->lock);
+	list_del_init(&ff->writer);
+	spin_unlock(&fi->lock);
+}
+
+static void fusex_late_release_work(struct work_struct *work)
+{
+	struct fusex_late_release *late =
+		container_of(work, struct fusex_late_release, work);
+	struct inode *inode = late->inode;
+
+	fusex_cache_flush(inode->i_mapping, 0, LLONG_MAX);
+	fusex_writer_gone(inode, late->ff);
+	/* Whoever took the handle before that has its folios marked. */
+	fusex_wait_writeback(inode->i_mapping, 0, LLONG_MAX);
+	fusex_file_release(inode, late->ff, late->flags, late->owner);
+	fusex_io_later_done(inode);
+	kfree(late);
+}
+
+/**
+ * fusex_cache_release - an open file goes, as the file operation
+ * @inode: the file
+ * @file: the open file
+ *
+ * Writeback needs a file that is open at the server, so RELEASE has to wait
+ * for data that was written through a mapping.  The closing task does not.
+ *
+ * Context: process.
+ * Return: 0.
+ */
+int fusex_cache_release(struct inode *inode, struct file *file)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct fusex_file *ff = file->private_data;
+	struct fusex_late_release *late;
+
+	if (!ff || list_empty(&ff->writer))
+		return fusex_release(inode, file);
+	if (!mapping_tagged(mapping, PAGECACHE_TAG_DIRTY) &&
+	    !mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK)) {
+		fusex_writer_gone(inode, ff);
+		/* As in the work: someone may just have started. */
+		if (!mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
+			return fusex_release(inode, file);
+	}
+	late = kmalloc_obj(*late, GFP_KERNEL | __GFP_NOFAIL);
+	INIT_WORK(&late->work, fusex_late_release_work);
+	late->inode = inode;
+	late->ff = ff;
+	late->flags = file->f_flags;
+	late->owner = fusex_release_owner(file);
+	file->private_data = NULL;
+	fusex_io_later(inode, &late->work);
+	return 0;
+}

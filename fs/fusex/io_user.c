@@ -1,0 +1,563 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reads and writes between the server and the memory of the caller, without
+ * the page cache: O_DIRECT.
+ *
+ * An operation is cut into requests of the agreed size, of which any number
+ * may be on their way.  It is waited for, or ends asynchronously; either way
+ * whatever may wait for the server afterwards (memory that has to be marked
+ * dirty, pages to be dropped from the cache, the last reference to the file)
+ * is done by the waiting task or by a worker, never where replies arrive.
+ */
+#include <linux/bvec.h>
+#include <linux/completion.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "io.h"
+#include "validate.h"
+
+/**
+ * struct fusex_user_io - one read or write on its way
+ * @refs: the submitter, and each request
+ * @work: end of an operation that nobody waits for
+ * @done: no request is left; for who waits
+ * @iocb: the operation, NULL once its task was killed
+ * @inode: the file
+ * @file: a reference, keeps everything when the task was killed
+ * @parts: all requests, in order
+ * @pos: where it begins, bytes
+ * @first: where the first request says it wrote
+ * @err: why not all was sent
+ * @state: who does the rest, see fusex_user_put()
+ * @write_flags: FUSEX_WRITE_*
+ * @write: direction
+ */
+struct fusex_user_io {
+	refcount_t refs;
+	struct work_struct work;
+	struct completion done;
+	struct kiocb *iocb;
+	struct inode *inode;
+	struct file *file;
+	struct list_head parts;
+	loff_t pos;
+	loff_t first;
+	int err;
+	atomic_t state;
+	u32 write_flags;
+	bool write;
+};
+
+/* fusex_user_io.state; the later of waiter and last request does the rest. */
+enum {
+	FUSEX_USER_AWAITED,	/* a task waits */
+	FUSEX_USER_LEFT,	/* it does not or no longer: a worker has to */
+	FUSEX_USER_DONE,	/* no request is left */
+};
+
+/**
+ * struct fusex_user_part - one request of it
+ * @call: the request
+ * @rd: its argument when reading
+ * @wr: its argument when writing
+ * @out: the reply when writing
+ * @io: the operation
+ * @link: in the operation's list
+ * @epoch: fusex_chan_epoch() when it was sent
+ * @len: bytes
+ * @pinned: the pages have to be unpinned
+ * @nr: segments
+ * @max: room for segments
+ * @bv: segments
+ */
+struct fusex_user_part {
+	struct fusex_call call;
+	union {
+		struct fusex_read_in rd;
+		struct fusex_write_in wr;
+	};
+	struct fusex_write_out out;
+	struct fusex_user_io *io;
+	struct list_head link;
+	u64 epoch;
+	size_t len;
+	bool pinned;
+	unsigned short nr;
+	unsigned short max;
+	struct bio_vec bv[] __counted_by(max);
+};
+
+/* ---------------------------------------------------------- memory of a part */
+
+static void fusex_part_free(struct fusex_user_part *part)
+{
+	bool dirty = part->call.op == FUSEX_OP_READ;
+	unsigned int i;
+
+	for (i = 0; part->pinned && i < part->nr; i++) {
+		struct bio_vec *bv = &part->bv[i];
+
+		unpin_user_page_range_dirty_lock(bv->bv_page,
+						 DIV_ROUND_UP(bv->bv_offset +
+							      bv->bv_len,
+							      PAGE_SIZE),
+						 dirty);
+	}
+	kvfree(part);
+}
+
+/* Take up to @limit bytes off @iter. */
+static struct fusex_user_part *fusex_part_alloc(struct iov_iter *iter,
+						u32 limit)
+{
+	size_t want = min_t(size_t, limit, iov_iter_count(iter));
+	unsigned int max = min_t(unsigned int, limit / PAGE_SIZE + 1,
+				 iov_iter_npages(iter, U16_MAX));
+	struct fusex_user_part *part;
+
+	part = kvmalloc_flex(*part, bv, max ?: 1, GFP_KERNEL_ACCOUNT);
+	if (!part)
+		return ERR_PTR(-ENOMEM);
+	part->max = max ?: 1;
+	part->len = 0;
+	part->nr = 0;
+	part->pinned = iov_iter_extract_will_pin(iter);
+	while (part->len < want && part->nr < part->max) {
+		ssize_t n = iov_iter_extract_bvecs(iter, part->bv,
+						   want - part->len, &part->nr,
+						   part->max, 0, 0);
+
+		if (n <= 0) {
+			if (part->len)
+				break;
+			kvfree(part);
+			return ERR_PTR(n ?: -EFAULT);
+		}
+		part->len += n;
+	}
+	return part;
+}
+
+/* -------------------------------------------------------------------- the end */
+
+/*
+ * Bytes that were moved without a gap from the beginning, or the error that
+ * nothing was.  Frees the parts.
+ */
+static ssize_t fusex_user_result(struct fusex_user_io *io)
+{
+	struct fusex_user_part *part, *next;
+	bool whole = true;
+	ssize_t sum = 0;
+
+	list_for_each_entry_safe(part, next, &io->parts, link) {
+		size_t got = io->write ? part->out.written : part->call.got;
+
+		if (part->call.error) {
+			if (whole && !sum)
+				sum = part->call.error;
+			whole = false;
+		} else if (whole) {
+			sum += got;
+			whole = got == part->len;
+		}
+		fusex_part_free(part);
+	}
+	INIT_LIST_HEAD(&io->parts);
+	return sum;
+}
+
+/*
+ * Somebody may have read the old data into the cache meanwhile; and whoever
+ * appends learns only now where the data went, and what was before it.
+ */
+static void fusex_user_written(struct fusex_user_io *io, size_t len)
+{
+	loff_t start = min(io->pos, io->first);
+	loff_t end = max(io->pos, io->first) + len - 1;
+
+	fusex_cache_invalidate(io->inode, start, end);
+}
+
+/* Everything was answered; where this runs may wait for the server. */
+static ssize_t fusex_user_finish(struct fusex_user_io *io)
+{
+	struct fusex_user_part *part;
+	size_t len = 0;
+	ssize_t ret;
+
+	io->first = io->pos;
+	list_for_each_entry(part, &io->parts, link) {
+		if (!len && io->write && !part->call.error)
+			io->first = part->out.offset;
+		len += part->len;
+	}
+	ret = fusex_user_result(io);
+	if (io->write && len)
+		fusex_user_written(io, len);
+	inode_dio_end(io->inode);
+	return ret ?: io->err;
+}
+
+static void fusex_user_work(struct work_struct *work)
+{
+	struct fusex_user_io *io = container_of(work, struct fusex_user_io,
+						work);
+	struct kiocb *iocb = io->iocb;
+	struct file *file = io->file;
+	ssize_t ret = fusex_user_finish(io);
+
+	kfree(io);
+	if (iocb) {
+		if (ret > 0)
+			iocb->ki_pos += ret;
+		iocb->ki_complete(iocb, ret);
+	}
+	fput(file);
+}
+
+static void fusex_user_put(struct fusex_user_io *io)
+{
+	if (!refcount_dec_and_test(&io->refs))
+		return;
+	if (atomic_xchg(&io->state, FUSEX_USER_DONE) == FUSEX_USER_LEFT)
+		queue_work(system_dfl_wq, &io->work);
+	else
+		complete(&io->done);
+}
+
+static void fusex_part_end(struct fusex_call *call)
+{
+	struct fusex_user_part *part = container_of(call,
+						    struct fusex_user_part,
+						    call);
+	struct fusex_user_io *io = part->io;
+
+	if (io->write)
+		fusex_write_reply(io->inode, call, part->epoch, FUSEX_DID_DATA);
+	else if (!call->error && call->got < part->len)
+		fusex_attr_apply(io->inode, &(struct fusex_attr_reply) {
+			.epoch = part->epoch,
+		});
+	fusex_user_put(io);
+}
+
+/* ----------------------------------------------------------------- submitting */
+
+static struct fusex_user_io *fusex_user_alloc(struct kiocb *iocb, bool write)
+{
+	struct fusex_user_io *io = kzalloc_obj(*io, GFP_KERNEL_ACCOUNT);
+
+	if (!io)
+		return NULL;
+	refcount_set(&io->refs, 1);
+	INIT_WORK(&io->work, fusex_user_work);
+	init_completion(&io->done);
+	INIT_LIST_HEAD(&io->parts);
+	io->iocb = iocb;
+	io->file = get_file(iocb->ki_filp);
+	io->inode = file_inode(io->file);
+	io->pos = iocb->ki_pos;
+	io->write = write;
+	inode_dio_begin(io->inode);
+	return io;
+}
+
+static void fusex_part_fill(struct fusex_user_part *part,
+			    struct fusex_user_io *io, loff_t pos)
+{
+	struct file *file = io->file;
+
+	part->io = io;
+	part->call = (struct fusex_call) {
+		.node	= io->inode,
+		.end	= fusex_part_end,
+	};
+	if (!io->write) {
+		fusex_read_arg(&part->rd, file, pos, part->len);
+		part->call.op = FUSEX_OP_READ;
+		part->call.arg = &part->rd;
+		part->call.arg_len = sizeof(part->rd);
+		part->call.out_bvec = part->bv;
+		part->call.out_bytes = part->len;
+		return;
+	}
+	part->wr = (struct fusex_write_in) {
+		.fh	= fusex_fh(file),
+		.offset	= pos,
+		.size	= part->len,
+		.flags	= fusex_io_flags(io->iocb),
+		.write_flags = io->write_flags,
+	};
+	part->out.written = 0;
+	part->call.op = FUSEX_OP_WRITE;
+	part->call.arg = &part->wr;
+	part->call.arg_len = sizeof(part->wr);
+	part->call.in_bvec = part->bv;
+	part->call.in_bytes = part->len;
+	part->call.out[0] = (struct fusex_out){ &part->out, sizeof(part->out) };
+}
+
+static int fusex_part_send(struct fusex_user_io *io,
+			   struct fusex_user_part *part, loff_t pos)
+{
+	struct fusex_chan *chan = fusex_chan_of(io->inode);
+	int err;
+
+	fusex_part_fill(part, io, pos);
+	list_add_tail(&part->link, &io->parts);
+	part->epoch = fusex_chan_epoch(chan);
+	refcount_inc(&io->refs);
+	err = fusex_call_async(chan, &part->call, GFP_KERNEL);
+	if (err) {
+		part->call.error = err;
+		fusex_user_put(io);
+	}
+	return err;
+}
+
+/* Send all of @iter; the first error ends it, what was sent goes on. */
+static void fusex_user_submit(struct fusex_user_io *io, struct iov_iter *iter,
+			      u32 limit)
+{
+	loff_t pos = io->pos;
+
+	while (iov_iter_count(iter) && !io->err) {
+		struct fusex_user_part *part;
+		size_t len;
+
+		if (fatal_signal_pending(current)) {
+			io->err = -EINTR;
+			break;
+		}
+		part = fusex_part_alloc(iter, limit);
+		if (IS_ERR(part)) {
+			io->err = PTR_ERR(part);
+			break;
+		}
+		len = part->len;
+		io->err = fusex_part_send(io, part, pos);
+		pos += len;
+	}
+}
+
+/* The end is reported through the iocb, also if nothing was sent. */
+static ssize_t fusex_user_leave(struct fusex_user_io *io)
+{
+	atomic_set(&io->state, FUSEX_USER_LEFT);
+	fusex_user_put(io);
+	return -EIOCBQUEUED;
+}
+
+/* Wait for all requests; when killed, a worker does the rest. */
+static ssize_t fusex_user_wait(struct fusex_user_io *io, loff_t *first)
+{
+	ssize_t ret;
+
+	fusex_user_put(io);
+	if (wait_for_completion_killable(&io->done)) {
+		/* The worker finds nobody to tell. */
+		io->iocb = NULL;
+		if (atomic_xchg(&io->state, FUSEX_USER_LEFT) != FUSEX_USER_DONE)
+			return -EINTR;
+		wait_for_completion(&io->done);
+	}
+	ret = fusex_user_finish(io);
+	*first = io->first;
+	fput(io->file);
+	kfree(io);
+	return ret;
+}
+
+/* -------------------------------------------------------------------- reading */
+
+static int fusex_user_read_prepare(struct kiocb *iocb, size_t count)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t end = iocb->ki_pos + count - 1;
+
+	if (!(iocb->ki_flags & IOCB_NOWAIT))
+		return fusex_i(inode)->io->write_back(inode, iocb->ki_pos, end);
+	if (filemap_range_needs_writeback(inode->i_mapping, iocb->ki_pos, end))
+		return -EAGAIN;
+	return 0;
+}
+
+/**
+ * fusex_user_read - read from the server into the caller's memory
+ * @iocb: the operation, its position is valid; attributes are current
+ * @to: the memory
+ *
+ * Context: process; sleeps on the server, killably, if @iocb is synchronous.
+ * Return: bytes read, 0 at the end, -EIOCBQUEUED, or an error.
+ */
+ssize_t fusex_user_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t left = i_size_read(inode) - iocb->ki_pos;
+	struct fusex_user_io *io;
+	loff_t first;
+	ssize_t ret;
+
+	if (left <= 0 || !iov_iter_count(to))
+		return 0;
+	iov_iter_truncate(to, left);
+	ret = fusex_user_read_prepare(iocb, iov_iter_count(to));
+	if (ret)
+		return ret;
+	io = fusex_user_alloc(iocb, false);
+	if (!io)
+		return -ENOMEM;
+	file_accessed(iocb->ki_filp);
+	fusex_user_submit(io, to, fusex_conf_of(inode)->max_read);
+	if (!is_sync_kiocb(iocb))
+		return fusex_user_leave(io);
+	ret = fusex_user_wait(io, &first);
+	if (ret > 0)
+		iocb->ki_pos += ret;
+	return ret;
+}
+
+/* -------------------------------------------------------------------- writing */
+
+/*
+ * One request at a time: the size is known after each, and where an append
+ * went.
+ */
+static ssize_t fusex_user_write_extend(struct kiocb *iocb,
+				       struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	const struct fusex_attr_ops *attr = fusex_i(inode)->attr;
+	u32 limit = fusex_conf_of(inode)->max_write;
+	ssize_t done = 0;
+	ssize_t ret = 0;
+
+	while (iov_iter_count(from)) {
+		struct fusex_user_io *io = fusex_user_alloc(iocb, true);
+		size_t rest = iov_iter_count(from);
+		size_t n = min_t(size_t, limit, rest);
+		loff_t pos;
+
+		if (!io)
+			return done ?: -ENOMEM;
+		if (iocb->ki_flags & IOCB_APPEND)
+			io->write_flags = attr->append_flags;
+		iov_iter_truncate(from, n);
+		fusex_user_submit(io, from, limit);
+		iov_iter_reexpand(from, rest - n + iov_iter_count(from));
+		ret = fusex_user_wait(io, &pos);
+		if (ret <= 0)
+			break;
+		attr->after_write(inode, pos, ret);
+		iocb->ki_pos = pos + ret;
+		done += ret;
+		/* The iterator is ahead of what the server took. */
+		if (ret < n)
+			break;
+	}
+	return done ?: ret;
+}
+
+/* Inside the file requests may overtake each other. */
+static ssize_t fusex_user_write_inside(struct kiocb *iocb,
+				       struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	const struct fusex_attr_ops *attr = fusex_i(inode)->attr;
+	struct fusex_user_io *io = fusex_user_alloc(iocb, true);
+	loff_t first;
+	ssize_t ret;
+
+	if (!io)
+		return -ENOMEM;
+	attr->after_write(inode, iocb->ki_pos, iov_iter_count(from));
+	fusex_user_submit(io, from, fusex_conf_of(inode)->max_write);
+	if (!is_sync_kiocb(iocb) && !iocb_is_dsync(iocb))
+		return fusex_user_leave(io);
+	ret = fusex_user_wait(io, &first);
+	if (ret > 0)
+		iocb->ki_pos += ret;
+	return ret;
+}
+
+/* Nothing of the range stays in the cache. */
+static int fusex_user_uncache(struct kiocb *iocb, size_t count)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct address_space *mapping = inode->i_mapping;
+	loff_t size = i_size_read(inode);
+	loff_t pos = iocb->ki_pos;
+	loff_t end = pos + count - 1;
+	int err;
+
+	if (!mapping->nrpages)
+		return 0;
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return filemap_range_has_page(mapping, min(pos, size), end) ?
+			-EAGAIN : 0;
+	err = pos > size ? fusex_cache_zero_tail(inode, size, pos) : 0;
+	if (!err)
+		err = fusex_i(inode)->io->write_back(inode, pos, end);
+	return err ?: fusex_cache_drop(mapping, pos, end, true);
+}
+
+static ssize_t fusex_user_write_locked(struct kiocb *iocb,
+				       struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+	int err;
+
+	if (iocb->ki_flags & IOCB_APPEND) {
+		err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+		if (err)
+			return err;
+	}
+	ret = generic_write_checks(iocb, from);
+	if (ret <= 0)
+		return ret;
+	err = kiocb_modified(iocb);
+	if (!err)
+		err = fusex_user_uncache(iocb, ret);
+	if (err)
+		return err;
+	if (iocb->ki_pos + ret <= i_size_read(inode))
+		return fusex_user_write_inside(iocb, from);
+	/* Who must not wait cannot be told of a size that is not known yet. */
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	return fusex_user_write_extend(iocb, from);
+}
+
+/**
+ * fusex_user_write - write from the caller's memory to the server
+ * @iocb: the operation
+ * @from: the data
+ *
+ * Context: process; sleeps on the server, killably, if @iocb is synchronous or
+ * the file grows.
+ * Return: bytes written, -EIOCBQUEUED, or an error.
+ */
+ssize_t fusex_user_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		ret = inode_trylock(inode) ? 0 : -EAGAIN;
+	else
+		ret = inode_lock_killable(inode);
+	if (ret)
+		return ret;
+	ret = fusex_user_write_locked(iocb, from);
+	inode_unlock(inode);
+	if (ret > 0)
+		ret = generic_write_sync(iocb, ret);
+	return ret;
+}
