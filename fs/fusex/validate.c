@@ -246,6 +246,7 @@ static const char *modes_fault(const struct limits *l,
 			       const struct fusex_entry *e)
 {
 	u8 io = e->io_mode ?: l->io_mode;
+	bool backed = io == FUSEX_IO_PASSTHROUGH;
 
 	if (e->attr_mode >= FUSEX_ATTR_NR)
 		return "unknown attribute mode";
@@ -260,7 +261,7 @@ static const char *modes_fault(const struct limits *l,
 	}
 	if (e->io_mode && !(l->io_modes & BIT(e->io_mode)))
 		return "I/O mode was not agreed on";
-	if ((io == FUSEX_IO_PASSTHROUGH) != !!e->backing)
+	if (backed != !!e->backing)
 		return "backing does not go with the I/O mode";
 	return NULL;
 }
