@@ -388,8 +388,9 @@ loff_t fusex_dir_llseek(struct file *file, loff_t offset, int whence)
 	offset = generic_file_llseek_size(file, offset, whence, LLONG_MAX, 0);
 	if (offset < 0 || whence != SEEK_SET)
 		return offset;
-	/* These pair with the cmpxchg() of fusex_file_get() and dirbuf_get(). */
+	/* Pairs with the cmpxchg() in fusex_file_get(). */
 	ff = smp_load_acquire(&file->private_data);
+	/* Pairs with the cmpxchg() in dirbuf_get(). */
 	db = ff ? smp_load_acquire(&ff->dirbuf) : NULL;
 	if (db) {
 		if (mutex_lock_killable(&db->lock))
