@@ -114,6 +114,38 @@ void fusex_release_fh(struct inode *inode, u64 fh, u32 flags)
 }
 
 /**
+ * fusex_file_release - tell the server, and free what is known of an open file
+ * @inode: the file or directory
+ * @ff: was private_data, nobody uses it any more
+ * @flags: O_* of the open
+ * @owner: of flock locks that end with it, 0 for none
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_file_release(struct inode *inode, struct fusex_file *ff, u32 flags,
+			u64 owner)
+{
+	if (ff->opened)
+		release_send(inode, ff->fh, flags, owner);
+	fusex_poll_release(ff);
+	fusex_readdir_release(ff);
+	kfree_rcu(ff, rcu);
+}
+
+/**
+ * fusex_release_owner - the owner of an open file's flock locks
+ * @file: the open file
+ *
+ * Return: as fusex_file_release() wants it.
+ */
+u64 fusex_release_owner(struct file *file)
+{
+	if (fusex_conf_of(file_inode(file))->features & FUSEX_F_FLOCK)
+		return fusex_lock_owner(file);
+	return 0;
+}
+
+/**
  * fusex_release - the last reference to an open file is gone
  * @inode: the file or directory
  * @file: the open file
@@ -126,18 +158,11 @@ void fusex_release_fh(struct inode *inode, u64 fh, u32 flags)
 int fusex_release(struct inode *inode, struct file *file)
 {
 	struct fusex_file *ff = file->private_data;
-	u64 owner = 0;
 
 	if (!ff)
 		return 0;
-	if (fusex_conf_of(inode)->features & FUSEX_F_FLOCK)
-		owner = fusex_lock_owner(file);
-	if (ff->opened)
-		release_send(inode, ff->fh, file->f_flags, owner);
-	fusex_poll_release(ff);
-	fusex_readdir_release(ff);
 	file->private_data = NULL;
-	kfree_rcu(ff, rcu);
+	fusex_file_release(inode, ff, file->f_flags, fusex_release_owner(file));
 	return 0;
 }
 
