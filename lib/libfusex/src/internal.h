@@ -135,6 +135,7 @@ struct fusex_req {
  * @se: session
  * @thread: it
  * @fd: its descriptor of the channel
+ * @cancel_state: for pthread_setcancelstate()
  * @req: the request it is working on; changed under the lock
  * @next: lock: next worker
  */
@@ -142,6 +143,7 @@ struct worker {
 	struct fusex_session	*se;
 	pthread_t		thread;
 	int			fd;
+	int			cancel_state;
 	struct fusex_req	*req;
 	struct worker		*next;
 };

@@ -106,7 +106,7 @@ int fusex_notify_prune(struct fusex_session *se,
 		       const struct fusex_node_ref *nodes, size_t count)
 {
 	struct fusex_notify_prune arg = { 0 };
-	bool found = false;
+	bool found = !count;
 	size_t n;
 	int ret;
 

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Attributes, figures and handles from what libc gives.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <fusex.h>
+
+#include "tap.h"
+
+static void test_stat(void)
+{
+	struct stat st = {
+		.st_mode = S_IFCHR | 0640, .st_ino = 1ull << 40,
+		.st_size = 1ll << 41, .st_blocks = 1ll << 32, .st_nlink = 3,
+		.st_uid = 4, .st_gid = 5, .st_rdev = makedev(259, 70000),
+		.st_blksize = 8192, .st_atim = { -1, 6 },
+		.st_mtim = { 1ll << 33, 999999999 }, .st_ctim = { 9, 10 },
+	};
+	struct fusex_attr a;
+
+	memset(&a, 0xff, sizeof(a));
+	fusex_attr_from_stat(&a, &st);
+	is(a.mask, FUSEX_ATTR_REQUIRED | FUSEX_ATTR_BLOCKS |
+	   FUSEX_ATTR_RDEV | FUSEX_ATTR_INO, "what stat knows");
+	ok(a.mode == (S_IFCHR | 0640) && a.ino == 1ull << 40 &&
+	   a.size == 1ull << 41 && a.blocks == 1ull << 32 && a.nlink == 3 &&
+	   a.uid == 4 && a.gid == 5 && a.rdev_major == 259 &&
+	   a.rdev_minor == 70000 && a.blksize == 8192, "numbers from stat");
+	ok(a.atime.sec == -1 && a.atime.nsec == 6 &&
+	   a.mtime.sec == 1ll << 33 && a.mtime.nsec == 999999999 &&
+	   a.ctime.sec == 9 && a.ctime.nsec == 10 && !a.atime.reserved,
+	   "times from stat");
+	ok(!a.flags && !a.change && !a.reserved[2] && !a.btime.sec,
+	   "the rest is zero");
+}
+
+static void test_statx(void)
+{
+	struct statx stx = {
+		.stx_mask = STATX_BASIC_STATS | STATX_BTIME | STATX_DIOALIGN,
+		.stx_mode = S_IFREG | 04755, .stx_ino = 1, .stx_size = 2,
+		.stx_blocks = 3, .stx_nlink = 4, .stx_uid = 5, .stx_gid = 6,
+		.stx_btime = { .tv_sec = 7, .tv_nsec = 8 },
+		.stx_mtime = { .tv_sec = 9, .tv_nsec = 10 },
+		.stx_dio_mem_align = 512, .stx_dio_offset_align = 4096,
+		.stx_attributes_mask = STATX_ATTR_IMMUTABLE |
+				       STATX_ATTR_APPEND | STATX_ATTR_NODUMP,
+		.stx_attributes = STATX_ATTR_APPEND | STATX_ATTR_NODUMP,
+	};
+	struct fusex_attr a;
+
+	memset(&a, 0xff, sizeof(a));
+	fusex_attr_from_statx(&a, &stx);
+	is(a.mask, FUSEX_ATTR_KNOWN & ~FUSEX_ATTR_CHANGE, "what statx knows");
+	ok(a.mode == (S_IFREG | 04755) && a.ino == 1 && a.size == 2 &&
+	   a.blocks == 3 && a.nlink == 4 && a.uid == 5 && a.gid == 6 &&
+	   a.btime.sec == 7 && a.btime.nsec == 8 && a.mtime.sec == 9 &&
+	   a.dio_mem_align == 512 && a.dio_offset_align == 4096,
+	   "values from statx");
+	is((long long)a.flags, FS_APPEND_FL | FS_NODUMP_FL, "flags from statx");
+
+	stx.stx_mask = STATX_TYPE | STATX_UID | STATX_ATIME | STATX_MTIME;
+	stx.stx_attributes_mask = STATX_ATTR_APPEND;
+	fusex_attr_from_statx(&a, &stx);
+	is(a.mask, FUSEX_ATTR_RDEV, "halves of what belongs together");
+	ok(!a.flags && !a.btime.sec && !a.dio_mem_align,
+	   "what is not known is zero");
+}
+
+static void test_statvfs(void)
+{
+	struct statvfs st = {
+		.f_bsize = 65536, .f_frsize = 4096, .f_blocks = 1ull << 40,
+		.f_bfree = 2, .f_bavail = 3, .f_files = 4, .f_ffree = 5,
+		.f_namemax = 1530,
+	};
+	struct fusex_statfs_out out;
+
+	memset(&out, 0xff, sizeof(out));
+	fusex_statfs_from_statvfs(&out, &st);
+	ok(out.bsize == 65536 && out.frsize == 4096 &&
+	   out.blocks == 1ull << 40 && out.bfree == 2 && out.bavail == 3 &&
+	   out.files == 4 && out.ffree == 5 && !out.reserved, "figures");
+	is(out.namelen, 255, "names are not longer than the interface allows");
+	st.f_namemax = 143;
+	fusex_statfs_from_statvfs(&out, &st);
+	is(out.namelen, 143, "but may be shorter");
+}
+
+static void test_handles(void)
+{
+	unsigned char handle[FUSEX_HANDLE_MAX + 1] = { 1, 2, 3 };
+	struct fusex_entry_reply e = { 0 };
+	struct stat st, st2;
+	ssize_t len;
+	int dir, fd;
+
+	is(fusex_entry_set_handle(&e, handle, 128), 0, "the largest handle");
+	ok(e.entry.handle_len == 128 && !memcmp(e.handle, handle, 128),
+	   "is there");
+	is(fusex_entry_set_handle(&e, handle, 129), -EOVERFLOW,
+	   "a handle that is too large");
+	is(fusex_handle_open(0, handle, 4, O_RDONLY), -EINVAL,
+	   "a file handle that is too small");
+	is(fusex_handle_open(0, handle, 129, O_RDONLY), -EINVAL,
+	   "a file handle that is too large");
+	is(fusex_handle_encode(AT_FDCWD, "/nowhere/at/all", 0, handle),
+	   -ENOENT, "the handle of nothing");
+
+	dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	len = fusex_handle_encode(dir, "", AT_EMPTY_PATH, handle);
+	if (len == -EOPNOTSUPP || len == -EOVERFLOW) {
+		skip("this file system has no handles");
+		close(dir);
+		return;
+	}
+	ok(len > 4 && len <= FUSEX_HANDLE_MAX, "the handle of a directory");
+	fd = fusex_handle_open(dir, handle, (size_t)len,
+			       O_RDONLY | O_CLOEXEC);
+	if (fd == -EPERM || fd == -EOPNOTSUPP) {
+		skip("opening by handle: %s", strerror(-fd));
+	} else {
+		ok(fd >= 0 && !fstat(fd, &st) && !fstat(dir, &st2) &&
+		   st.st_ino == st2.st_ino, "opens that directory");
+		close(fd);
+	}
+	close(dir);
+}
+
+static void test_times(void)
+{
+	struct timespec ts = { -5, 999999999 };
+	struct fusex_time t = fusex_time_from_timespec(ts);
+
+	ok(t.sec == -5 && t.nsec == 999999999 && !t.reserved, "a time");
+	ts = fusex_time_to_timespec(t);
+	ok(ts.tv_sec == -5 && ts.tv_nsec == 999999999, "and back");
+}
+
+int main(void)
+{
+	test_stat();
+	test_statx();
+	test_statvfs();
+	test_handles();
+	test_times();
+	return tap_end();
+}

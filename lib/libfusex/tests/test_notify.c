@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Notifications as they are written.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake.h"
+#include "tap.h"
+
+static struct fake fake;
+static struct message rp;
+static const struct fusex_ops ops;
+static const struct fusex_node_ref dir = { .nodeid = 11, .generation = 12 };
+static const struct fusex_node_ref child = { .nodeid = 13, .generation = 14 };
+static char longest[257];
+
+static void arrived(int ret, uint32_t code, const void *arg, size_t len,
+		    const char *name, const char *what)
+{
+	size_t extra = name ? strlen(name) + 1 : 0;
+	const unsigned char *p = reply_body(&rp);
+	bool came = fake_recv(&fake, &rp);
+
+	ok(!ret && came && !rp.out.unique && !rp.out.error &&
+	   !rp.out.reserved && rp.out.notify == code &&
+	   reply_len(&rp) == len + extra && !memcmp(p, arg, len) &&
+	   (!name || !memcmp(p + len, name, extra)), "%s", what);
+}
+
+static void test_inode(void)
+{
+	struct fusex_notify_inode want = {
+		.nodeid = 13, .generation = 14,
+		.flags = FUSEX_INVAL_ATTR | FUSEX_INVAL_DATA,
+		.offset = 1ull << 40, .length = 5,
+	};
+	struct fusex_notify_poll poll = { .kh = 99 };
+
+	arrived(fusex_notify_inval_inode(fake.se, &child, want.flags,
+					 want.offset, want.length),
+		FUSEX_NOTIFY_INVAL_INODE, &want, sizeof(want), NULL,
+		"fusex_notify_inval_inode");
+	arrived(fusex_notify_poll(fake.se, 99), FUSEX_NOTIFY_POLL, &poll,
+		sizeof(poll), NULL, "fusex_notify_poll");
+}
+
+static void test_entry(void)
+{
+	struct fusex_notify_entry want = {
+		.parent = 11, .parent_generation = 12, .name_len = 4,
+	};
+
+	arrived(fusex_notify_inval_entry(fake.se, &dir, "name"),
+		FUSEX_NOTIFY_INVAL_ENTRY, &want, sizeof(want), "name",
+		"fusex_notify_inval_entry");
+	want.name_len = 255;
+	arrived(fusex_notify_expire_entry(fake.se, &dir, longest + 1),
+		FUSEX_NOTIFY_EXPIRE_ENTRY, &want, sizeof(want), longest + 1,
+		"fusex_notify_expire_entry, with the longest name");
+	want.name_len = 1;
+	want.child = 13;
+	want.child_generation = 14;
+	arrived(fusex_notify_delete_entry(fake.se, &dir, "n", &child),
+		FUSEX_NOTIFY_DELETE_ENTRY, &want, sizeof(want), "n",
+		"fusex_notify_delete_entry");
+	is(fusex_notify_inval_entry(fake.se, &dir, longest), -ENAMETOOLONG,
+	   "a name that is too long");
+	is(fusex_notify_inval_entry(fake.se, &dir, ""), -EINVAL, "no name");
+	ok(fake_quiet(&fake), "neither is sent");
+}
+
+static void test_prune(void)
+{
+	struct { struct fusex_notify_prune head; struct fusex_node_ref n[512]; }
+		*want = calloc(1, sizeof(*want));
+	struct fusex_node_ref *nodes = calloc(600, sizeof(*nodes));
+	uint64_t i;
+	int ret;
+
+	for (i = 0; i < 600; i++)
+		nodes[i].nodeid = i + 1;
+	ret = fusex_notify_prune(fake.se, nodes, 600);
+	want->head.count = 512;
+	memcpy(want->n, nodes, sizeof(want->n));
+	arrived(ret, FUSEX_NOTIFY_PRUNE, want, sizeof(*want), NULL,
+		"fusex_notify_prune, the first batch");
+	want->head.count = 88;
+	memcpy(want->n, nodes + 512, 88 * sizeof(*nodes));
+	arrived(ret, FUSEX_NOTIFY_PRUNE, want, 8 + 88 * sizeof(*nodes), NULL,
+		"and the second");
+	is(fusex_notify_prune(fake.se, nodes, 0), 0, "nothing to prune");
+	ok(fake_quiet(&fake), "is not sent");
+	free(nodes);
+	free(want);
+}
+
+static void test_not_ready(void)
+{
+	struct fusex_session *se;
+	struct fusex_config cfg;
+
+	fusex_config_init(&cfg, sizeof(cfg));
+	se = fusex_session_new(&ops, sizeof(ops), &cfg, NULL);
+	is(fusex_notify_poll(se, 1), -ENOTCONN, "before there is a channel");
+	fusex_session_free(se);
+}
+
+int main(void)
+{
+	memset(longest, 'n', 256);
+	fake_start(&fake, &ops, NULL, 1, 1);
+	test_inode();
+	test_entry();
+	test_prune();
+	test_not_ready();
+	fake_stop(&fake);
+	return tap_end();
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Sessions, their configuration, options, workers and end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../src/internal.h"
+#include "fake.h"
+#include "tap.h"
+
+static struct message rq, rp;
+static struct event arrived = EVENT_INIT;
+static struct event go = EVENT_INIT;
+
+static int t_syncfs(struct fusex_req *req)
+{
+	event_signal(&arrived);
+	return event_wait(&go, 1) ? 0 : -EIO;
+}
+
+static int t_statfs(struct fusex_req *req, const struct fusex_node *node,
+		    struct fusex_statfs_out *out)
+{
+	fusex_session_stop(fusex_req_session(req));
+	return 0;
+}
+
+static const struct fusex_ops ops = {
+	.syncfs	= t_syncfs,
+	.statfs	= t_statfs,
+};
+
+static void test_config(void)
+{
+	struct fusex_config cfg;
+	struct fusex_attr *attr = &cfg.root.entry.attr;
+
+	memset(&cfg, 0xff, sizeof(cfg));
+	fusex_config_init(&cfg, sizeof(cfg));
+	ok(cfg.size == sizeof(cfg) && cfg.io_mode == FUSEX_IO_PLAIN &&
+	   cfg.attr_mode == FUSEX_ATTR_REMOTE && !cfg.max_read &&
+	   !cfg.features && !cfg.subtype[0], "the defaults");
+	ok(cfg.root.entry.nodeid == 1 && attr->mask == FUSEX_ATTR_REQUIRED &&
+	   attr->mode == (S_IFDIR | 0755) && attr->uid == geteuid() &&
+	   attr->mtime.sec > 1600000000 && !cfg.root.entry.handle_len,
+	   "the default root");
+}
+
+static void new_fails(const struct fusex_ops *o, size_t ops_size,
+		      const struct fusex_config *cfg, int error,
+		      const char *what)
+{
+	struct fusex_session *se;
+
+	errno = 0;
+	se = fusex_session_new(o, ops_size, cfg, NULL);
+	ok(!se && errno == error, "%s", what);
+	fusex_session_free(se);
+}
+
+static void test_new(void)
+{
+	struct { struct fusex_ops ops; void *more; } big = { ops, NULL };
+	struct { struct fusex_config cfg; uint64_t more; } big_cfg = { 0 };
+	struct fusex_config cfg;
+	struct fusex_session *se;
+	char data;
+
+	fusex_config_init(&cfg, sizeof(cfg));
+	new_fails(NULL, sizeof(ops), &cfg, EINVAL, "no operations");
+	new_fails(&ops, 0, &cfg, EINVAL, "operations of size 0");
+	new_fails(&ops, sizeof(ops) - 1, &cfg, EINVAL, "half an operation");
+	new_fails(&ops, sizeof(ops), NULL, EINVAL, "no configuration");
+	cfg.size = 0;
+	new_fails(&ops, sizeof(ops), &cfg, EINVAL, "a configuration not set up");
+	cfg.size = sizeof(cfg);
+
+	se = fusex_session_new(&big.ops, sizeof(big), &cfg, &data);
+	ok(se && fusex_session_userdata(se) == &data,
+	   "operations of a newer library that are not used");
+	ok(!fusex_session_agreed(se), "nothing is agreed on yet");
+	is(strlen(fusex_session_error(se)), 0, "and there is no error");
+	fusex_session_free(se);
+	big.more = &big;
+	new_fails(&big.ops, sizeof(big), &cfg, E2BIG,
+		  "operations of a newer library that are used");
+
+	fusex_config_init(&big_cfg.cfg, sizeof(big_cfg));
+	is(big_cfg.cfg.size, sizeof(big_cfg), "a newer configuration");
+	se = fusex_session_new(&ops, sizeof(ops), &big_cfg.cfg, NULL);
+	ok(se, "with nothing new in it");
+	fusex_session_free(se);
+	big_cfg.more = 1;
+	new_fails(&ops, sizeof(ops), &big_cfg.cfg, E2BIG,
+		  "a newer configuration that is used");
+	se = fusex_session_new(&ops, 4 * sizeof(void *), &cfg, NULL);
+	ok(se, "operations of an older library");
+	fusex_session_free(se);
+}
+
+static void test_errors(void)
+{
+	struct fusex_config cfg;
+	struct fusex_session *se;
+	int ret, fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	fusex_config_init(&cfg, sizeof(cfg));
+	se = fusex_session_new(&ops, sizeof(ops), &cfg, NULL);
+	is(fusex_run(se, NULL), -EINVAL, "running before setup");
+	ok(*fusex_session_error(se), "%s", fusex_session_error(se));
+	is(fusex_session_unmount(se), -EINVAL, "unmounting before mounting");
+	ok(*fusex_session_error(se), "%s", fusex_session_error(se));
+	is(fusex_session_setup(se, fd), -ENOTTY, "not a channel");
+	ok(strstr(fusex_session_error(se), "/dev/fusex"), "%s",
+	   fusex_session_error(se));
+	is(fcntl(fd, F_GETFD), -1, "the descriptor was the session's");
+	is(fusex_session_mount(se, "/nowhere/at/all", NULL), -ENOENT,
+	   "mounting on nothing");
+	ok(strstr(fusex_session_error(se), "/nowhere/at/all"), "%s",
+	   fusex_session_error(se));
+	if (access("/dev/fusex", F_OK)) {
+		ret = fusex_session_mount(se, "/", NULL);
+		is(ret, -ENOENT, "mounting without the module");
+		ok(strstr(fusex_session_error(se), "modprobe fusex") &&
+		   !strchr(fusex_session_error(se), '\n'), "%s",
+		   fusex_session_error(se));
+	} else {
+		skip("the module is loaded");
+	}
+	fusex_session_free(se);
+	fusex_session_free(NULL);
+}
+
+static char seen[256];
+
+static int see(void *ctx, const char *key, const char *value)
+{
+	strcat(seen, key);
+	if (value) {
+		strcat(seen, "=");
+		strcat(seen, value);
+	}
+	strcat(seen, ";");
+	return !strcmp(key, "bad") ? -EINVAL : 0;
+}
+
+static void options(const char *string, const char *want, uint64_t attr,
+		    int want_ret)
+{
+	struct mount_options mo = { .set = see };
+	int ret;
+
+	seen[0] = '\0';
+	ret = options_parse(string, &mo);
+	ok(ret == want_ret && mo.attr == attr && !strcmp(seen, want),
+	   "options \"%s\"", string ? string : "NULL");
+	if (strcmp(seen, want))
+		printf("# got %s\n", seen);
+}
+
+static void test_options(void)
+{
+	options(NULL, "", 0, 0);
+	options("", "", 0, 0);
+	options(",,", "", 0, 0);
+	options("allow_other", "allow_other;", 0, 0);
+	options("source=a\\,b=c,sync", "source=a,b=c;sync;", 0, 0);
+	options("a=,=b", "a=;=b;", 0, 0);
+	options("x\\", "x\\;", 0, 0);
+	options("nosuid,nodev,noexec", "",
+		MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0);
+	options("ro", "ro;", MOUNT_ATTR_RDONLY, 0);
+	options("ro,rw,nosuid,suid", "ro;rw;", 0, 0);
+	options("noatime,strictatime", "", MOUNT_ATTR_STRICTATIME, 0);
+	options("noatime,nodiratime,relatime,nosymfollow", "",
+		MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOSYMFOLLOW, 0);
+	options("nosuid=1,defaults", "nosuid=1;", 0, 0);
+	options("good,bad,ugly", "good;bad;", 0, -EINVAL);
+}
+
+/* Every worker is in a handler, and yet the next request is served. */
+static void test_growth(void)
+{
+	struct fake fake;
+	unsigned int i;
+
+	fake_start(&fake, &ops, NULL, 1, 8);
+	for (i = 0; i < 8; i++) {
+		msg_begin(&fake, &rq, FUSEX_OP_SYNCFS, 0);
+		fake_send(&fake, &rq);
+		ok(event_wait(&arrived, i + 1), "%u handlers at once", i + 1);
+	}
+	msg_begin(&fake, &rq, FUSEX_OP_SYNCFS, 0);
+	fake_send(&fake, &rq);
+	pthread_mutex_lock(&fake.se->lock);
+	is(fake.se->nr_workers, 8, "as many workers as there may be");
+	pthread_mutex_unlock(&fake.se->lock);
+	event_signal(&go);
+	for (i = 0; i < 9 && fake_recv(&fake, &rp) && !rp.out.error; i++)
+		;
+	is(i, 9, "all are answered, also the one that waited");
+	is(arrived.count, 9, "by one handler each");
+	fake_stop(&fake);
+	is(fake.result, 0, "and all workers end");
+}
+
+static void test_stop(void)
+{
+	struct fake fake;
+
+	fake_start(&fake, &ops, NULL, 3, 3);
+	fusex_session_stop(fake.se);
+	pthread_join(fake.runner, NULL);
+	is(fake.result, 0, "fusex_session_stop() ends fusex_run()");
+	msg_begin(&fake, &rq, FUSEX_OP_SYNCFS, 0);
+	fake_send(&fake, &rq);
+	fusex_session_free(fake.se);
+	ok(fake_recv(&fake, &rp) == false, "a request that nobody reads");
+	close(fake.sock);
+}
+
+static void test_stop_in_handler(void)
+{
+	struct fake fake;
+
+	fake_start(&fake, &ops, NULL, 2, 2);
+	msg_begin(&fake, &rq, FUSEX_OP_STATFS, 0);
+	ok(fake_call(&fake, &rq, &rp) && !rp.out.error,
+	   "a handler that stops the session is finished");
+	fake_stop(&fake);
+	is(fake.result, 0, "before fusex_run() ends");
+}
+
+static void test_run_options(void)
+{
+	struct fusex_run_options opts = { .size = sizeof(opts) };
+	struct fake fake;
+
+	fake_start(&fake, &ops, NULL, 1, 1);
+	opts.size = 1;
+	is(fusex_run(fake.se, &opts), -EINVAL, "options of the wrong size");
+	opts.size = sizeof(opts);
+	opts.flags = 2;
+	is(fusex_run(fake.se, &opts), -EINVAL, "unknown flags");
+	opts.flags = 0;
+	opts.threads = 3;
+	opts.max_threads = 2;
+	is(fusex_run(fake.se, &opts), -EINVAL, "more threads than there may be");
+	fake_stop(&fake);
+}
+
+/* SIGTERM in fusex_run(), without a mount that could be unmounted. */
+static void *run_with_signals(void *arg)
+{
+	struct fake *fake = arg;
+
+	fake->result = fusex_run(fake->se, NULL);
+	return NULL;
+}
+
+static void test_signal(void)
+{
+	struct fake fake;
+	sigset_t set, now;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	fake_start(&fake, &ops, NULL, 1, 1);
+	fusex_session_stop(fake.se);
+	pthread_join(fake.runner, NULL);
+	kill(getpid(), SIGTERM);
+	pthread_create(&fake.runner, NULL, run_with_signals, &fake);
+	pthread_join(fake.runner, NULL);
+	is(fake.result, 0, "SIGTERM ends fusex_run()");
+	sigpending(&now);
+	ok(!sigismember(&now, SIGTERM), "and is used up");
+	pthread_create(&fake.runner, NULL, run_with_signals, &fake);
+	fake_stop(&fake);
+	is(fake.result, 0, "running again after a signal");
+}
+
+int main(void)
+{
+	test_config();
+	test_new();
+	test_errors();
+	test_options();
+	test_growth();
+	test_stop();
+	test_stop_in_handler();
+	test_run_options();
+	test_signal();
+	return tap_end();
+}
