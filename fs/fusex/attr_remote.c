@@ -312,7 +312,7 @@ static bool remote_take(struct inode *inode, const struct fusex_attr_reply *r)
 		clear_bit(FUSEX_I_STALE, &fi->state);
 	}
 	now = inode_get_mtime(inode);
-	return !(r->did & FUSEX_DID_MTIME) &&
+	return !(r->did & (FUSEX_DID_MTIME | FUSEX_DID_DATA)) &&
 	       (i_size_read(inode) != size || !timespec64_equal(&mtime, &now));
 }
 

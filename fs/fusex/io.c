@@ -343,11 +343,17 @@ void fusex_io_later_done(struct inode *inode)
  * fusex_io_drain - wait until nothing is left to be done later
  * @sb: being unmounted, no file of it is open any more
  *
- * Context: process, sleeps on the server.
+ * Who is killed while waiting for the server aborts the channel.
+ *
+ * Context: process, sleeps on the server, killable.
  */
 void fusex_io_drain(struct super_block *sb)
 {
 	struct fusex_sb *fsb = fusex_sb(sb);
 
-	wait_var_event(&fsb->io_late, !atomic_read(&fsb->io_late));
+	if (wait_var_event_killable(&fsb->io_late,
+				    !atomic_read(&fsb->io_late))) {
+		fusex_chan_abort(fsb->chan);
+		wait_var_event(&fsb->io_late, !atomic_read(&fsb->io_late));
+	}
 }

@@ -418,6 +418,8 @@ static void fusex_kill_sb(struct super_block *sb)
 	struct fusex_sb *fs = fusex_sb(sb);
 
 	if (fs->attached) {
+		/* Twice: it sends requests, and notifications need it. */
+		fusex_io_drain(sb);
 		fusex_chan_quiesce(fs->chan);
 		fusex_io_drain(sb);
 	}
