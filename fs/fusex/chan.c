@@ -238,6 +238,7 @@ void fusex_chan_abort(struct fusex_chan *chan)
 	chan->ops->stop(chan);
 	spin_unlock(&chan->lock);
 
+	wake_up_all(&chan->poll);
 	fusex_req_end_all(chan, -ENOTCONN);
 	fusex_forget_drop(chan);
 }

@@ -251,6 +251,7 @@ struct user_namespace *fusex_chan_user_ns(const struct fusex_chan *chan);
 struct pid_namespace *fusex_chan_pid_ns(const struct fusex_chan *chan);
 void fusex_chan_defer_iput(struct fusex_chan *chan, struct inode *inode);
 const char *fusex_op_name(u32 opcode);
+const char *fusex_notify_name(u32 code);
 
 /*
  * The module's life, in this order (main.c): fusex_inode_cache_init(),

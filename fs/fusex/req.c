@@ -76,6 +76,7 @@ static void fusex_req_move(struct fusex_req *req, enum fusex_req_state to)
 
 static bool fusex_req_over(const struct fusex_req *req)
 {
+	/* Pairs with fusex_req_move(). */
 	return smp_load_acquire(&req->state) == FUSEX_REQ_DONE;
 }
 

@@ -10,38 +10,10 @@
 #if !defined(_FS_FUSEX_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _FS_FUSEX_TRACE_H
 
-#include <linux/fusex.h>
 #include <linux/kdev_t.h>
 #include <linux/tracepoint.h>
 
-#include "opnames.h"
-
-#ifndef FUSEX_TRACE_NAMES
-#define FUSEX_TRACE_NAMES
-#define fusex_trace_comma	,
-#define fusex_trace_name(value, name)	{ value, name }
-#define fusex_show_op(op)						\
-	__print_symbolic(op,						\
-		FUSEX_OP_NAMES(fusex_trace_name, fusex_trace_comma))
-#define fusex_show_notify(code)						\
-	__print_symbolic(code,						\
-		{ FUSEX_NOTIFY_INVAL_INODE,	"inval_inode" },	\
-		{ FUSEX_NOTIFY_INVAL_ENTRY,	"inval_entry" },	\
-		{ FUSEX_NOTIFY_EXPIRE_ENTRY,	"expire_entry" },	\
-		{ FUSEX_NOTIFY_DELETE_ENTRY,	"delete_entry" },	\
-		{ FUSEX_NOTIFY_PRUNE,		"prune" },		\
-		{ FUSEX_NOTIFY_POLL,		"poll" })
-#endif
-
-#define fusex_trace_enum(value, name)	TRACE_DEFINE_ENUM(value);
-FUSEX_OP_NAMES(fusex_trace_enum, )
-TRACE_DEFINE_ENUM(FUSEX_NOTIFY_INVAL_INODE);
-TRACE_DEFINE_ENUM(FUSEX_NOTIFY_INVAL_ENTRY);
-TRACE_DEFINE_ENUM(FUSEX_NOTIFY_EXPIRE_ENTRY);
-TRACE_DEFINE_ENUM(FUSEX_NOTIFY_DELETE_ENTRY);
-TRACE_DEFINE_ENUM(FUSEX_NOTIFY_PRUNE);
-TRACE_DEFINE_ENUM(FUSEX_NOTIFY_POLL);
-#undef fusex_trace_enum
+#include "chan.h"
 
 TRACE_EVENT(fusex_request_begin,
 	TP_PROTO(dev_t dev, const struct fusex_in_header *in),
@@ -50,19 +22,19 @@ TRACE_EVENT(fusex_request_begin,
 		__field(dev_t, dev)
 		__field(u64, unique)
 		__field(u64, nodeid)
-		__field(u32, op)
+		__string(op, fusex_op_name(in->opcode))
 		__field(u32, len)
 	),
 	TP_fast_assign(
 		__entry->dev = dev;
 		__entry->unique = in->unique;
 		__entry->nodeid = in->nodeid;
-		__entry->op = in->opcode;
+		__assign_str(op);
 		__entry->len = in->len;
 	),
 	TP_printk("dev=%d:%d unique=%llu op=%s node=%llu len=%u",
 		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->unique,
-		  fusex_show_op(__entry->op), __entry->nodeid, __entry->len)
+		  __get_str(op), __entry->nodeid, __entry->len)
 );
 
 TRACE_EVENT(fusex_request_sent,
@@ -71,16 +43,16 @@ TRACE_EVENT(fusex_request_sent,
 	TP_STRUCT__entry(
 		__field(dev_t, dev)
 		__field(u64, unique)
-		__field(u32, op)
+		__string(op, fusex_op_name(in->opcode))
 	),
 	TP_fast_assign(
 		__entry->dev = dev;
 		__entry->unique = in->unique;
-		__entry->op = in->opcode;
+		__assign_str(op);
 	),
 	TP_printk("dev=%d:%d unique=%llu op=%s",
 		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->unique,
-		  fusex_show_op(__entry->op))
+		  __get_str(op))
 );
 
 TRACE_EVENT(fusex_request_end,
@@ -91,59 +63,60 @@ TRACE_EVENT(fusex_request_end,
 		__field(dev_t, dev)
 		__field(u64, unique)
 		__field(u64, ns)
-		__field(u32, op)
+		__string(op, fusex_op_name(in->opcode))
 		__field(int, error)
 	),
 	TP_fast_assign(
 		__entry->dev = dev;
 		__entry->unique = in->unique;
 		__entry->ns = ns;
-		__entry->op = in->opcode;
+		__assign_str(op);
 		__entry->error = error;
 	),
 	TP_printk("dev=%d:%d unique=%llu op=%s error=%d ns=%llu",
 		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->unique,
-		  fusex_show_op(__entry->op), __entry->error, __entry->ns)
+		  __get_str(op), __entry->error, __entry->ns)
 );
 
 TRACE_EVENT(fusex_bad_reply,
-	TP_PROTO(dev_t dev, u64 unique, u32 op, u64 nodeid, const char *why),
-	TP_ARGS(dev, unique, op, nodeid, why),
+	TP_PROTO(dev_t dev, u64 unique, u32 opcode, u64 nodeid,
+		 const char *why),
+	TP_ARGS(dev, unique, opcode, nodeid, why),
 	TP_STRUCT__entry(
 		__field(dev_t, dev)
 		__field(u64, unique)
 		__field(u64, nodeid)
-		__field(u32, op)
+		__string(op, fusex_op_name(opcode))
 		__string(why, why)
 	),
 	TP_fast_assign(
 		__entry->dev = dev;
 		__entry->unique = unique;
 		__entry->nodeid = nodeid;
-		__entry->op = op;
+		__assign_str(op);
 		__assign_str(why);
 	),
 	TP_printk("dev=%d:%d unique=%llu op=%s node=%llu why=\"%s\"",
 		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->unique,
-		  fusex_show_op(__entry->op), __entry->nodeid, __get_str(why))
+		  __get_str(op), __entry->nodeid, __get_str(why))
 );
 
 TRACE_EVENT(fusex_notify,
-	TP_PROTO(dev_t dev, u32 code, int error),
-	TP_ARGS(dev, code, error),
+	TP_PROTO(dev_t dev, u32 number, int error),
+	TP_ARGS(dev, number, error),
 	TP_STRUCT__entry(
 		__field(dev_t, dev)
-		__field(u32, code)
+		__string(code, fusex_notify_name(number))
 		__field(int, error)
 	),
 	TP_fast_assign(
 		__entry->dev = dev;
-		__entry->code = code;
+		__assign_str(code);
 		__entry->error = error;
 	),
 	TP_printk("dev=%d:%d code=%s error=%d",
 		  MAJOR(__entry->dev), MINOR(__entry->dev),
-		  fusex_show_notify(__entry->code), __entry->error)
+		  __get_str(code), __entry->error)
 );
 
 TRACE_EVENT(fusex_forget,
