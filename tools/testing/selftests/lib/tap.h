@@ -44,15 +44,15 @@ struct tap_test {
 };
 
 #define TEST(subj, nm)							\
-	static void subj##_##nm(void);					\
+	static void test_##subj##_##nm(void);				\
 	static struct tap_test tap_##subj##_##nm = {			\
-		.subject = #subj, .name = #nm, .fn = subj##_##nm,	\
+		.subject = #subj, .name = #nm, .fn = test_##subj##_##nm, \
 	};								\
 	__attribute__((constructor)) static void reg_##subj##_##nm(void) \
 	{								\
 		tap_register(&tap_##subj##_##nm);			\
 	}								\
-	static void subj##_##nm(void)
+	static void test_##subj##_##nm(void)
 
 /** tap_register() - add a test; for TEST() only */
 void tap_register(struct tap_test *test);
