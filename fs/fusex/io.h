@@ -106,4 +106,8 @@ size_t fusex_io_room(u32 max, size_t bytes, loff_t end, loff_t pos, size_t len);
 ssize_t fusex_user_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t fusex_user_write(struct kiocb *iocb, struct iov_iter *from);
 
+/* io_plain.c: the tables are above, this is for its tests */
+bool fusex_plain_covers(loff_t start, loff_t end, loff_t from, loff_t to,
+			loff_t oldsize);
+
 #endif /* _FS_FUSEX_IO_H */

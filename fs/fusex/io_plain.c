@@ -20,7 +20,6 @@
 #include <linux/splice.h>
 #include <linux/swap.h>
 #include <linux/uio.h>
-#include <kunit/visibility.h>
 
 #include "io.h"
 
@@ -103,8 +102,8 @@ struct fusex_plain_write {
  * Context: any.
  * Return: true if so.
  */
-VISIBLE_IF_KUNIT bool fusex_plain_covers(loff_t start, loff_t end, loff_t from,
-					 loff_t to, loff_t oldsize)
+bool fusex_plain_covers(loff_t start, loff_t end, loff_t from, loff_t to,
+			loff_t oldsize)
 {
 	return (from == start || start >= oldsize) &&
 	       (to == end || to >= oldsize);
