@@ -348,14 +348,12 @@ static void remote_apply(struct inode *inode, const struct fusex_attr_reply *r)
 static int remote_ask(struct inode *dir, const struct qstr *name,
 		      struct dentry *dentry, struct inode *inode)
 {
-	struct fusex_entry_out out;
-	struct fusex_entry *e = &out.entry;
-	u8 handle[FUSEX_HANDLE_MAX];
+	struct fusex_node_reply r;
+	const struct fusex_entry *e = &r.out.entry;
 	struct inode *found;
-	u64 epoch;
 	int err;
 
-	err = fusex_lookup_entry(dir, name, &out, handle, &epoch);
+	err = fusex_lookup_entry(dir, name, &r);
 	if (err)
 		return err == -ENOENT || err == -ESTALE ? 0 : err;
 	if (!e->nodeid)
@@ -365,7 +363,7 @@ static int remote_ask(struct inode *dir, const struct qstr *name,
 		fusex_forget_unborn(dir->i_sb, e->nodeid, e->generation);
 		return 0;
 	}
-	found = fusex_iget(dir->i_sb, e, handle, epoch);
+	found = fusex_iget(dir->i_sb, e, r.handle, r.epoch);
 	if (IS_ERR(found))
 		return 0;
 	err = found == inode;

@@ -386,7 +386,7 @@ const char *fusex_get_link(struct dentry *dentry, struct inode *inode,
 const char *fusex_get_link_kept(struct dentry *dentry, struct inode *inode,
 				struct delayed_call *done);
 int fusex_lookup_entry(struct inode *dir, const struct qstr *name,
-		       struct fusex_entry_out *out, void *handle, u64 *epoch);
+		       struct fusex_node_reply *r);
 int fusex_entry_call(struct inode *dir, struct fusex_call *call,
 		     struct fusex_node_reply *r, u32 mode, bool open);
 struct dentry *fusex_splice(struct inode *dir, struct inode *inode,

@@ -18,7 +18,28 @@ struct fusex_id {
 	u32 generation;
 };
 
+/**
+ * struct fusex_xattr_val - an extended attribute of an object to be made
+ * @name: with its prefix, NULL when absent
+ * @value: bytes
+ * @len: how many
+ */
+struct fusex_xattr_val {
+	const char *name;
+	const void *value;
+	size_t len;
+};
+
 #if IS_ENABLED(CONFIG_KUNIT)
+size_t fusex_records_size(const struct fusex_xattr_val *vals, unsigned int nr,
+			  size_t before);
+u32 fusex_records_fill(void *buf, const struct fusex_xattr_val *vals,
+		       unsigned int nr, size_t before);
+int fusex_fh_words(u16 handle_len);
+void fusex_fh_put(u32 *fh, const struct fusex_id *id, const void *handle,
+		  u16 handle_len);
+int fusex_fh_get(const u32 *fh, int words, u32 handle_size,
+		 struct fusex_id *id, u16 *handle_len);
 u64 fusex_id_hash(const struct fusex_id *id);
 #endif
 
