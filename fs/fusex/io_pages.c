@@ -198,7 +198,7 @@ static void fusex_pages_read_send(struct fusex_pages *p, struct file *file,
 		.end		= fusex_pages_read_end,
 	};
 	if (p->size) {
-		err = fusex_call_async(chan, &p->call, GFP_NOFS);
+		err = fusex_call_async(chan, &p->call, GFP_NOFS | __GFP_NOFAIL);
 		if (!err)
 			return;
 	}
@@ -357,7 +357,7 @@ static int fusex_pages_write_queue(struct fusex_pages *p, bool background)
 		.background	= background,
 		.end		= fusex_pages_write_end,
 	};
-	return fusex_call_async(chan, &p->call, GFP_NOFS);
+	return fusex_call_async(chan, &p->call, GFP_NOFS | __GFP_NOFAIL);
 }
 
 static int fusex_pages_write_send(struct fusex_pages *p)
