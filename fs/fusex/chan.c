@@ -241,6 +241,7 @@ void fusex_chan_abort(struct fusex_chan *chan)
 	wake_up_all(&chan->poll);
 	fusex_req_end_all(chan, -ENOTCONN);
 	fusex_forget_drop(chan);
+	fusex_poll_abort(chan);
 }
 
 /**

@@ -133,9 +133,9 @@ static int notify_poll(struct fusex_chan *chan, struct iov_iter *from)
 		return err;
 	if (!fusex_chan_pin_sb(chan))
 		return -ENOTCONN;
-	fusex_poll_notify(chan, n.kh);
+	err = fusex_poll_notify(chan, n.kh);
 	fusex_chan_unpin_sb(chan);
-	return 0;
+	return err;
 }
 
 static int notify_one(struct fusex_chan *chan, u32 code, struct iov_iter *from)

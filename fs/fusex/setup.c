@@ -53,10 +53,20 @@ static u32 setup_io_modes(void)
 	return modes;
 }
 
+/* What can be had of the features the server can live without. */
+static u64 setup_optional(const struct fusex_setup *s)
+{
+	u64 features = s->optional & FUSEX_F_KNOWN;
+
+	if (s->handle_size > FUSEX_EXPORT_HANDLE_MAX)
+		features &= ~FUSEX_F_EXPORT;
+	return features;
+}
+
 /* Fills in what the kernel chooses, in what the server gets back. */
 static void setup_agree(struct fusex_setup *s)
 {
-	s->features |= s->optional & FUSEX_F_KNOWN;
+	s->features |= setup_optional(s);
 	s->optional = FUSEX_F_KNOWN;
 	s->io_modes |= BIT(s->io_mode);
 	s->attr_modes |= BIT(s->attr_mode);
