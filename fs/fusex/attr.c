@@ -284,6 +284,19 @@ void fusex_attr_uncertain(struct inode *inode)
 	spin_unlock(&fi->lock);
 }
 
+/**
+ * fusex_attr_forget_absence - forget ACLs, and what was known to be absent
+ * @inode: somebody else may have changed an extended attribute
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_attr_forget_absence(struct inode *inode)
+{
+	fusex_xattr_changed(inode);
+	forget_all_cached_acls(inode);
+	inode_set_flags(inode, 0, S_NOSEC);
+}
+
 static void fusex_links_dec(struct inode *inode)
 {
 	/*

@@ -53,8 +53,9 @@ static void remote_entry_expire(struct dentry *dentry)
 static bool remote_fresh(const struct inode *inode)
 {
 	const struct fusex_inode *fi = fusex_i(inode);
+	u64 now = get_jiffies_64();
 
-	return get_jiffies_64() < READ_ONCE(fi->attr_expires) &&
+	return now < READ_ONCE(fi->attr_expires) &&
 	       !test_bit(FUSEX_I_STALE, &fi->state);
 }
 
@@ -123,7 +124,7 @@ static int remote_server_permission(struct inode *inode, int mask)
 		return remote_access(inode, mask);
 	}
 	if (mask & MAY_EXEC && S_ISREG(inode->i_mode) &&
-	    !(inode->i_mode & S_IXUGO))
+	    !(inode->i_mode & 0111))
 		return -EACCES;
 	return 0;
 }
@@ -282,18 +283,6 @@ static void remote_after_write(struct inode *inode, loff_t pos, size_t len)
 	spin_unlock(&fi->lock);
 }
 
-/* What is remembered next to the attributes, for as long as they are. */
-static void remote_forget(struct inode *inode)
-{
-	struct fusex_inode *fi = fusex_i(inode);
-
-	forget_all_cached_acls(inode);
-	clear_bit(FUSEX_I_NO_XATTR, &fi->state);
-	clear_bit(FUSEX_I_NO_CAPS, &fi->state);
-	clear_bit(FUSEX_I_NO_ACL, &fi->state);
-	inode_set_flags(inode, 0, S_NOSEC);
-}
-
 /*
  * Take the reply's attributes.  Returns whether somebody else changed the
  * data: cached pages are of another version.
@@ -336,7 +325,7 @@ static void remote_apply(struct inode *inode, const struct fusex_attr_reply *r)
 	spin_unlock(&fi->lock);
 
 	if (took && !r->did)
-		remote_forget(inode);
+		fusex_attr_forget_absence(inode);
 	if (drop && fi->io->invalidate)
 		fi->io->invalidate(inode, 0, LLONG_MAX);
 }
@@ -377,11 +366,11 @@ static int remote_revalidate(struct inode *dir, const struct qstr *name,
 			     struct dentry *dentry, unsigned int flags)
 {
 	struct inode *inode = d_inode_rcu(dentry);
+	u64 now = get_jiffies_64();
 
 	if (inode && test_bit(FUSEX_I_GONE, &fusex_i(inode)->state))
 		return 0;
-	if (!(flags & LOOKUP_REVAL) &&
-	    get_jiffies_64() < remote_entry_expires(dentry))
+	if (!(flags & LOOKUP_REVAL) && now < remote_entry_expires(dentry))
 		return 1;
 	if (flags & LOOKUP_RCU)
 		return -ECHILD;

@@ -305,6 +305,7 @@ int fusex_attr_call(struct inode *inode, struct fusex_call *call,
 bool fusex_attr_modes_idmappable(const struct fusex_conf *conf);
 const struct dentry_operations *
 fusex_attr_dentry_ops(const struct fusex_conf *conf);
+void fusex_attr_forget_absence(struct inode *inode);
 void fusex_attr_links(struct inode *inode, u32 did);
 int fusex_setattr_common(struct mnt_idmap *idmap, struct dentry *dentry,
 			 struct iattr *attr);

@@ -75,7 +75,7 @@ int fusex_notify_inode(struct super_block *sb,
 	if (n->flags & FUSEX_INVAL_ATTR)
 		fusex_attr_uncertain(inode);
 	if (n->flags & FUSEX_INVAL_XATTR)
-		fusex_xattr_changed(inode);
+		fusex_attr_forget_absence(inode);
 	if (n->flags & FUSEX_INVAL_DATA)
 		err = fusex_inval_data(inode, n->offset, n->length);
 	if (n->flags & FUSEX_INVAL_IDENTITY)
