@@ -99,9 +99,14 @@ static int fusex_statfs(struct dentry *dentry, struct kstatfs *buf)
 
 static int fusex_sync_fs(struct super_block *sb, int wait)
 {
+	const struct fusex_conf *conf = fusex_sb(sb)->conf;
 	struct fusex_call call = {
 		.op = FUSEX_OP_SYNCFS,
-		.node = d_inode(sb->s_root),
+		/* Not by inode: at umount the dentry of the root has gone. */
+		.id = conf->root.nodeid,
+		.generation = conf->root.generation,
+		.handle = conf->root_handle,
+		.handle_len = conf->root.handle_len,
 	};
 	int err;
 
