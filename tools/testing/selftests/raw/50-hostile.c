@@ -154,8 +154,6 @@ static const char *rest_works(struct raw *r)
 
 	if (do_statfs(r))
 		return "statfs";
-	if (access(raw_path(r, "d"), F_OK))
-		return "access d";
 	fd = open(raw_path(r, "g"), O_RDWR);
 	if (fd < 0)
 		return "open g";
@@ -169,10 +167,18 @@ static const char *rest_works(struct raw *r)
 	return do_readdir(r) ? "readdir" : NULL;
 }
 
+static void check_rest(struct raw *r, const char *name)
+{
+	const char *broken = rest_works(r);
+
+	if (broken)
+		FAIL("%s: %s failed afterwards: %s", name, broken,
+		     strerror(errno));
+}
+
 static void run_lie(const struct lie *lie, uint32_t attr_mode)
 {
 	struct raw *r = raw_start(attr_mode);
-	const char *broken;
 	int err;
 
 	raw_bend(r, lie->op, tell_lie, lie);
@@ -184,10 +190,7 @@ static void run_lie(const struct lie *lie, uint32_t attr_mode)
 		     attr_mode == FUSEX_ATTR_LOCAL ? "local" : "remote", err,
 		     strerror(-err));
 	raw_bend(r, 0, NULL, NULL);
-	broken = rest_works(r);
-	if (broken)
-		FAIL("%s: %s failed afterwards: %s", lie->name, broken,
-		     strerror(errno));
+	check_rest(r, lie->name);
 	raw_stop(r);
 }
 
@@ -262,10 +265,13 @@ TEST(length, short)
 		err = a->act(r);
 		if (!is_corrupt(err))
 			FAIL("%s: ended in %d", a->name, err);
-		EQ(atomic_load(&r->write_errno), EINVAL);
+		/* An empty target is found out by the caller. */
+		if (atomic_load(&r->write_errno) != EINVAL &&
+		    a->op != FUSEX_OP_READLINK)
+			FAIL("%s: the write ended in %d", a->name,
+			     atomic_load(&r->write_errno));
 		raw_bend(r, 0, NULL, NULL);
-		if (rest_works(r))
-			FAIL("%s: the rest suffered", a->name);
+		check_rest(r, a->name);
 		raw_stop(r);
 	}
 }
@@ -282,8 +288,7 @@ TEST(length, excess)
 		if (!is_corrupt(err))
 			FAIL("%s: ended in %d", a->name, err);
 		raw_bend(r, 0, NULL, NULL);
-		if (rest_works(r))
-			FAIL("%s: the rest suffered", a->name);
+		check_rest(r, a->name);
 		raw_stop(r);
 	}
 }

@@ -204,7 +204,7 @@ TEST(mount, without_fd)
 
 TEST(mount, fd_of_something_else)
 {
-	expect_mount(OK(open("/dev/null", O_RDWR)), EBADF, "/dev/fusex");
+	expect_mount(OK(open("/dev/null", O_RDWR)), EINVAL, "/dev/fusex");
 }
 
 TEST(mount, not_set_up)
