@@ -196,7 +196,9 @@ TEST(death, deadline)
 
 		raw_bend(r, a->op, never, NULL);
 		err = a->act(r);
-		if (err != -ETIMEDOUT)
+		/* A page that could not be read is EIO, whatever kept it. */
+		if (err != -ETIMEDOUT &&
+		    !(err == -EIO && a->op == FUSEX_OP_READ))
 			FAIL("%s: ended in %d", a->name, err);
 		raw_bend(r, 0, NULL, NULL);
 		/* The server did it all the same: make it undone. */
