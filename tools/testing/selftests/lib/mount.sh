@@ -79,8 +79,8 @@ each_mode() {
 
 # requests [OPERATION]: how many the mount at $MNT has made.
 requests() {
-	fx_stats "$DEV" | awk -v op="${1:-}" \
-		'op == "" || $1 == op { n += $2 } END { print n + 0 }'
+	awk -v op="${1:-}" 'op == "" || $1 == op { n += $2 } END { print n + 0 }' \
+		"/sys/fs/fusex/$DEV/counters"
 }
 
 mkdir -p "$base"

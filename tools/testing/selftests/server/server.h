@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A file system in memory whose insides a test can look at and change: the
+ * server runs in a process of its own, and everything it knows lies in memory
+ * that it shares with the test.
+ */
+#ifndef SELFTESTS_SERVER_H
+#define SELFTESTS_SERVER_H
+
+#include <fusex.h>
+#include <stdatomic.h>
+
+#include "../lib/fs.h"
+
+enum { SRV_NODES = 32, SRV_NAMES = 64, SRV_DATA = 65536, SRV_ROOT = 1 };
+
+/**
+ * struct srv_node - a file, directory or link; its index is its node id
+ * @generation: of the node id
+ * @attr: attributes, with the mask that is to be sent
+ * @io_mode: mode the entry asks for
+ * @data: contents of a file, target of a link
+ * @xattr: value of "user.a", empty for none
+ */
+struct srv_node {
+	uint32_t generation;
+	uint8_t io_mode;
+	struct fusex_attr attr;
+	unsigned char data[SRV_DATA];
+	char xattr[32];
+};
+
+/** struct srv_name - a directory entry; free when @dir is 0 */
+struct srv_name {
+	uint64_t dir;
+	uint64_t node;
+	char name[64];
+};
+
+/**
+ * struct srv - the server's state, shared with the test
+ * @entry_valid: nanoseconds, sent with entries
+ * @attr_valid: nanoseconds, sent with attributes
+ * @calls: requests that came, by opcode
+ * @fail: errno to answer, by opcode
+ * @forgotten: lookups given back, by node id
+ * @access_mask: of the last ACCESS
+ * @revents: what POLL answers
+ * @poll_kh: of the last POLL that asked for a notification
+ * @lock_waits: SETLK requests that are being held
+ * @lock_held: somebody has the one lock there is
+ * @cancelled: requests whose caller was interrupted
+ * @last_write: the last WRITE
+ * @nodes: by node id
+ * @names: all of them
+ */
+struct srv {
+	uint64_t entry_valid;
+	uint64_t attr_valid;
+	atomic_ulong calls[FUSEX_OP_NR];
+	int fail[FUSEX_OP_NR];
+	atomic_ulong forgotten[SRV_NODES];
+	uint32_t access_mask;
+	uint32_t revents;
+	_Atomic uint64_t poll_kh;
+	atomic_int lock_waits;
+	atomic_int lock_held;
+	atomic_int cancelled;
+	struct fusex_write_in last_write;
+	struct srv_node nodes[SRV_NODES];
+	struct srv_name names[SRV_NAMES];
+};
+
+extern struct srv *srv;
+
+/**
+ * struct srv_options - how to serve
+ * @attr_mode: enum fusex_attr_mode
+ * @features: FUSEX_F_* it cannot do without
+ * @optional: FUSEX_F_* it would like
+ * @without: bits (1ull << opcode) of operations that it lacks
+ * @timeout_ms: deadline
+ * @mount: mount options
+ */
+struct srv_options {
+	uint32_t attr_mode;
+	uint64_t features;
+	uint64_t optional;
+	uint64_t without;
+	uint32_t timeout_ms;
+	const char *mount;
+};
+
+/**
+ * srv_start() - mount an empty file system at "m"
+ * @o: how
+ *
+ * The mount is in a namespace of the test's own and goes with it.
+ */
+void srv_start(const struct srv_options *o);
+
+/** srv_stop() - unmount and wait for the server; the test fails if it fails */
+void srv_stop(void);
+
+/** srv_add() - a node with a name; returns its id */
+uint64_t srv_add(uint64_t dir, const char *name, uint32_t mode,
+		 const char *data);
+
+/** srv_find() - the entry of a name, NULL if there is none */
+struct srv_name *srv_find(uint64_t dir, const char *name);
+
+/** srv_ref() - a node as notifications name it */
+struct fusex_node_ref srv_ref(uint64_t id);
+
+/** srv_calls() - requests of that kind since srv_reset() */
+unsigned long srv_calls(enum fusex_opcode op);
+
+/** srv_reset() - start counting anew */
+void srv_reset(void);
+
+/**
+ * struct srv_command - a notification, carried out by the server
+ * @what: enum fusex_notify_code
+ * @node: INVAL_INODE; the directory for names; the node for PRUNE
+ * @child: DELETE_ENTRY
+ * @flags: INVAL_INODE
+ * @offset: likewise
+ * @length: likewise
+ * @kh: POLL
+ * @name: of the entry
+ */
+struct srv_command {
+	uint32_t what;
+	struct fusex_node_ref node;
+	struct fusex_node_ref child;
+	uint32_t flags;
+	uint64_t offset;
+	uint64_t length;
+	uint64_t kh;
+	char name[64];
+};
+
+/** srv_notify() - returns what the notification came to, 0 or -errno */
+int srv_notify(const struct srv_command *c);
+
+/** srv_inval() - INVAL_INODE of the whole node, which must work */
+void srv_inval(uint64_t id, uint32_t flags);
+
+/** srv_entry() - a notification about a name */
+int srv_entry(uint32_t what, uint64_t dir, const char *name);
+
+#define SEC	1000000000ull
+
+#endif /* SELFTESTS_SERVER_H */
