@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "log.h"
+
+/* Where the process that was started waits; -1 when nobody does. */
+static int ready_fd = -1;
+
+/* Exits with 0 when told so, and as the other process did when not. */
+static void wait_for_ready(int fd, pid_t pid)
+{
+	ssize_t n;
+	int status;
+	char c;
+
+	do {
+		n = read(fd, &c, 1);
+	} while (n < 0 && errno == EINTR);
+	if (n == 1)
+		_exit(0);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			_exit(1);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
+int daemon_start(void)
+{
+	int fds[2], err;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		err = -errno;
+		close(fds[0]);
+		close(fds[1]);
+		return err;
+	}
+	if (pid) {
+		close(fds[1]);
+		wait_for_ready(fds[0], pid);
+	}
+	close(fds[0]);
+	ready_fd = fds[1];
+	return 0;
+}
+
+int daemon_ready(const char *name)
+{
+	int null, err;
+
+	if (ready_fd < 0)
+		return 0;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return -errno;
+	if (setsid() < 0 || chdir("/"))
+		goto fail;
+	log_to_syslog(name);
+	if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    dup2(null, STDERR_FILENO) < 0 || write(ready_fd, "", 1) != 1)
+		goto fail;
+	close(null);
+	close(ready_fd);
+	ready_fd = -1;
+	return 0;
+fail:
+	err = -errno;
+	close(null);
+	return err;
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "options.h"
+
+static const char * const mount_options[] = {
+	"ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec",
+	"atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime",
+	"strictatime", "nostrictatime", "symfollow", "nosymfollow",
+	"sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand",
+	"allow_other", "source", "context", "fscontext", "defcontext",
+	"rootcontext", NULL
+};
+
+static const char * const fstab_options[] = {
+	"defaults", "auto", "noauto", "user", "nouser", "users", "nousers",
+	"owner", "noowner", "group", "nogroup", "_netdev", "nofail", "comment",
+	"loud", "silent", NULL
+};
+
+static bool is_in(const char * const *list, const char *name)
+{
+	for (; *list; list++)
+		if (!strcmp(*list, name))
+			return true;
+	return false;
+}
+
+bool options_is_mount(const char *name)
+{
+	return is_in(mount_options, name);
+}
+
+bool options_is_fstab(const char *name)
+{
+	return is_in(fstab_options, name) || !strncmp(name, "x-", 2) ||
+	       !strncmp(name, "X-", 2);
+}
+
+char *options_next(char **rest)
+{
+	char *start = *rest, *p;
+
+	if (!start)
+		return NULL;
+	for (p = start; *p && *p != ','; p++)
+		if (*p == '\\' && p[1])
+			p++;
+	*rest = *p ? p + 1 : NULL;
+	*p = '\0';
+	return start;
+}
+
+int options_append(char **list, const char *name, const char *value)
+{
+	size_t old = *list ? strlen(*list) : 0;
+	size_t room = old + strlen(name) + 3;
+	char *p;
+
+	if (value)
+		room += 2 * strlen(value);
+	p = realloc(*list, room);
+	if (!p)
+		return -ENOMEM;
+	*list = p;
+	p += old;
+	if (old)
+		*p++ = ',';
+	p = stpcpy(p, name);
+	if (!value)
+		return 0;
+	*p++ = '=';
+	for (; *value; value++) {
+		if (*value == ',' || *value == '\\')
+			*p++ = '\\';
+		*p++ = *value;
+	}
+	*p = '\0';
+	return 0;
+}
+
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		if (*text == '\\' && text[1])
+			text++;
+		*to++ = *text;
+	}
+	*to = '\0';
+}
+
+static int bad_value(const struct option_desc *o, const char *value)
+{
+	log_error("option %s=%s: it is %s=%s", o->name, value, o->name, o->arg);
+	return -EINVAL;
+}
+
+static int set_uint(const struct option_desc *o, const char *value)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(value, &end, 0);
+	if (errno || end == value || *end || *value == '-')
+		return bad_value(o, value);
+	if (n < o->min || n > o->max) {
+		log_error("option %s=%s: it is from %u to %u", o->name, value,
+			  o->min, o->max);
+		return -EINVAL;
+	}
+	*(uint32_t *)o->to = (uint32_t)n;
+	return 0;
+}
+
+static int set_seconds(const struct option_desc *o, const char *value)
+{
+	double s;
+	char *end;
+
+	errno = 0;
+	s = strtod(value, &end);
+	/* The comparison is false for a NaN, too. */
+	if (errno || end == value || *end || !(s >= 0 && s <= 1e9))
+		return bad_value(o, value);
+	*(uint64_t *)o->to = (uint64_t)(s * 1e9);
+	return 0;
+}
+
+static int set_choice(const struct option_desc *o, const char *value)
+{
+	const struct option_choice *c;
+
+	for (c = o->choices; c->word; c++) {
+		if (!strcmp(c->word, value)) {
+			*(uint32_t *)o->to = c->value;
+			return 0;
+		}
+	}
+	return bad_value(o, value);
+}
+
+static int set_option(const struct option_desc *o, const char *value)
+{
+	if (!value != (o->type == OPTION_FLAG)) {
+		log_error(value ? "option %s has no value" :
+				  "option %s needs a value", o->name);
+		return -EINVAL;
+	}
+	switch (o->type) {
+	case OPTION_FLAG:
+		*(bool *)o->to = true;
+		return 0;
+	case OPTION_UINT:
+		return set_uint(o, value);
+	case OPTION_SECONDS:
+		return set_seconds(o, value);
+	case OPTION_CHOICE:
+		return set_choice(o, value);
+	}
+	return -EINVAL;
+}
+
+static int unknown(const struct option_desc *table, const char *name)
+{
+	const char * const *m;
+	char *all = NULL;
+	int ret = 0;
+
+	for (; table->name && !ret; table++)
+		ret = options_append(&all, table->name, NULL);
+	for (m = mount_options; *m && !ret; m++)
+		ret = options_append(&all, *m, NULL);
+	log_error("unknown option %s; there are: %s", name, all ? all : "");
+	free(all);
+	return -EINVAL;
+}
+
+static int parse_one(const struct option_desc *table, char *name, char **mount)
+{
+	const struct option_desc *o;
+	char *value = strchr(name, '=');
+
+	if (value) {
+		*value++ = '\0';
+		unescape(value);
+	}
+	if (!*name || options_is_fstab(name))
+		return 0;
+	for (o = table; o->name; o++)
+		if (!strcmp(o->name, name))
+			return set_option(o, value);
+	if (!options_is_mount(name))
+		return unknown(table, name);
+	if (options_append(mount, name, value)) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int options_parse(const struct option_desc *table, const char *text,
+		  char **mount)
+{
+	char *copy = strdup(text), *rest = copy, *one;
+	int ret = 0;
+
+	if (!copy) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	while (!ret && (one = options_next(&rest)))
+		ret = parse_one(table, one, mount);
+	free(copy);
+	return ret;
+}
+
+void options_help(const struct option_desc *table)
+{
+	char left[64];
+
+	for (; table->name; table++) {
+		snprintf(left, sizeof(left), "%s%s%s", table->name,
+			 table->arg ? "=" : "", table->arg ? table->arg : "");
+		printf("  %-32s %s\n", left, table->help);
+	}
+	printf("and those of every mount (ro, nosuid, noatime, allow_other, ...)\n");
+}

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fdcache.h"
+
+#define MAX_BUCKETS	65536u
+/* How many are closed outside the lock at a time. */
+#define BATCH		16
+
+/**
+ * struct fdcache - descriptors by node
+ * @lock: protects everything, descriptors are closed without it
+ * @limit: of @count
+ * @count: descriptors that are open, and rooms that are reserved
+ * @idle: descriptors in the list of unused ones
+ * @writers: descriptors for writing that can be found
+ * @clock: calls of fdcache_age()
+ * @oldest: unused ones, to be closed first
+ * @newest: unused ones, the other end
+ * @mask: number of buckets - 1
+ * @buckets: hash of nodes
+ */
+struct fdcache {
+	pthread_mutex_t		lock;
+	unsigned int		limit;
+	unsigned int		count;
+	unsigned int		idle;
+	unsigned int		writers;
+	uint32_t		clock;
+	struct cached_fd	*oldest;
+	struct cached_fd	*newest;
+	uint32_t		mask;
+	struct cached_fd	*buckets[];
+};
+
+struct fdcache *fdcache_new(unsigned int limit)
+{
+	struct fdcache *cache;
+	uint32_t n = 64;
+
+	while (n < limit && n < MAX_BUCKETS)
+		n *= 2;
+	cache = calloc(1, sizeof(*cache) + n * sizeof(cache->buckets[0]));
+	if (!cache)
+		return NULL;
+	pthread_mutex_init(&cache->lock, NULL);
+	cache->limit = limit;
+	cache->mask = n - 1;
+	return cache;
+}
+
+static struct cached_fd **bucket(struct fdcache *cache, uint64_t nodeid)
+{
+	return &cache->buckets[(nodeid * 0x9e3779b97f4a7c15ull >> 40) &
+			       cache->mask];
+}
+
+static bool is_node(const struct cached_fd *cfd, uint64_t nodeid,
+		    uint32_t generation)
+{
+	return cfd->nodeid == nodeid && cfd->generation == generation;
+}
+
+static void idle_insert(struct fdcache *cache, struct cached_fd *cfd)
+{
+	cfd->newer = NULL;
+	cfd->older = cache->newest;
+	if (cache->newest)
+		cache->newest->newer = cfd;
+	else
+		cache->oldest = cfd;
+	cache->newest = cfd;
+	cfd->stamp = cache->clock;
+	cache->idle++;
+}
+
+static void idle_remove(struct fdcache *cache, struct cached_fd *cfd)
+{
+	if (cfd->newer)
+		cfd->newer->older = cfd->older;
+	else
+		cache->newest = cfd->older;
+	if (cfd->older)
+		cfd->older->newer = cfd->newer;
+	else
+		cache->oldest = cfd->newer;
+	cache->idle--;
+}
+
+static void hash_remove(struct fdcache *cache, struct cached_fd *cfd)
+{
+	struct cached_fd **link = bucket(cache, cfd->nodeid);
+
+	while (*link != cfd)
+		link = &(*link)->hash_next;
+	*link = cfd->hash_next;
+	cfd->gone = true;
+	if (cfd->can & FD_WRITE)
+		cache->writers--;
+}
+
+/* Takes an unused one out of the cache.  It keeps its room until closed. */
+static void take_idle(struct fdcache *cache, struct cached_fd *cfd)
+{
+	if (!cfd->pinned)
+		idle_remove(cache, cfd);
+	hash_remove(cache, cfd);
+}
+
+/* Called without the lock, about one that is in no list. */
+static void dispose(struct fdcache *cache, struct cached_fd *cfd)
+{
+	close(cfd->fd);
+	free(cfd);
+	pthread_mutex_lock(&cache->lock);
+	cache->count--;
+	pthread_mutex_unlock(&cache->lock);
+}
+
+void fdcache_free(struct fdcache *cache)
+{
+	struct cached_fd *cfd;
+	uint32_t i;
+
+	if (!cache)
+		return;
+	for (i = 0; i <= cache->mask; i++) {
+		while ((cfd = cache->buckets[i])) {
+			cache->buckets[i] = cfd->hash_next;
+			close(cfd->fd);
+			free(cfd);
+		}
+	}
+	pthread_mutex_destroy(&cache->lock);
+	free(cache);
+}
+
+static struct cached_fd *find(struct fdcache *cache, uint64_t nodeid,
+			      uint32_t generation, unsigned int need)
+{
+	struct cached_fd *cfd;
+
+	for (cfd = *bucket(cache, nodeid); cfd; cfd = cfd->hash_next)
+		if (is_node(cfd, nodeid, generation) &&
+		    (cfd->can & need) == need)
+			return cfd;
+	return NULL;
+}
+
+struct cached_fd *fdcache_get(struct fdcache *cache, uint64_t nodeid,
+			      uint32_t generation, unsigned int need)
+{
+	struct cached_fd *cfd;
+
+	pthread_mutex_lock(&cache->lock);
+	cfd = find(cache, nodeid, generation, need);
+	if (cfd && !cfd->users++ && !cfd->pinned)
+		idle_remove(cache, cfd);
+	pthread_mutex_unlock(&cache->lock);
+	return cfd;
+}
+
+void fdcache_put(struct fdcache *cache, struct cached_fd *cfd)
+{
+	bool last = false;
+
+	if (!cfd)
+		return;
+	pthread_mutex_lock(&cache->lock);
+	if (!--cfd->users) {
+		if (cfd->gone)
+			last = true;
+		else if (!cfd->pinned)
+			idle_insert(cache, cfd);
+	}
+	pthread_mutex_unlock(&cache->lock);
+	if (last)
+		dispose(cache, cfd);
+}
+
+int fdcache_reserve(struct fdcache *cache)
+{
+	struct cached_fd *victim = NULL;
+	int ret = 0;
+
+	pthread_mutex_lock(&cache->lock);
+	if (cache->count < cache->limit) {
+		cache->count++;
+	} else {
+		victim = cache->oldest;
+		if (victim)
+			take_idle(cache, victim);
+		else
+			ret = -ENFILE;
+	}
+	pthread_mutex_unlock(&cache->lock);
+	/* The room of the one that goes is the room reserved. */
+	if (victim) {
+		close(victim->fd);
+		free(victim);
+	}
+	return ret;
+}
+
+void fdcache_unreserve(struct fdcache *cache)
+{
+	pthread_mutex_lock(&cache->lock);
+	cache->count--;
+	pthread_mutex_unlock(&cache->lock);
+}
+
+/* Returns one that @cfd makes superfluous, taken out of the cache. */
+static struct cached_fd *take_lesser(struct fdcache *cache,
+				     const struct cached_fd *cfd)
+{
+	struct cached_fd *other;
+
+	for (other = *bucket(cache, cfd->nodeid); other;
+	     other = other->hash_next) {
+		if (other != cfd && !other->users && !other->pinned &&
+		    is_node(other, cfd->nodeid, cfd->generation) &&
+		    (other->can & cfd->can) == other->can) {
+			take_idle(cache, other);
+			break;
+		}
+	}
+	return other;
+}
+
+struct cached_fd *fdcache_add(struct fdcache *cache, uint64_t nodeid,
+			      uint32_t generation, int fd, unsigned int can)
+{
+	struct cached_fd *cfd = calloc(1, sizeof(*cfd)), **head, *lesser;
+
+	if (!cfd) {
+		close(fd);
+		fdcache_unreserve(cache);
+		return NULL;
+	}
+	cfd->fd = fd;
+	cfd->can = (uint8_t)can;
+	cfd->users = 1;
+	cfd->nodeid = nodeid;
+	cfd->generation = generation;
+	pthread_mutex_lock(&cache->lock);
+	head = bucket(cache, nodeid);
+	cfd->hash_next = *head;
+	*head = cfd;
+	if (can & FD_WRITE)
+		cache->writers++;
+	lesser = take_lesser(cache, cfd);
+	pthread_mutex_unlock(&cache->lock);
+	if (lesser)
+		dispose(cache, lesser);
+	return cfd;
+}
+
+void fdcache_pin(struct fdcache *cache, struct cached_fd *cfd)
+{
+	pthread_mutex_lock(&cache->lock);
+	cfd->pinned = true;
+	pthread_mutex_unlock(&cache->lock);
+}
+
+void fdcache_unpin(struct fdcache *cache, uint64_t nodeid,
+		   uint32_t generation)
+{
+	struct cached_fd *cfd;
+
+	pthread_mutex_lock(&cache->lock);
+	for (cfd = *bucket(cache, nodeid); cfd; cfd = cfd->hash_next) {
+		if (!cfd->pinned || !is_node(cfd, nodeid, generation))
+			continue;
+		cfd->pinned = false;
+		if (!cfd->users)
+			idle_insert(cache, cfd);
+	}
+	pthread_mutex_unlock(&cache->lock);
+}
+
+/* Takes the next one of the node out of the cache, if nobody uses it. */
+static struct cached_fd *forget_next(struct fdcache *cache, uint64_t nodeid,
+				     uint32_t generation)
+{
+	struct cached_fd *cfd = find(cache, nodeid, generation, 0);
+
+	if (!cfd)
+		return NULL;
+	if (!cfd->users)
+		take_idle(cache, cfd);
+	else
+		hash_remove(cache, cfd);
+	return cfd;
+}
+
+void fdcache_forget(struct fdcache *cache, uint64_t nodeid,
+		    uint32_t generation)
+{
+	struct cached_fd *cfd;
+	bool unused;
+
+	do {
+		unused = false;
+		pthread_mutex_lock(&cache->lock);
+		cfd = forget_next(cache, nodeid, generation);
+		if (cfd)
+			unused = !cfd->users;
+		pthread_mutex_unlock(&cache->lock);
+		if (unused)
+			dispose(cache, cfd);
+	} while (cfd);
+}
+
+/* Takes up to BATCH old writers; the list is in the order of their stamps. */
+static unsigned int take_old_writers(struct fdcache *cache,
+				     struct cached_fd **old)
+{
+	struct cached_fd *cfd, *newer;
+	unsigned int n = 0;
+
+	for (cfd = cache->oldest; cfd && n < BATCH; cfd = newer) {
+		newer = cfd->newer;
+		if (cache->clock - cfd->stamp < 2)
+			break;
+		if (cfd->can & FD_WRITE) {
+			take_idle(cache, cfd);
+			old[n++] = cfd;
+		}
+	}
+	return n;
+}
+
+unsigned int fdcache_age(struct fdcache *cache)
+{
+	struct cached_fd *old[BATCH];
+	unsigned int i, n, left;
+
+	pthread_mutex_lock(&cache->lock);
+	cache->clock++;
+	pthread_mutex_unlock(&cache->lock);
+	do {
+		pthread_mutex_lock(&cache->lock);
+		n = take_old_writers(cache, old);
+		left = cache->writers;
+		pthread_mutex_unlock(&cache->lock);
+		for (i = 0; i < n; i++)
+			dispose(cache, old[i]);
+	} while (n == BATCH);
+	return left;
+}
+
+unsigned int fdcache_count(struct fdcache *cache)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&cache->lock);
+	n = cache->count;
+	pthread_mutex_unlock(&cache->lock);
+	return n;
+}
+
+unsigned int fdcache_room(struct fdcache *cache)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&cache->lock);
+	n = cache->limit - cache->count + cache->idle;
+	pthread_mutex_unlock(&cache->lock);
+	return n;
+}
+
+unsigned int fdcache_limit(const struct fdcache *cache)
+{
+	return cache->limit;
+}

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fusex-mirror: a directory tree, again, somewhere else.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "log.h"
+#include "mirror.h"
+#include "options.h"
+
+#define PROGRAM		"fusex-mirror"
+
+/* Descriptors that are not the cache's: channels, requests' own, libraries'. */
+#define FDS_RESERVED	256u
+#define FDS_MIN		32u
+/* With handles, what is open is a matter of speed only. */
+#define FDS_HANDLES	4096u
+
+/**
+ * struct settings - what the command line says
+ * @source: the tree
+ * @target: where to
+ * @foreground: do not go into the background
+ * @io: enum fusex_io_mode
+ * @attr: enum fusex_attr_mode
+ * @valid: nanoseconds for which names and attributes may be cached
+ * @timeout: nanoseconds, deadline of a request
+ * @threads: workers to begin with
+ * @max_threads: and at most
+ * @fds: descriptors of files, 0 for a sensible number
+ * @readonly: mount and source are never written
+ * @mount: options of the mount
+ */
+struct settings {
+	const char	*source;
+	const char	*target;
+	bool		foreground;
+	uint32_t	io;
+	uint32_t	attr;
+	uint64_t	valid;
+	uint64_t	timeout;
+	uint32_t	threads;
+	uint32_t	max_threads;
+	uint32_t	fds;
+	bool		readonly;
+	char		*mount;
+};
+
+static struct settings set = {
+	.io	= FUSEX_IO_PLAIN,
+	.attr	= FUSEX_ATTR_REMOTE,
+	.valid	= 1000000000,
+};
+
+static const struct option_choice io_modes[] = {
+	{ "plain",	FUSEX_IO_PLAIN },
+	{ "direct",	FUSEX_IO_DIRECT },
+	{ "writeback",	FUSEX_IO_WRITEBACK },
+	{ NULL,		0 }
+};
+
+static const struct option_choice attr_modes[] = {
+	{ "local",	FUSEX_ATTR_LOCAL },
+	{ "remote",	FUSEX_ATTR_REMOTE },
+	{ NULL,		0 }
+};
+
+static const struct option_desc options[] = {
+	{ "io", OPTION_CHOICE, &set.io, 0, 0, io_modes,
+	  "plain|direct|writeback", "how data moves (plain)" },
+	{ "attr", OPTION_CHOICE, &set.attr, 0, 0, attr_modes,
+	  "local|remote",
+	  "local: nobody else changes the source (remote)" },
+	{ "valid", OPTION_SECONDS, &set.valid, 0, 0, NULL, "SECONDS",
+	  "remote: how long names and attributes are believed (1)" },
+	{ "timeout", OPTION_SECONDS, &set.timeout, 0, 0, NULL, "SECONDS",
+	  "a request that takes longer fails (0: never)" },
+	{ "threads", OPTION_UINT, &set.threads, 0, 1024, NULL, "COUNT",
+	  "threads to begin with (0: by CPUs)" },
+	{ "max_threads", OPTION_UINT, &set.max_threads, 0, 4096, NULL, "COUNT",
+	  "threads at most (0: 64)" },
+	{ "fds", OPTION_UINT, &set.fds, FDS_MIN, 1u << 30, NULL, "COUNT",
+	  "files open at most" },
+	{ NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL, NULL }
+};
+
+static const struct fusex_ops mirror_ops = {
+	.lookup		= mirror_lookup,
+	.forget		= mirror_forget,
+	.getattr	= mirror_getattr,
+	.setattr	= mirror_setattr,
+	.readlink	= mirror_readlink,
+	.create		= mirror_create,
+	.mknod		= mirror_mknod,
+	.mkdir		= mirror_mkdir,
+	.symlink	= mirror_symlink,
+	.tmpfile	= mirror_tmpfile,
+	.link		= mirror_link,
+	.unlink		= mirror_unlink,
+	.rmdir		= mirror_rmdir,
+	.rename		= mirror_rename,
+	.read		= mirror_read,
+	.write		= mirror_write,
+	.fsync		= mirror_fsync,
+	.readdir	= mirror_readdir,
+	.fallocate	= mirror_fallocate,
+	.lseek		= mirror_lseek,
+	.copy_range	= mirror_copy_range,
+	.getxattr	= mirror_getxattr,
+	.setxattr	= mirror_setxattr,
+	.listxattr	= mirror_listxattr,
+	.removexattr	= mirror_removexattr,
+	.fileattr_get	= mirror_fileattr_get,
+	.fileattr_set	= mirror_fileattr_set,
+	.statfs		= mirror_statfs,
+	.syncfs		= mirror_syncfs,
+	.resolve	= mirror_resolve,
+	.parent		= mirror_parent,
+};
+
+static void usage(void)
+{
+	printf("usage: " PROGRAM " [-f] [-o OPTION,...] SOURCE MOUNTPOINT\n\n"
+	       "Shows the directory tree SOURCE again at MOUNTPOINT.\n\n"
+	       "  -f  stay in the foreground, messages go to stderr\n"
+	       "  -o  options, with defaults in brackets:\n\n");
+	options_help(options);
+}
+
+static int parse(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "fo:h", longopts, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			set.foreground = true;
+			break;
+		case 'o':
+			if (options_parse(options, optarg, &set.mount))
+				return 2;
+			break;
+		case 'h':
+			usage();
+			exit(0);
+		default:
+			return 2;
+		}
+	}
+	if (argc - optind != 2) {
+		log_error("SOURCE and MOUNTPOINT are needed, see --help");
+		return 2;
+	}
+	set.source = argv[optind];
+	set.target = argv[optind + 1];
+	return 0;
+}
+
+static bool has_option(const char *list, const char *name)
+{
+	char *copy = list ? strdup(list) : NULL, *rest = copy, *one;
+	bool found = false;
+
+	while ((one = options_next(&rest)))
+		found |= !strncmp(one, name, strlen(name)) &&
+			 (!one[strlen(name)] || one[strlen(name)] == '=');
+	free(copy);
+	return found;
+}
+
+/* The mount is shown with what it mirrors, unless told otherwise. */
+static int finish_options(void)
+{
+	set.readonly = has_option(set.mount, "ro");
+	if (has_option(set.mount, "source"))
+		return 0;
+	return options_append(&set.mount, "source", set.source);
+}
+
+/* Returns how many descriptors nodes may have. */
+static unsigned int raise_limits(bool handles)
+{
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	unsigned int max = 1024;
+	struct rlimit r;
+
+	/* How large a file may be is checked where it is written. */
+	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &all);
+	if (!getrlimit(RLIMIT_NOFILE, &r)) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+		getrlimit(RLIMIT_NOFILE, &r);
+		max = r.rlim_cur < 1u << 30 ? (unsigned int)r.rlim_cur :
+					      1u << 30;
+	}
+	max = max > 2 * FDS_RESERVED ? max - FDS_RESERVED : max / 2;
+	if (set.fds && set.fds < max)
+		max = set.fds;
+	else if (!set.fds && handles && max > FDS_HANDLES)
+		max = FDS_HANDLES;
+	return max;
+}
+
+static uint32_t milliseconds(uint64_t ns)
+{
+	uint64_t ms = (ns + 999999) / 1000000;
+
+	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+static void configure(const struct mirror *m, struct fusex_config *cfg)
+{
+	cfg->io_mode = set.io;
+	cfg->attr_mode = set.attr;
+	cfg->timeout_ms = milliseconds(set.timeout);
+	if (m->acls)
+		cfg->optional |= FUSEX_F_POSIX_ACL;
+	if (m->handles)
+		cfg->handle_size = MIRROR_HANDLE_MAX;
+	strcpy(cfg->subtype, "mirror");
+	limits_probe(m, cfg);
+}
+
+static struct fusex_session *new_session(struct mirror *m,
+					 const struct fusex_config *cfg)
+{
+	struct fusex_ops ops = mirror_ops;
+	struct fusex_session *se;
+
+	/* Without handles a node that was forgotten cannot be found. */
+	if (!m->handles) {
+		ops.resolve = NULL;
+		ops.parent = NULL;
+	}
+	se = fusex_session_new(&ops, sizeof(ops), cfg, m);
+	if (!se)
+		log_error("cannot make a session: %s", strerror(errno));
+	return se;
+}
+
+/* Mounts, tells the caller so, and serves until unmounted. */
+static int serve(struct mirror *m, const char *target)
+{
+	const struct fusex_run_options run = {
+		.size = sizeof(run),
+		.flags = FUSEX_RUN_SIGNALS,
+		.threads = set.threads,
+		.max_threads = set.max_threads,
+	};
+	int ret;
+
+	ret = fusex_session_mount(m->se, target, set.mount);
+	if (ret) {
+		log_error("%s", fusex_session_error(m->se));
+		return 1;
+	}
+	ret = daemon_ready(PROGRAM);
+	if (!ret)
+		ret = house_start(m);
+	if (ret) {
+		log_error("cannot start to serve: %s", strerror(-ret));
+		return 1;
+	}
+	ret = fusex_run(m->se, &run);
+	if (ret)
+		log_error("%s", fusex_session_error(m->se));
+	house_stop(m);
+	return ret ? 1 : 0;
+}
+
+static int mirror_main(struct mirror *m, const char *target)
+{
+	struct fusex_config cfg;
+	int ret;
+
+	fusex_config_init(&cfg, sizeof(cfg));
+	ret = nodes_init(m, raise_limits(m->handles), &cfg.root);
+	if (!ret)
+		ret = dirs_init(m);
+	if (ret) {
+		log_error("cannot mirror %s: %s", set.source, strerror(-ret));
+		nodes_exit(m);
+		return 1;
+	}
+	configure(m, &cfg);
+	ret = 1;
+	m->se = new_session(m, &cfg);
+	if (m->se) {
+		ret = serve(m, target);
+		fusex_session_free(m->se);
+	}
+	dirs_exit(m);
+	nodes_exit(m);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	struct mirror m = { .local = false };
+	char *target;
+	int ret;
+
+	ret = parse(argc, argv);
+	if (ret)
+		return ret;
+	/* The working directory is left, and the path is used to unmount. */
+	target = realpath(set.target, NULL);
+	if (!target) {
+		log_error("%s: %s", set.target, strerror(errno));
+		return 1;
+	}
+	ret = finish_options();
+	if (!ret && !set.foreground)
+		ret = daemon_start();
+	if (ret) {
+		log_error("%s", strerror(-ret));
+		return 1;
+	}
+	umask(0);
+	creds_init();
+	m.local = set.attr == FUSEX_ATTR_LOCAL;
+	m.valid = set.valid;
+	ret = 1;
+	if (!source_open(&m, set.source, set.readonly)) {
+		ret = mirror_main(&m, target);
+		source_close(&m);
+	}
+	free(target);
+	free(set.mount);
+	return ret;
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Operations that make something.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "mirror.h"
+#include "sys.h"
+
+static int set_xattrs(struct fusex_req *req, const struct place *p,
+		      uint32_t count)
+{
+	struct fusex_xattr x;
+	uint32_t i;
+	int ret = 0;
+
+	for (i = 0; i < count && !ret; i++) {
+		ret = fusex_req_xattr(req, i, &x);
+		if (!ret)
+			ret = sys_setxattrat(p->fd, p->name, p->flags, x.name,
+					     x.value, x.size, 0);
+	}
+	return ret;
+}
+
+static bool is_owner(const struct fusex_make_in *in,
+		     const struct fusex_attr *attr)
+{
+	return attr->uid == in->uid && attr->gid == in->gid;
+}
+
+/*
+ * The mode that the object must have.  What a directory inherits from a
+ * set-group-id directory is right as the file system underneath does it, and a
+ * symbolic link has no mode of its own.
+ */
+static mode_t right_mode(const struct fusex_make_in *in,
+			 const struct fusex_attr *attr)
+{
+	mode_t mode = in->mode & 07777;
+
+	if (S_ISLNK(attr->mode))
+		return attr->mode & 07777;
+	if (S_ISDIR(attr->mode))
+		mode |= attr->mode & S_ISGID;
+	return mode;
+}
+
+static int enter_again(struct mirror *m, const struct place *p,
+		       struct fusex_entry_reply *out)
+{
+	node_leave(m, out);
+	return node_enter(m, p, out);
+}
+
+/* Make the new object what it is to be, as far as it is not yet. */
+static int settle(struct mirror *m, struct fusex_req *req,
+		  const struct place *p, const struct fusex_make_in *in,
+		  struct fusex_entry_reply *out)
+{
+	struct fusex_attr *attr = &out->entry.attr;
+	mode_t mode;
+	int ret;
+
+	if (!is_owner(in, attr) || in->nr_xattrs) {
+		if (!is_owner(in, attr) &&
+		    fchownat(p->fd, p->name, in->uid, in->gid, p->flags))
+			return -errno;
+		ret = set_xattrs(req, p, in->nr_xattrs);
+		if (!ret)
+			ret = enter_again(m, p, out);
+		if (ret)
+			return ret;
+	}
+	mode = right_mode(in, attr);
+	if ((attr->mode & 07777) == mode)
+		return 0;
+	ret = sys_fchmodat(p->fd, p->name, mode, p->flags);
+	return ret ? ret : enter_again(m, p, out);
+}
+
+/* For the directory's attributes, which only a remote kernel wants to know. */
+static void dir_attr(const struct mirror *m, int dirfd,
+		     struct fusex_entry_reply *out)
+{
+	if (!m->local && attr_get(m, dirfd, &out->dir))
+		out->dir.mask = 0;
+}
+
+/* The new object is there: make it right and known, or remove it. */
+static int finish(struct mirror *m, struct fusex_req *req, int dirfd,
+		  const char *name, const struct fusex_make_in *in,
+		  struct fusex_entry_reply *out)
+{
+	const struct place p = place_of(dirfd, name);
+	int ret;
+
+	ret = node_enter(m, &p, out);
+	if (ret)
+		goto fail;
+	ret = settle(m, req, &p, in, out);
+	if (ret)
+		goto fail_entered;
+	dir_attr(m, dirfd, out);
+	return 0;
+fail_entered:
+	node_leave(m, out);
+fail:
+	unlinkat(dirfd, name, S_ISDIR(in->mode) ? AT_REMOVEDIR : 0);
+	return ret;
+}
+
+int mirror_mknod(struct fusex_req *req, const struct fusex_node *dir,
+		 const char *name, const struct fusex_make_in *in,
+		 struct fusex_entry_reply *out)
+{
+	struct mirror *m = mirror_of(req);
+	struct fdref ref;
+	int ret;
+
+	ret = node_dir(m, dir, &ref);
+	if (ret)
+		return ret;
+	creds_become(in->uid, in->gid);
+	if (mknodat(ref.fd, name, in->mode,
+		    makedev(in->rdev_major, in->rdev_minor)))
+		ret = -errno;
+	else
+		ret = finish(m, req, ref.fd, name, in, out);
+	node_put(m, &ref);
+	return ret;
+}
+
+int mirror_mkdir(struct fusex_req *req, const struct fusex_node *dir,
+		 const char *name, const struct fusex_make_in *in,
+		 struct fusex_entry_reply *out)
+{
+	struct mirror *m = mirror_of(req);
+	struct fdref ref;
+	int ret;
+
+	ret = node_dir(m, dir, &ref);
+	if (ret)
+		return ret;
+	creds_become(in->uid, in->gid);
+	if (mkdirat(ref.fd, name, in->mode & 07777))
+		ret = -errno;
+	else
+		ret = finish(m, req, ref.fd, name, in, out);
+	node_put(m, &ref);
+	return ret;
+}
+
+int mirror_symlink(struct fusex_req *req, const struct fusex_node *dir,
+		   const char *name, const char *target,
+		   const struct fusex_make_in *in,
+		   struct fusex_entry_reply *out)
+{
+	struct mirror *m = mirror_of(req);
+	struct fdref ref;
+	int ret;
+
+	ret = node_dir(m, dir, &ref);
+	if (ret)
+		return ret;
+	creds_become(in->uid, in->gid);
+	if (symlinkat(target, ref.fd, name))
+		ret = -errno;
+	else
+		ret = finish(m, req, ref.fd, name, in, out);
+	node_put(m, &ref);
+	return ret;
+}
+
+/* An open new file, named or not: make it right and known, and keep it open. */
+static int finish_open(struct mirror *m, struct fusex_req *req, int fd,
+		       const struct fusex_make_in *in, bool pin,
+		       struct fusex_entry_reply *out)
+{
+	const struct place p = place_of_fd(fd);
+	int ret;
+
+	ret = node_enter(m, &p, out);
+	if (ret)
+		return ret;
+	ret = settle(m, req, &p, in, out);
+	if (ret) {
+		node_leave(m, out);
+		return ret;
+	}
+	node_cache(m, &out->entry, fd, FD_PATH | FD_READ | FD_WRITE, pin);
+	return 0;
+}
+
+static int create_new(struct mirror *m, struct fusex_req *req, int dirfd,
+		      const char *name, const struct fusex_make_in *in,
+		      struct fusex_entry_reply *out)
+{
+	int fd, ret;
+
+	ret = fdcache_reserve(m->fds);
+	if (ret)
+		return ret;
+	creds_become(in->uid, in->gid);
+	fd = sys_open_beneath(dirfd, name, O_CREAT | O_EXCL | O_RDWR,
+			      in->mode);
+	if (fd < 0) {
+		fdcache_unreserve(m->fds);
+		return fd;
+	}
+	ret = finish_open(m, req, fd, in, false, out);
+	if (ret) {
+		unlinkat(dirfd, name, 0);
+		close(fd);
+		fdcache_unreserve(m->fds);
+		return ret;
+	}
+	dir_attr(m, dirfd, out);
+	return 0;
+}
+
+int mirror_create(struct fusex_req *req, const struct fusex_node *dir,
+		  const char *name, const struct fusex_make_in *in,
+		  struct fusex_entry_reply *out, struct fusex_open_out *open)
+{
+	struct mirror *m = mirror_of(req);
+	struct fdref ref;
+	struct place p;
+	int ret;
+
+	ret = node_dir(m, dir, &ref);
+	if (ret)
+		return ret;
+	/* One that exists may be a pipe or a device: it is not opened. */
+	do {
+		ret = create_new(m, req, ref.fd, name, in, out);
+		if (ret != -EEXIST || in->open_flags & O_EXCL)
+			break;
+		p = place_of(ref.fd, name);
+		ret = node_enter(m, &p, out);
+	} while (ret == -ENOENT);
+	node_put(m, &ref);
+	return ret;
+}
+
+int mirror_tmpfile(struct fusex_req *req, const struct fusex_node *dir,
+		   const struct fusex_make_in *in,
+		   struct fusex_entry_reply *out, struct fusex_open_out *open)
+{
+	struct mirror *m = mirror_of(req);
+	struct fdref ref;
+	int fd, ret;
+
+	ret = node_dir(m, dir, &ref);
+	if (ret)
+		return ret;
+	ret = fdcache_reserve(m->fds);
+	if (ret)
+		goto put;
+	creds_become(in->uid, in->gid);
+	fd = openat(ref.fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+		    in->mode & 07777);
+	ret = fd < 0 ? -errno : finish_open(m, req, fd, in, true, out);
+	if (ret) {
+		if (fd >= 0)
+			close(fd);
+		fdcache_unreserve(m->fds);
+	}
+put:
+	node_put(m, &ref);
+	return ret;
+}
