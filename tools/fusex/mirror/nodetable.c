@@ -123,6 +123,27 @@ fail:
 	return ret;
 }
 
+/* Somebody else may add the file meanwhile. */
+static int add_node(struct mirror *m, const struct place *p, struct statx *stx,
+		    struct fusex_node_ref *id)
+{
+	struct table_node *node = NULL, *there;
+	int ret;
+
+	ret = make_node(m, p, stx, &node);
+	if (ret)
+		return ret;
+	there = fusex_itable_add(m->table, &node->dev, node, id);
+	if (there == node) {
+		node->nodeid = id->nodeid;
+		node->generation = id->generation;
+		list_add(m, node);
+		return 0;
+	}
+	destroy(node, m);
+	return there ? 0 : -ENOMEM;
+}
+
 int nodetable_enter(struct mirror *m, const struct place *p,
 		    struct statx *stx, struct fusex_entry_reply *out)
 {
@@ -130,31 +151,17 @@ int nodetable_enter(struct mirror *m, const struct place *p,
 		(uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor,
 		stx->stx_ino,
 	};
-	struct table_node *node, *there;
 	struct fusex_node_ref id;
-	int ret;
+	int ret = 0;
 
 	if (!fusex_itable_find(m->table, key, &id)) {
-		ret = make_node(m, p, stx, &node);
-		if (ret) {
-			house_crowded(m);
-			return ret;
-		}
-		there = fusex_itable_add(m->table, &node->dev, node, &id);
-		if (there != node)
-			destroy(node, m);
-		if (!there)
-			return -ENOMEM;
-		if (there == node) {
-			node->nodeid = id.nodeid;
-			node->generation = id.generation;
-			list_add(m, node);
-		}
+		ret = add_node(m, p, stx, &id);
 		if (fdcache_room(m->fds) < fdcache_limit(m->fds) / CROWDED)
 			house_crowded(m);
 	}
-	fusex_entry_set_id(out, &id);
-	return 0;
+	if (!ret)
+		fusex_entry_set_id(out, &id);
+	return ret;
 }
 
 int nodetable_fd(const struct mirror *m, const struct fusex_node *node)
