@@ -12,7 +12,7 @@ static const char text[] = "Hello, world!\n";
 static int hello_lookup(struct fusex_req *req, const struct fusex_node *dir,
 			const char *name, struct fusex_entry_reply *out)
 {
-	if (strcmp(name, "hello"))
+	if (strcmp(name, "hello") != 0)
 		return -ENOENT;
 	out->entry.nodeid = 2;
 	out->entry.attr.mask = FUSEX_ATTR_REQUIRED;

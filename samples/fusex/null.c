@@ -52,7 +52,7 @@ static int null_lookup(struct fusex_req *req, const struct fusex_node *dir,
 {
 	const struct null *null = fusex_req_userdata(req);
 
-	if (strcmp(name, "null"))
+	if (strcmp(name, "null") != 0)
 		return -ENOENT;
 	out->entry.nodeid = 2;
 	out->entry.entry_valid = null->valid;
@@ -165,7 +165,7 @@ static const struct fusex_ops null_ops = {
 	.statfs		= null_statfs,
 };
 
-static void usage(const char *name)
+static void print_usage(const char *name)
 {
 	fprintf(stderr,
 		"usage: %s [options] MOUNTPOINT\n"
@@ -194,7 +194,7 @@ struct setup {
 	const char		*options;
 };
 
-static uint64_t number(const char *text)
+static uint64_t parse_number(const char *text)
 {
 	char *end;
 	uint64_t n;
@@ -219,22 +219,22 @@ static void parse(int argc, char **argv, struct setup *su, struct null *null)
 			su->cfg.io_mode = FUSEX_IO_DIRECT;
 			break;
 		case 'v':
-			null->valid = number(optarg);
+			null->valid = parse_number(optarg);
 			break;
 		case 's':
-			null->size = number(optarg);
+			null->size = parse_number(optarg);
 			break;
 		case 'r':
-			su->cfg.max_read = (uint32_t)number(optarg);
+			su->cfg.max_read = (uint32_t)parse_number(optarg);
 			break;
 		case 'w':
-			su->cfg.max_write = (uint32_t)number(optarg);
+			su->cfg.max_write = (uint32_t)parse_number(optarg);
 			break;
 		case 't':
-			su->run.threads = (uint32_t)number(optarg);
+			su->run.threads = (uint32_t)parse_number(optarg);
 			break;
 		case 'T':
-			su->run.max_threads = (uint32_t)number(optarg);
+			su->run.max_threads = (uint32_t)parse_number(optarg);
 			break;
 		case 'a':
 			null->defer = true;
@@ -243,11 +243,11 @@ static void parse(int argc, char **argv, struct setup *su, struct null *null)
 			su->options = optarg;
 			break;
 		default:
-			usage(argv[0]);
+			print_usage(argv[0]);
 		}
 	}
 	if (optind + 1 != argc)
-		usage(argv[0]);
+		print_usage(argv[0]);
 }
 
 static void start_answering(struct null *null)

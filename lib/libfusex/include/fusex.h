@@ -649,6 +649,8 @@ int fusex_req_on_cancel(struct fusex_req *req,
  *	FLUSH, FSYNC, SETLK, SYNCFS) or may be (those of fusex_reply_attr() but
  *	GETATTR, UNLINK, RMDIR, RENAME)
  * @error: 0 or -errno
+ *
+ * Return: see above.
  */
 int fusex_reply_err(struct fusex_req *req, int error);
 
@@ -662,8 +664,12 @@ int fusex_reply_create(struct fusex_req *req,
 		       const struct fusex_open_out *open);
 
 /**
- * fusex_reply_attr() - GETATTR, SETATTR, FALLOCATE, SETXATTR, REMOVEXATTR,
- * FILEATTR_SET
+ * fusex_reply_attr() - GETATTR and whatever else returns attributes
+ * @req: the request: GETATTR, SETATTR, FALLOCATE, SETXATTR, REMOVEXATTR,
+ *	FILEATTR_SET
+ * @out: the attributes
+ *
+ * Return: see above.
  */
 int fusex_reply_attr(struct fusex_req *req, const struct fusex_attr_out *out);
 
@@ -683,6 +689,8 @@ int fusex_reply_open(struct fusex_req *req, const struct fusex_open_out *out);
  * @req: the request
  * @buf: the data: the buffer the handler was given or any other memory
  * @size: bytes, not more than asked for
+ *
+ * Return: see above.
  */
 int fusex_reply_data(struct fusex_req *req, const void *buf, size_t size);
 
@@ -693,6 +701,8 @@ struct iovec;
  * @req: the request
  * @iov: the pieces
  * @count: how many, at most 1000
+ *
+ * Return: see above.
  */
 int fusex_reply_datav(struct fusex_req *req, const struct iovec *iov,
 		      int count);
@@ -713,6 +723,8 @@ int fusex_reply_lseek(struct fusex_req *req,
  * @req: the request
  * @value: the value or the list; not used when the kernel asked for the size
  * @size: its bytes; when larger than asked for the caller gets ERANGE
+ *
+ * Return: see above.
  */
 int fusex_reply_xattr(struct fusex_req *req, const void *value, size_t size);
 
@@ -728,6 +740,8 @@ int fusex_reply_lock(struct fusex_req *req, const struct fusex_lock *out);
  * @req: the request
  * @result: value of ioctl(2), not negative
  * @out: fusex_ioctl_in.out_size bytes
+ *
+ * Return: see above.
  */
 int fusex_reply_ioctl(struct fusex_req *req, int result, const void *out);
 
@@ -789,6 +803,8 @@ bool fusex_dir_fits(const struct fusex_dir *dir, size_t name_len, bool entry);
  * @flags: FUSEX_INVAL_* bits, at least one
  * @offset: first byte, for FUSEX_INVAL_DATA
  * @length: bytes, 0 for the rest of the file
+ *
+ * Return: see above.
  */
 int fusex_notify_inval_inode(struct fusex_session *se,
 			     const struct fusex_node_ref *node, uint32_t flags,
@@ -823,6 +839,8 @@ int fusex_notify_delete_entry(struct fusex_session *se,
  * @se: the session
  * @nodes: the nodes
  * @count: how many; sent in batches of 512
+ *
+ * Return: see above.
  */
 int fusex_notify_prune(struct fusex_session *se,
 		       const struct fusex_node_ref *nodes, size_t count);
@@ -831,6 +849,8 @@ int fusex_notify_prune(struct fusex_session *se,
  * fusex_notify_poll() - an event came
  * @se: the session
  * @kh: from struct fusex_poll_in of a request with FUSEX_POLL_NOTIFY
+ *
+ * Return: see above.
  */
 int fusex_notify_poll(struct fusex_session *se, uint64_t kh);
 

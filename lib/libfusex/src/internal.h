@@ -117,8 +117,8 @@ struct fusex_req {
 	struct fusex_dir	dir;
 	struct fusex_open_out	open;
 	struct reply_msg	msg;
-	_Atomic uint64_t	active;
-	_Atomic uint64_t	cancelled;
+	atomic_ullong		active;
+	atomic_ullong		cancelled;
 	atomic_bool		armed;
 	void			(*cancel_fn)(struct fusex_req *req, void *data);
 	void			*cancel_data;
@@ -208,7 +208,7 @@ struct fusex_session {
 	atomic_bool		stop;
 	atomic_bool		ended;
 	atomic_int		failure;
-	_Atomic uint64_t	early[EARLY_CANCELS];
+	atomic_ullong		early[EARLY_CANCELS];
 	atomic_bool		early_used;
 	unsigned int		early_next;
 };

@@ -24,7 +24,7 @@
 
 /**
  * struct slot - a node
- * @obj: the object, NULL for a free slot
+ * @obj: the object, NULL for a free slot; accessed atomically
  * @key: its key, NULL for none
  * @nlookup: lookups
  * @generation: of the node
@@ -32,10 +32,10 @@
  * @next: next slot of the hash chain or of the free list, or NONE
  */
 struct slot {
-	void *_Atomic		obj;
+	void			*obj;
 	const void		*key;
 	uint64_t		nlookup;
-	_Atomic uint32_t	generation;
+	atomic_uint		generation;
 	uint32_t		hash;
 	uint32_t		next;
 };
@@ -43,7 +43,7 @@ struct slot {
 /**
  * struct fusex_itable - nodes by id and by key
  * @lock: protects all but what is read by fusex_itable_get()
- * @chunks: the slots
+ * @chunks: the slots; accessed atomically
  * @used: slots that were ever used
  * @free: first free slot, or NONE
  * @count: objects
@@ -56,8 +56,8 @@ struct slot {
  */
 struct fusex_itable {
 	pthread_mutex_t		lock;
-	struct slot *_Atomic	chunks[NR_CHUNKS];
-	_Atomic uint32_t	used;
+	struct slot		*chunks[NR_CHUNKS];
+	atomic_uint		used;
 	uint32_t		free;
 	size_t			count;
 	size_t			keyed;
@@ -83,8 +83,7 @@ static struct slot *slot_at(const struct fusex_itable *t, uint32_t index)
 	uint32_t offset;
 	unsigned int chunk = chunk_of(index, &offset);
 
-	return &atomic_load_explicit(&t->chunks[chunk],
-				     memory_order_acquire)[offset];
+	return __atomic_load_n(&t->chunks[chunk], __ATOMIC_ACQUIRE) + offset;
 }
 
 /* The slot of a node, if it is in use by that generation. */
@@ -163,12 +162,12 @@ void fusex_itable_free(struct fusex_itable *table)
 		return;
 	used = atomic_load(&table->used);
 	for (i = 0; i < used; i++) {
-		obj = atomic_load(&slot_at(table, i)->obj);
+		obj = slot_at(table, i)->obj;
 		if (obj && table->destroy)
 			table->destroy(obj, table->data);
 	}
 	for (i = 0; i < NR_CHUNKS; i++)
-		free(atomic_load(&table->chunks[i]));
+		free(table->chunks[i]);
 	free(table->buckets);
 	pthread_mutex_destroy(&table->lock);
 	free(table);
@@ -266,8 +265,7 @@ static uint32_t alloc_slot(struct fusex_itable *t)
 			       sizeof(*slots));
 		if (!slots)
 			return NONE;
-		atomic_store_explicit(&t->chunks[chunk], slots,
-				      memory_order_release);
+		__atomic_store_n(&t->chunks[chunk], slots, __ATOMIC_RELEASE);
 	}
 	atomic_store_explicit(&t->used, used + 1, memory_order_release);
 	return used;
@@ -281,7 +279,7 @@ static void *take(struct slot *slot, uint32_t index, struct fusex_node_ref *id)
 	id->generation = atomic_load_explicit(&slot->generation,
 					      memory_order_relaxed);
 	id->reserved = 0;
-	return atomic_load_explicit(&slot->obj, memory_order_relaxed);
+	return slot->obj;
 }
 
 static void *add_locked(struct fusex_itable *t, const void *key, void *obj,
@@ -300,7 +298,7 @@ static void *add_locked(struct fusex_itable *t, const void *key, void *obj,
 	slot->key = NULL;
 	if (key)
 		hash_insert(t, slot, index, key);
-	atomic_store_explicit(&slot->obj, obj, memory_order_release);
+	__atomic_store_n(&slot->obj, obj, __ATOMIC_RELEASE);
 	t->count++;
 	return take(slot, index, id);
 }
@@ -343,7 +341,7 @@ void *fusex_itable_get(const struct fusex_itable *table,
 
 	if (!slot)
 		return NULL;
-	return atomic_load_explicit(&slot->obj, memory_order_acquire);
+	return __atomic_load_n(&slot->obj, __ATOMIC_ACQUIRE);
 }
 
 int fusex_itable_ref(struct fusex_itable *table,
@@ -354,7 +352,7 @@ int fusex_itable_ref(struct fusex_itable *table,
 
 	pthread_mutex_lock(&table->lock);
 	slot = slot_of(table, node->nodeid, node->generation);
-	if (slot && atomic_load(&slot->obj)) {
+	if (slot && slot->obj) {
 		slot->nlookup += count;
 		ret = 0;
 	}
@@ -365,7 +363,7 @@ int fusex_itable_ref(struct fusex_itable *table,
 static void free_slot(struct fusex_itable *t, struct slot *slot, uint32_t index)
 {
 	hash_remove(t, slot, index);
-	atomic_store_explicit(&slot->obj, NULL, memory_order_relaxed);
+	__atomic_store_n(&slot->obj, NULL, __ATOMIC_RELAXED);
 	atomic_fetch_add_explicit(&slot->generation, 1, memory_order_release);
 	slot->next = t->free;
 	t->free = index;
@@ -381,7 +379,7 @@ static void *forget_one(struct fusex_itable *t,
 
 	if (!slot)
 		return NULL;
-	obj = atomic_load_explicit(&slot->obj, memory_order_relaxed);
+	obj = slot->obj;
 	if (!obj)
 		return NULL;
 	if (slot->nlookup > one->nlookup) {
@@ -420,7 +418,7 @@ void fusex_itable_unkey(struct fusex_itable *table,
 
 	pthread_mutex_lock(&table->lock);
 	slot = slot_of(table, node->nodeid, node->generation);
-	if (slot && atomic_load(&slot->obj))
+	if (slot && slot->obj)
 		hash_remove(table, slot, (uint32_t)(node->nodeid - 1));
 	pthread_mutex_unlock(&table->lock);
 }

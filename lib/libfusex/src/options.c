@@ -8,6 +8,8 @@
 
 #include "internal.h"
 
+#define COUNT(array)	(sizeof(array) / sizeof(0[array]))
+
 struct attr_option {
 	const char	*name;
 	uint64_t	clear;
@@ -40,8 +42,8 @@ static bool apply_attr(const char *key, uint64_t *attr)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(attr_options) / sizeof(attr_options[0]); i++) {
-		if (strcmp(key, attr_options[i].name))
+	for (i = 0; i < COUNT(attr_options); i++) {
+		if (strcmp(key, attr_options[i].name) != 0)
 			continue;
 		*attr = (*attr & ~attr_options[i].clear) | attr_options[i].set;
 		return true;
@@ -54,7 +56,7 @@ static int apply(struct mount_options *mo, const char *key, const char *value)
 	bool ours = !value && apply_attr(key, &mo->attr);
 
 	/* A read-only mount is of a read-only super block, too. */
-	if (ours && strcmp(key, "ro") && strcmp(key, "rw"))
+	if (ours && strcmp(key, "ro") != 0 && strcmp(key, "rw") != 0)
 		return 0;
 	return mo->set(mo->ctx, key, value);
 }

@@ -20,7 +20,8 @@ static int open_device(struct fusex_session *se)
 		return fd;
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
 		return session_fail(se, errno,
-				    "cannot open " DEVICE ": the module is not loaded, try: modprobe fusex");
+				    "cannot open %s: the module is not loaded, try: modprobe fusex",
+				    DEVICE);
 	return session_fail(se, errno, "cannot open " DEVICE ":");
 }
 
@@ -86,7 +87,7 @@ static int setup_failed(struct fusex_session *se, int err)
 	switch (err) {
 	case EPROTONOSUPPORT:
 		return session_fail(se, err,
-				    "the fusex module does not speak version %u of the interface; module and library are from different releases",
+				    "module and library are from different releases: the module does not speak version %u of the interface",
 				    FUSEX_ABI);
 	case EOPNOTSUPP:
 		return session_fail(se, err,

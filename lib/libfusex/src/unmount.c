@@ -100,7 +100,7 @@ static int find_mount(const struct fusex_session *se, enum mount_state *state)
 		return -errno;
 	while (getline(&line, &size, f) > 0) {
 		path = mounted_on(line, &id);
-		if (!path || strcmp(path, se->target))
+		if (!path || strcmp(path, se->target) != 0)
 			continue;
 		if (id == se->mnt_id)
 			*state = MOUNT_ON_TOP;

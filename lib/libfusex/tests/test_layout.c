@@ -7,8 +7,7 @@
 #include <linux/fusex.h>
 
 #define SIZE(type, bytes) \
-	_Static_assert(sizeof(struct type) == (bytes), #type); \
-	_Static_assert(sizeof(struct type) % 8 == 0, #type " is padded")
+	_Static_assert(sizeof(struct type) == (bytes), #type)
 #define AT(type, member, offset) \
 	_Static_assert(__builtin_offsetof(struct type, member) == (offset), \
 		       #type "." #member)

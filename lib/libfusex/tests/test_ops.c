@@ -39,6 +39,11 @@ struct seen {
 
 static struct seen seen;
 
+static size_t keep(char *to, size_t size, const char *name)
+{
+	return (size_t)snprintf(to, size, "%s", name);
+}
+
 /* A result structure's content; never anything that means something. */
 static void fill(void *out, size_t len)
 {
@@ -99,7 +104,7 @@ static int t_lookup(struct fusex_req *req, const struct fusex_node *dir,
 		    const char *name, struct fusex_entry_reply *out)
 {
 	see(dir, NULL, 0);
-	strcpy(seen.name, name);
+	keep(seen.name, sizeof(seen.name), name);
 	return done_entry(out);
 }
 
@@ -143,7 +148,7 @@ static int t_create(struct fusex_req *req, const struct fusex_node *dir,
 		    struct fusex_entry_reply *out, struct fusex_open_out *open)
 {
 	see(dir, in, sizeof(*in));
-	strcpy(seen.name, name);
+	keep(seen.name, sizeof(seen.name), name);
 	done(open, sizeof(*open));
 	return done_entry(out);
 }
@@ -153,13 +158,15 @@ static int t_mknod(struct fusex_req *req, const struct fusex_node *dir,
 		   struct fusex_entry_reply *out)
 {
 	struct fusex_xattr x;
+	size_t used = 0;
 	uint32_t i;
 
 	see(dir, in, sizeof(*in));
-	strcpy(seen.name, name);
+	keep(seen.name, sizeof(seen.name), name);
 	seen.size = 0;
 	for (i = 0; !fusex_req_xattr(req, i, &x); i++) {
-		strcat(seen.name2, x.name);
+		used += keep(seen.name2 + used, sizeof(seen.name2) - used,
+			     x.name);
 		memcpy(seen.data + seen.size, x.value, x.size);
 		seen.size += x.size;
 	}
@@ -172,7 +179,7 @@ static int t_symlink(struct fusex_req *req, const struct fusex_node *dir,
 		     const struct fusex_make_in *in,
 		     struct fusex_entry_reply *out)
 {
-	strcpy(seen.name2, target);
+	keep(seen.name2, sizeof(seen.name2), target);
 	return t_lookup(req, dir, name, out);
 }
 
@@ -198,7 +205,7 @@ static int t_unlink(struct fusex_req *req, const struct fusex_node *dir,
 {
 	see(dir, NULL, 0);
 	see2(node);
-	strcpy(seen.name, name);
+	keep(seen.name, sizeof(seen.name), name);
 	return done(out, sizeof(*out));
 }
 
@@ -209,8 +216,8 @@ static int t_rename(struct fusex_req *req, const struct fusex_node *dir,
 {
 	see(dir, NULL, 0);
 	see2(dir2);
-	strcpy(seen.name, name);
-	strcpy(seen.name2, name2);
+	keep(seen.name, sizeof(seen.name), name);
+	keep(seen.name2, sizeof(seen.name2), name2);
 	seen.value = flags;
 	return done(out, sizeof(*out));
 }
@@ -312,7 +319,7 @@ static ssize_t t_getxattr(struct fusex_req *req, const struct fusex_node *node,
 			  const char *name, void *value, size_t size)
 {
 	see(node, NULL, 0);
-	strcpy(seen.name, name);
+	keep(seen.name, sizeof(seen.name), name);
 	return give_value(value, size);
 }
 
@@ -329,7 +336,7 @@ static int t_setxattr(struct fusex_req *req, const struct fusex_node *node,
 		      uint32_t flags, struct fusex_attr_out *out)
 {
 	see(node, NULL, 0);
-	strcpy(seen.name, name);
+	keep(seen.name, sizeof(seen.name), name);
 	memcpy(seen.data, value, size);
 	seen.size = size;
 	seen.value = flags;
@@ -340,7 +347,7 @@ static int t_removexattr(struct fusex_req *req, const struct fusex_node *node,
 			 const char *name, struct fusex_attr_out *out)
 {
 	see(node, NULL, 0);
-	strcpy(seen.name, name);
+	keep(seen.name, sizeof(seen.name), name);
 	return done(out, sizeof(*out));
 }
 
@@ -926,9 +933,9 @@ static void test_wrong_results(void)
 	struct fusex_read_in rd = { .size = 4096 };
 	struct fusex_flush_in fl = { 0 };
 	static const int wrong[] = { 1, -512, -4095, INT32_MIN };
-	size_t i;
+	int i;
 
-	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (i = 0; i < 4; i++) {
 		begin(FUSEX_OP_FLUSH, &fl, sizeof(fl));
 		seen.ret = wrong[i];
 		call("flush");

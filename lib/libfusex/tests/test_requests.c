@@ -81,7 +81,7 @@ static void lookup(const char *name, uint32_t name_len)
 	msg_name(&rq, name);
 }
 
-static void refused(const char *what)
+static void expect_refused(const char *what)
 {
 	unsigned int before = calls;
 
@@ -104,49 +104,49 @@ static void test_names(void)
 	char name[300];
 
 	lookup("name", 5);
-	refused("a name that is shorter than said");
+	expect_refused("a name that is shorter than said");
 	lookup("name", 3);
-	refused("a name that is longer than said");
+	expect_refused("a name that is longer than said");
 	lookup("", 0);
-	refused("no name");
+	expect_refused("no name");
 	lookup("name", UINT32_MAX);
-	refused("a name of 4 GiB");
+	expect_refused("a name of 4 GiB");
 	memset(name, 'n', 256);
 	name[256] = '\0';
 	lookup(name, 256);
-	refused("a name of 256 bytes");
+	expect_refused("a name of 256 bytes");
 	lookup("name", 4);
 	rq.buf[rq.len - 1] = 'x';
-	refused("a name without its NUL");
+	expect_refused("a name without its NUL");
 	lookup("name", 4);
 	rq.buf[rq.len - 3] = '\0';
-	refused("a name with a NUL in it");
+	expect_refused("a name with a NUL in it");
 	lookup("name", 4);
 	rq.len--;
-	refused("a name whose NUL is outside");
+	expect_refused("a name whose NUL is outside");
 }
 
 static void test_lengths(void)
 {
 	lookup("name", 4);
 	rq.in.arg_len = 16;
-	refused("an argument of the wrong size");
+	expect_refused("an argument of the wrong size");
 	lookup("name", 4);
 	rq.in.handle_len = 129;
-	refused("a handle that is too long");
+	expect_refused("a handle that is too long");
 	lookup("name", 4);
 	rq.in.handle_len = 128;
-	refused("a handle that is not there");
+	expect_refused("a handle that is not there");
 	lookup("name", 4);
 	rq.in.handle2_len = 8;
-	refused("a second handle that is not there");
+	expect_refused("a second handle that is not there");
 	lookup("name", 4);
 	rq.in.len = (uint32_t)rq.len + 1;
 	fake_send_raw(&fake, rq.buf, rq.len);
 	ok(fake_recv(&fake, &rp) && rp.out.error == -EIO,
 	   "refused: a request that is not as long as it says");
 	msg_begin(&fake, &rq, FUSEX_OP_LOOKUP, 1);
-	refused("no argument at all");
+	expect_refused("no argument at all");
 }
 
 static void symlink_request(uint32_t name_len, uint32_t target_len,
@@ -197,7 +197,7 @@ static void test_xattrs(void)
 	msg_data(&rq, "u.a\0valu", 8);
 	xattr_is(-ENOENT, "an attribute with a name of 4 GiB");
 	symlink_request(3, 4, 0);
-	refused("a target that is shorter than said");
+	expect_refused("a target that is shorter than said");
 }
 
 static void test_data(void)
@@ -208,10 +208,10 @@ static void test_data(void)
 	msg_begin(&fake, &rq, FUSEX_OP_WRITE, 2);
 	msg_arg(&rq, &wr, sizeof(wr));
 	msg_data(&rq, "1234", 4);
-	refused("a write with less data than said");
+	expect_refused("a write with less data than said");
 	msg_begin(&fake, &rq, FUSEX_OP_READ, 2);
 	msg_arg(&rq, &rd, sizeof(rd));
-	refused("a read that is larger than was agreed");
+	expect_refused("a read that is larger than was agreed");
 }
 
 static void absent(uint32_t op, const char *what)
