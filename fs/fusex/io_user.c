@@ -425,65 +425,63 @@ ssize_t fusex_user_read(struct kiocb *iocb, struct iov_iter *to)
 
 /* -------------------------------------------------------------------- writing */
 
-/*
- * One request at a time: the size is known after each, and where an append
- * went.
- */
-static ssize_t fusex_user_write_extend(struct kiocb *iocb,
-				       struct iov_iter *from)
-{
-	struct inode *inode = file_inode(iocb->ki_filp);
-	const struct fusex_attr_ops *attr = fusex_i(inode)->attr;
-	u32 limit = fusex_conf_of(inode)->max_write;
-	ssize_t done = 0;
-	ssize_t ret = 0;
-
-	while (iov_iter_count(from)) {
-		struct fusex_user_io *io = fusex_user_alloc(iocb, true);
-		size_t rest = iov_iter_count(from);
-		size_t n = min_t(size_t, limit, rest);
-		loff_t pos;
-
-		if (!io)
-			return done ?: -ENOMEM;
-		if (iocb->ki_flags & IOCB_APPEND)
-			io->write_flags = attr->append_flags;
-		iov_iter_truncate(from, n);
-		fusex_user_submit(io, from, limit);
-		iov_iter_reexpand(from, rest - n + iov_iter_count(from));
-		ret = fusex_user_wait(io, &pos);
-		if (ret <= 0)
-			break;
-		attr->after_write(inode, pos, ret);
-		iocb->ki_pos = pos + ret;
-		done += ret;
-		/* The iterator is ahead of what the server took. */
-		if (ret < n)
-			break;
-	}
-	return done ?: ret;
-}
-
-/* Inside the file requests may overtake each other. */
-static ssize_t fusex_user_write_inside(struct kiocb *iocb,
-				       struct iov_iter *from)
+/* One step of a write that is waited for: up to @limit bytes at once. */
+static ssize_t fusex_user_write_some(struct kiocb *iocb, struct iov_iter *from,
+				     size_t limit)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	const struct fusex_attr_ops *attr = fusex_i(inode)->attr;
 	struct fusex_user_io *io = fusex_user_alloc(iocb, true);
-	loff_t first;
+	size_t count = iov_iter_count(from);
+	size_t n = min(limit, count);
+	loff_t pos;
 	ssize_t ret;
 
 	if (!io)
 		return -ENOMEM;
-	attr->after_write(inode, iocb->ki_pos, iov_iter_count(from));
+	if (iocb->ki_flags & IOCB_APPEND)
+		io->write_flags = attr->append_flags;
+	iov_iter_truncate(from, n);
 	fusex_user_submit(io, from, fusex_conf_of(inode)->max_write);
-	if (!is_sync_kiocb(iocb) && !iocb_is_dsync(iocb))
-		return fusex_user_leave(io);
-	ret = fusex_user_wait(io, &first);
-	if (ret > 0)
-		iocb->ki_pos += ret;
+	n -= iov_iter_count(from);
+	iov_iter_reexpand(from, count - n);
+	ret = fusex_user_wait(io, &pos);
+	/* What the server did not take comes again. */
+	iov_iter_revert(from, n - max(ret, 0));
+	if (ret <= 0)
+		return ret;
+	attr->after_write(inode, pos, ret);
+	iocb->ki_pos = pos + ret;
 	return ret;
+}
+
+static ssize_t fusex_user_write_wait(struct kiocb *iocb, struct iov_iter *from,
+				     size_t limit)
+{
+	ssize_t done = 0;
+	ssize_t ret = 0;
+
+	while (iov_iter_count(from)) {
+		ret = fusex_user_write_some(iocb, from, limit);
+		if (ret <= 0)
+			break;
+		done += ret;
+	}
+	return done ?: ret;
+}
+
+/* The end is reported later; the size of the file stays what it is. */
+static ssize_t fusex_user_write_leave(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct fusex_user_io *io = fusex_user_alloc(iocb, true);
+
+	if (!io)
+		return -ENOMEM;
+	fusex_i(inode)->attr->after_write(inode, iocb->ki_pos,
+					  iov_iter_count(from));
+	fusex_user_submit(io, from, fusex_conf_of(inode)->max_write);
+	return fusex_user_leave(io);
 }
 
 /* Nothing of the range stays in the cache. */
@@ -511,6 +509,7 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 				       struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
+	bool inside;
 	ssize_t ret;
 	int err;
 
@@ -527,12 +526,17 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 		err = fusex_user_uncache(iocb, ret);
 	if (err)
 		return err;
-	if (iocb->ki_pos + ret <= i_size_read(inode))
-		return fusex_user_write_inside(iocb, from);
+	inside = iocb->ki_pos + ret <= i_size_read(inode);
+	if (inside && !is_sync_kiocb(iocb) && !iocb_is_dsync(iocb))
+		return fusex_user_write_leave(iocb, from);
+	/* Inside the file requests may overtake each other. */
+	if (inside)
+		return fusex_user_write_wait(iocb, from, SIZE_MAX);
 	/* Who must not wait cannot be told of a size that is not known yet. */
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
-	return fusex_user_write_extend(iocb, from);
+	/* After each request the size is known, and where an append went. */
+	return fusex_user_write_wait(iocb, from, fusex_conf_of(inode)->max_write);
 }
 
 /**
