@@ -130,9 +130,9 @@ struct fusex_out {
  * @got: returned: bytes of reply payload that went to the short segment or to
  *	@out_bvec
  * @error: returned: what the call came to
- * @sent: returned: the server may have seen the request, so a call that
- *	changes something and ended with -EINTR, -ETIMEDOUT or -ENOTCONN may or
- *	may not have been carried out
+ * @sent: returned: the server has seen the request and did not say that it
+ *	failed: a call that changes something and ended with an error may have
+ *	been carried out nevertheless
  * @unique: returned: for tracing
  * @end: of an asynchronous call, see fusex_call_async()
  *

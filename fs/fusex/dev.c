@@ -445,6 +445,8 @@ static int take_reply(struct fusex_chan *chan,
 			return -EINTR;
 		cond_resched();
 	}
+	if (oh->error)
+		req->call->sent = false;
 	if (why)
 		fusex_bad_reply(chan, req->call, why);
 	err = fusex_req_reply(req, err);
