@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which mounts there are, from /proc/self/mountinfo:
+ *
+ *	ID PARENT MAJOR:MINOR ROOT TARGET OPTIONS [TAG...] - TYPE SOURCE OPTIONS
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fusexctl.h"
+#include "log.h"
+
+/**
+ * struct mount_line - what counts in a line
+ * @dev: MAJOR:MINOR
+ * @target: mount point
+ * @type: of the file system
+ * @source: what it shows
+ */
+struct mount_line {
+	char	*dev;
+	char	*target;
+	char	*type;
+	char	*source;
+};
+
+static bool is_octal(const char *s)
+{
+	return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' &&
+	       s[2] >= '0' && s[2] <= '7';
+}
+
+/* Blanks and the like are written as a backslash and three octal digits. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	while (*text) {
+		if (*text == '\\' && is_octal(text + 1)) {
+			*to++ = (char)((text[1] - '0') << 6 |
+				       (text[2] - '0') << 3 | (text[3] - '0'));
+			text += 4;
+		} else {
+			*to++ = *text++;
+		}
+	}
+	*to = '\0';
+}
+
+static bool parse_line(char *line, struct mount_line *ml)
+{
+	char *save, *word, *after = strstr(line, " - ");
+	int i;
+
+	if (!after)
+		return false;
+	*after = '\0';
+	word = strtok_r(line, " ", &save);
+	for (i = 0; word && i < 5; i++) {
+		if (i == 2)
+			ml->dev = word;
+		if (i == 4)
+			ml->target = word;
+		word = strtok_r(NULL, " ", &save);
+	}
+	if (i < 5)
+		return false;
+	ml->type = strtok_r(after + 3, " \n", &save);
+	ml->source = strtok_r(NULL, " \n", &save);
+	if (!ml->type || !ml->source)
+		return false;
+	unescape(ml->target);
+	unescape(ml->source);
+	return true;
+}
+
+static bool is_fusex(const char *type)
+{
+	return !strcmp(type, "fusex") || !strncmp(type, "fusex.", 6);
+}
+
+/**
+ * for_each_mount() - call a function for each mount of ours
+ * @fn: returns true to end
+ * @data: for @fn
+ */
+static void for_each_mount(bool (*fn)(const struct mount_line *ml, void *data),
+			   void *data)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	struct mount_line ml;
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!f) {
+		log_warning("cannot read /proc/self/mountinfo: %s",
+			    strerror(errno));
+		return;
+	}
+	while (getline(&line, &room, f) > 0)
+		if (parse_line(line, &ml) && is_fusex(ml.type) && fn(&ml, data))
+			break;
+	free(line);
+	fclose(f);
+}
+
+struct where {
+	const char	*dev;
+	char		*target;
+	char		*source;
+};
+
+static bool note_where(const struct mount_line *ml, void *data)
+{
+	struct where *w = data;
+
+	if (strcmp(ml->dev, w->dev))
+		return false;
+	w->target = strdup(ml->target);
+	w->source = strdup(ml->source);
+	return true;
+}
+
+void mounts_where(const char *dev, char **target, char **source)
+{
+	struct where w = { .dev = dev };
+
+	for_each_mount(note_where, &w);
+	*target = w.target;
+	*source = w.source;
+}
+
+struct wanted {
+	const char	*path;
+	char		*dev;
+};
+
+/* The last one is on top. */
+static bool note_dev(const struct mount_line *ml, void *data)
+{
+	struct wanted *w = data;
+
+	if (!strcmp(ml->target, w->path))
+		snprintf(w->dev, DEV_MAX, "%s", ml->dev);
+	return false;
+}
+
+static void find_path(const char *word, char dev[DEV_MAX])
+{
+	char *cwd = *word == '/' ? strdup("") : getcwd(NULL, 0);
+	struct wanted w = { .dev = dev };
+	char *path = NULL;
+	size_t len;
+
+	if (!cwd || asprintf(&path, "%s%s%s", cwd, *cwd ? "/" : "", word) < 0)
+		path = NULL;
+	free(cwd);
+	if (!path)
+		return;
+	len = strlen(path);
+	while (len > 1 && path[len - 1] == '/')
+		path[--len] = '\0';
+	w.path = path;
+	for_each_mount(note_dev, &w);
+	free(path);
+}
+
+int mounts_resolve(const char *word, char dev[DEV_MAX])
+{
+	unsigned int major, minor;
+	char path[64];
+	int end = 0;
+
+	*dev = '\0';
+	if (sscanf(word, "%u:%u%n", &major, &minor, &end) == 2 && !word[end])
+		snprintf(dev, DEV_MAX, "%u:%u", major, minor);
+	else
+		find_path(word, dev);
+	if (!*dev) {
+		log_error("no fusex file system is mounted on %s; 'fusexctl list' shows what there is",
+			  word);
+		return -ENOENT;
+	}
+	snprintf(path, sizeof(path), SYSFS_DIR "/%s", dev);
+	if (access(path, F_OK)) {
+		log_error("there is no fusex file system %s; 'fusexctl list' shows what there is",
+			  dev);
+		return -ENOENT;
+	}
+	return 0;
+}
