@@ -266,6 +266,9 @@ int session_attach(struct fusex_session *se, int fd,
 int session_clone_fd(struct fusex_session *se);
 void session_set_sizes(struct fusex_session *se);
 
+/* diagnose.c */
+const char *setup_fault(const struct fusex_setup *s);
+
 /* options.c */
 struct mount_options {
 	uint64_t	attr;

@@ -82,8 +82,15 @@ static void set_blocking(int fd)
 		(void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 }
 
-static int setup_failed(struct fusex_session *se, int err)
+static int setup_failed(struct fusex_session *se, int err,
+			const struct fusex_setup *setup)
 {
+	const char *fault = err == EINVAL ? setup_fault(setup) : NULL;
+
+	if (fault)
+		return session_fail(se, err,
+				    "the kernel refuses the configuration: %s",
+				    fault);
 	switch (err) {
 	case EPROTONOSUPPORT:
 		return session_fail(se, err,
@@ -124,7 +131,7 @@ int fusex_session_setup(struct fusex_session *se, int fd)
 	if (ioctl(fd, FUSEX_IOC_SETUP, &setup) < 0) {
 		err = errno;
 		close(fd);
-		return setup_failed(se, err);
+		return setup_failed(se, err, &setup);
 	}
 	se->fd = fd;
 	se->agreed = setup;

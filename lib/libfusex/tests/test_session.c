@@ -138,6 +138,65 @@ static void test_errors(void)
 	fusex_session_free(NULL);
 }
 
+static void expect_fault(struct fusex_setup s, const char *member)
+{
+	const char *fault = setup_fault(&s);
+
+	ok(fault && !strncmp(fault, member, strlen(member)), "%s",
+	   fault ? fault : member);
+}
+
+#define FAULT(member, value) do { \
+	struct fusex_setup copy = good; \
+	copy.member = (value); \
+	expect_fault(copy, #member); \
+} while (0)
+
+static void test_faults(void)
+{
+	struct fusex_setup good = {
+		.io_mode = FUSEX_IO_PLAIN, .attr_mode = FUSEX_ATTR_LOCAL,
+		.max_read = 4096, .max_write = FUSEX_IO_SIZE_MAX,
+		.block_size = 512, .handle_size = 128, .subtype = "aB-_9",
+		.root.nodeid = 1, .root.handle_len = 128,
+		.root.attr.mask = FUSEX_ATTR_REQUIRED,
+		.root.attr.mode = S_IFDIR,
+	};
+	struct fusex_setup wrong = good;
+
+	ok(!setup_fault(&good), "nothing wrong");
+	FAULT(features, 1ull << 63);
+	FAULT(io_mode, FUSEX_IO_NR);
+	FAULT(io_mode, 0);
+	FAULT(attr_mode, FUSEX_ATTR_NR);
+	FAULT(max_read, 4097);
+	FAULT(max_write, FUSEX_IO_SIZE_MAX + 4096);
+	FAULT(block_size, 256);
+	FAULT(block_size, 131072);
+	FAULT(block_size, 4095);
+	FAULT(handle_size, 129);
+	FAULT(max_links, 1u << 31);
+	FAULT(max_file_size, 1ull << 63);
+	FAULT(time_gran, 1000000001);
+	FAULT(time_min, 1);
+	wrong.subtype[2] = ' ';
+	expect_fault(wrong, "subtype");
+	memset(wrong.subtype, 'a', sizeof(wrong.subtype));
+	expect_fault(wrong, "subtype");
+	wrong = good;
+	wrong.root.nodeid = 0;
+	expect_fault(wrong, "root");
+	wrong = good;
+	wrong.root.attr.mode = S_IFREG;
+	expect_fault(wrong, "root");
+	wrong = good;
+	wrong.root.attr.mask = 0;
+	expect_fault(wrong, "root");
+	wrong = good;
+	wrong.handle_size = 64;
+	expect_fault(wrong, "root");
+}
+
 static char seen[256];
 
 static int see(void *ctx, const char *key, const char *value)
@@ -290,6 +349,7 @@ int main(void)
 	test_config();
 	test_new();
 	test_errors();
+	test_faults();
 	test_options();
 	test_growth();
 	test_stop();
