@@ -134,13 +134,14 @@ void fusex_file_release(struct inode *inode, struct fusex_file *ff, u32 flags,
 
 /**
  * fusex_release_owner - the owner of an open file's flock locks
+ * @inode: the file or directory; @file has lost it when opening failed
  * @file: the open file
  *
  * Return: as fusex_file_release() wants it.
  */
-u64 fusex_release_owner(struct file *file)
+u64 fusex_release_owner(const struct inode *inode, struct file *file)
 {
-	if (fusex_conf_of(file_inode(file))->features & FUSEX_F_FLOCK)
+	if (fusex_conf_of(inode)->features & FUSEX_F_FLOCK)
 		return fusex_lock_owner(file);
 	return 0;
 }
@@ -162,7 +163,8 @@ int fusex_release(struct inode *inode, struct file *file)
 	if (!ff)
 		return 0;
 	file->private_data = NULL;
-	fusex_file_release(inode, ff, file->f_flags, fusex_release_owner(file));
+	fusex_file_release(inode, ff, file->f_flags,
+			   fusex_release_owner(inode, file));
 	return 0;
 }
 

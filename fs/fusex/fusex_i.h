@@ -429,7 +429,7 @@ int fusex_open_finish(struct inode *inode, struct file *file,
 int fusex_release(struct inode *inode, struct file *file);
 void fusex_file_release(struct inode *inode, struct fusex_file *ff, u32 flags,
 			u64 owner);
-u64 fusex_release_owner(struct file *file);
+u64 fusex_release_owner(const struct inode *inode, struct file *file);
 void fusex_release_fh(struct inode *inode, u64 fh, u32 flags);
 int fusex_flush(struct file *file, fl_owner_t id);
 int fusex_fsync_server(struct inode *inode, struct file *file, loff_t start,

@@ -579,7 +579,7 @@ int fusex_cache_release(struct inode *inode, struct file *file)
 	late->inode = inode;
 	late->ff = ff;
 	late->flags = file->f_flags;
-	late->owner = fusex_release_owner(file);
+	late->owner = fusex_release_owner(inode, file);
 	file->private_data = NULL;
 	fusex_io_later(inode, &late->work);
 	return 0;

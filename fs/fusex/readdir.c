@@ -55,18 +55,6 @@ struct fusex_dirbuf {
 	void *data;
 };
 
-static u64 pos_to_cookie(loff_t pos)
-{
-	if (pos == LLONG_MAX)
-		return FUSEX_COOKIE_LAST;
-	return pos > 2 ? pos - 2 : 0;
-}
-
-static loff_t cookie_to_pos(u64 cookie)
-{
-	return cookie == FUSEX_COOKIE_LAST ? LLONG_MAX : cookie + 2;
-}
-
 /* ----------------------------------------------------------- the buffer */
 
 static struct fusex_dirbuf *dirbuf_get(struct file *file)
@@ -306,7 +294,7 @@ static bool dirbuf_emit(struct fusex_dirbuf *db, struct dir_context *ctx)
 			return false;
 		db->at += de->reclen;
 		db->cookie = de->cookie;
-		ctx->pos = cookie_to_pos(de->cookie);
+		ctx->pos = fusex_cookie_to_pos(de->cookie);
 	}
 	return true;
 }
@@ -314,7 +302,7 @@ static bool dirbuf_emit(struct fusex_dirbuf *db, struct dir_context *ctx)
 static int dirbuf_iterate(struct file *file, struct fusex_dirbuf *db,
 			  struct dir_context *ctx)
 {
-	u64 cookie = pos_to_cookie(ctx->pos);
+	u64 cookie = fusex_pos_to_cookie(ctx->pos);
 	int err;
 
 	lockdep_assert_held(&db->lock);
@@ -395,7 +383,7 @@ loff_t fusex_dir_llseek(struct file *file, loff_t offset, int whence)
 	if (db) {
 		if (mutex_lock_killable(&db->lock))
 			return -EINTR;
-		dirbuf_reset(db, pos_to_cookie(offset));
+		dirbuf_reset(db, fusex_pos_to_cookie(offset));
 		mutex_unlock(&db->lock);
 	}
 	return offset;

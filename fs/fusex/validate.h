@@ -8,6 +8,7 @@
 #define _FS_FUSEX_VALIDATE_H
 
 #include <linux/fusex.h>
+#include <linux/limits.h>
 #include <linux/types.h>
 
 struct fusex_conf;
@@ -25,6 +26,18 @@ struct fusex_conf;
  */
 #define FUSEX_COOKIE_MAX	((u64)S64_MAX - 3)
 #define FUSEX_COOKIE_LAST	((u64)S64_MAX)
+
+static inline u64 fusex_pos_to_cookie(loff_t pos)
+{
+	if (pos == LLONG_MAX)
+		return FUSEX_COOKIE_LAST;
+	return pos > 2 ? pos - 2 : 0;
+}
+
+static inline loff_t fusex_cookie_to_pos(u64 cookie)
+{
+	return cookie == FUSEX_COOKIE_LAST ? LLONG_MAX : cookie + 2;
+}
 
 #define FUSEX_OPEN_KNOWN	FUSEX_OPEN_STREAM
 #define FUSEX_LOCK_KNOWN	(FUSEX_LOCK_FLOCK | FUSEX_LOCK_WAIT)

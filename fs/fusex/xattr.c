@@ -14,6 +14,7 @@
 #include <linux/xattr.h>
 
 #include "fusex_i.h"
+#include "inode.h"
 #include "validate.h"
 
 /**
@@ -43,7 +44,8 @@ static bool is_caps(const char *name)
 	return !strcmp(name, XATTR_NAME_CAPS);
 }
 
-static bool known_absent(struct inode *inode, const char *name)
+/* Is it known that there is no such attribute? */
+VISIBLE_IF_KUNIT bool fusex_xattr_absent(struct inode *inode, const char *name)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 
@@ -53,8 +55,11 @@ static bool known_absent(struct inode *inode, const char *name)
 		return true;
 	return is_caps(name) && test_bit(FUSEX_I_NO_CAPS, &fi->state);
 }
+EXPORT_SYMBOL_IF_KUNIT(fusex_xattr_absent);
 
-static void note_absent(struct inode *inode, const char *name, u32 seq)
+/* There is no such attribute, unless @seq is not the latest any more. */
+VISIBLE_IF_KUNIT void fusex_xattr_note(struct inode *inode, const char *name,
+				       u32 seq)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 
@@ -65,6 +70,7 @@ static void note_absent(struct inode *inode, const char *name, u32 seq)
 		set_bit(FUSEX_I_NO_CAPS, &fi->state);
 	spin_unlock(&fi->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(fusex_xattr_note);
 
 /* GETXATTR and LISTXATTR: bytes of the value or list, or an error. */
 static ssize_t xattr_ask(struct inode *inode, u32 op, const char *name,
@@ -119,11 +125,11 @@ ssize_t fusex_getxattr(struct inode *inode, const char *name, void *value,
 	u32 seq = READ_ONCE(fusex_i(inode)->xattr_seq);
 	ssize_t ret;
 
-	if (known_absent(inode, name))
+	if (fusex_xattr_absent(inode, name))
 		return -ENODATA;
 	ret = xattr_ask(inode, FUSEX_OP_GETXATTR, name, value, size);
 	if (ret == -ENODATA || ret == -EOPNOTSUPP)
-		note_absent(inode, name, seq);
+		fusex_xattr_note(inode, name, seq);
 	return ret;
 }
 
@@ -170,24 +176,23 @@ int fusex_setxattr(struct inode *inode, const char *name, const void *value,
 
 /* ------------------------------------------------------------------- list */
 
-/* May the caller see that there is such an attribute? */
-static bool xattr_visible(struct inode *inode, const char *name, bool trusted)
+static bool xattr_visible(const char *name, bool trusted, bool acl)
 {
 	if (!strncmp(name, XATTR_TRUSTED_PREFIX, XATTR_TRUSTED_PREFIX_LEN))
 		return trusted;
-	return IS_POSIXACL(inode) || !is_posix_acl_xattr(name);
+	return acl || !is_posix_acl_xattr(name);
 }
 
-/* Closes the gaps of names that are not for the caller. */
-static size_t xattr_filter(struct inode *inode, char *list, size_t len)
+/* Closes the gaps of names that are not for the caller; returns the bytes. */
+VISIBLE_IF_KUNIT size_t fusex_xattr_filter(char *list, size_t len,
+					   bool trusted, bool acl)
 {
-	bool trusted = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
 	size_t at = 0, kept = 0;
 
 	while (at < len) {
 		size_t n = strlen(list + at) + 1;
 
-		if (xattr_visible(inode, list + at, trusted)) {
+		if (xattr_visible(list + at, trusted, acl)) {
 			memmove(list + kept, list + at, n);
 			kept += n;
 		}
@@ -195,6 +200,7 @@ static size_t xattr_filter(struct inode *inode, char *list, size_t len)
 	}
 	return kept;
 }
+EXPORT_SYMBOL_IF_KUNIT(fusex_xattr_filter);
 
 /**
  * fusex_listxattr - the listxattr inode operation
@@ -221,7 +227,10 @@ ssize_t fusex_listxattr(struct dentry *dentry, char *list, size_t size)
 		return 0;
 	ret = xattr_ask(inode, FUSEX_OP_LISTXATTR, NULL, list, size);
 	if (ret > 0 && size)
-		ret = xattr_filter(inode, list, ret);
+		ret = fusex_xattr_filter(list, ret,
+					 ns_capable_noaudit(&init_user_ns,
+							    CAP_SYS_ADMIN),
+					 IS_POSIXACL(inode));
 	return ret;
 }
 
