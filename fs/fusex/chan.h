@@ -124,6 +124,8 @@ struct fusex_out {
  * @out_var: the last used segment of @out may come short
  * @interruptible: signals other than fatal ones send CANCEL; the caller copes
  *	with -EINTR from the server
+ * @patient: waits for other programs rather than for the server (a lock), so
+ *	it has no deadline
  * @nofs: made by writeback or eviction on nobody's behalf; sent with
  *	FUSEX_REQ_KERNEL and the credentials of root
  * @background: counts against fusex_conf.max_background
@@ -159,6 +161,7 @@ struct fusex_call {
 	size_t out_skip;
 	bool out_var;
 	bool interruptible;
+	bool patient;
 	bool nofs;
 	bool background;
 	bool sent;

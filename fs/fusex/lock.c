@@ -146,6 +146,7 @@ static int lock_send(struct file *file, struct file_lock *fl, bool *unsure)
 	if (fl->c.flc_flags & FL_SLEEP) {
 		in.flags |= FUSEX_LOCK_WAIT;
 		call.interruptible = true;
+		call.patient = true;
 	}
 	err = fusex_call(fusex_chan_of(inode), &call);
 	*unsure = fusex_io_uncertain(&call);

@@ -249,6 +249,8 @@ static unsigned long fusex_shard_end(struct fusex_shard *shard,
 	list_for_each_entry_safe(req, next, &shard->live, live) {
 		long left = fusex_deadline_left(req->start, timeout, jiffies);
 
+		if (timeout && req->call->patient)
+			continue;
 		if (timeout && left > 0) {
 			first = first ?: left;
 			break;
@@ -642,8 +644,8 @@ static bool fusex_req_sleep(const struct fusex_req *req, unsigned int state)
 }
 
 /*
- * A signal that is not fatal: a request that was not sent is taken back and
- * can be made again, one that was is answered soon, after a CANCEL.
+ * A signal: a request that was not sent is taken back and can be made again,
+ * one that was is answered soon, after a CANCEL.
  */
 static void fusex_req_interrupt(struct fusex_req *req)
 {
@@ -682,9 +684,9 @@ static void fusex_req_wait(struct fusex_req *req)
 	/* Callers hold locks of the VFS: frozen tasks may hold those. */
 	const unsigned int freezable = TASK_FREEZABLE_UNSAFE;
 
+	/* Who is killed does not wait, but the server need not go on either. */
 	if (req->call->interruptible &&
-	    !fusex_req_sleep(req, TASK_INTERRUPTIBLE | freezable) &&
-	    !fatal_signal_pending(current))
+	    !fusex_req_sleep(req, TASK_INTERRUPTIBLE | freezable))
 		fusex_req_interrupt(req);
 	if (fusex_req_sleep(req, TASK_KILLABLE | freezable))
 		return;
