@@ -109,6 +109,16 @@ void tick(void)
 	UNTIL(coarse_after, &now);
 }
 
+void drop_caches(void)
+{
+	int fd;
+
+	sync();
+	fd = (int)OK(open("/proc/sys/vm/drop_caches", O_WRONLY));
+	EQ(OK(write(fd, "3", 1)), 1);
+	close(fd);
+}
+
 void as_group(uid_t uid, gid_t gid, gid_t group)
 {
 	as_root();

@@ -52,6 +52,9 @@ bool same_time(struct statx_timestamp a, struct statx_timestamp b);
  */
 void tick(void);
 
+/** drop_caches() - have the kernel drop all that is clean and unused */
+void drop_caches(void);
+
 /** as() - become an ordinary user with no further groups */
 void as(uid_t uid, gid_t gid);
 

@@ -134,6 +134,8 @@ TEST(inval_inode, written_through_a_mapping_is_not_lost)
 	map[3] = 'X';
 	srv_inval(id, FUSEX_INVAL_DATA);
 	EQ(map[3], 'X');
+	OK(msync(map, 4096, MS_SYNC));
+	EQ(map[3], 'X');
 	EQ(srv->nodes[id].data[3], 'X');
 	munmap(map, 4096);
 	close(fd);
@@ -273,7 +275,7 @@ TEST(inval_entry, errors)
 	srv_start(&remote);
 	EQ(srv_entry(FUSEX_NOTIFY_INVAL_ENTRY, SRV_ROOT, "f"), -ENOENT);
 	EQ(srv_entry(FUSEX_NOTIFY_EXPIRE_ENTRY, SRV_ROOT, "f"), -ENOENT);
-	EQ(srv_entry(FUSEX_NOTIFY_DELETE_ENTRY, SRV_ROOT, "f"), -ENOENT);
+	EQ(srv_entry(FUSEX_NOTIFY_DELETE_ENTRY, SRV_ROOT, "f"), -EINVAL);
 	EQ(srv_entry(FUSEX_NOTIFY_INVAL_ENTRY, 9, "f"), -ENOENT);
 	srv_stop();
 }
@@ -369,18 +371,23 @@ TEST(delete_entry, directories)
 		.what = FUSEX_NOTIFY_DELETE_ENTRY, .name = "d",
 	};
 	uint64_t dir;
+	int fd;
 
 	srv_start(&remote);
 	dir = srv_add(SRV_ROOT, "d", S_IFDIR | 0755, NULL);
 	srv_add(dir, "f", S_IFREG | 0644, "x");
-	OK(access("m/d/f", F_OK));
+	fd = (int)OK(open("m/d/f", O_RDONLY));
 	c.node = srv_ref(SRV_ROOT);
 	c.child = srv_ref(dir);
 	EQ(srv_notify(&c), -ENOTEMPTY);
 	OK(access("m/d/f", F_OK));
+	close(fd);
 	OK(mount("tmpfs", "m/d", "tmpfs", 0, NULL));
 	EQ(srv_notify(&c), -EBUSY);
 	OK(umount("m/d"));
+	EQ(srv_notify(&c), 0);
+	srv_find(SRV_ROOT, "d")->dir = 0;
+	FAILS(access("m/d", F_OK), ENOENT);
 	srv_stop();
 }
 
@@ -436,6 +443,7 @@ TEST(forget, gives_back_every_lookup)
 	CHECK(n >= 10);
 	srv_find(SRV_ROOT, "f")->dir = 0;
 	FAILS(access("m/f", F_OK), ENOENT);
+	drop_caches();
 	UNTIL(was_forgotten, &id);
 	EQ(srv->forgotten[id], n);
 	srv_stop();
