@@ -360,7 +360,7 @@ struct fusex_node_reply {
 };
 
 /*
- * namei.c: inode operations both tables use
+ * namei.c, create.c, rename.c, symlink.c: inode operations both tables use
  */
 struct dentry *fusex_lookup(struct inode *dir, struct dentry *dentry,
 			    unsigned int flags);
