@@ -171,18 +171,18 @@ TEST(server_perm, asks_the_server)
 	srv_add(SRV_ROOT, "x", S_IFREG | 0755, "x");
 	as(1000, 1000);
 	/* Mode bits say no, the server says yes. */
-	OK(eaccess("m/f", R_OK));
+	OK(faccessat(AT_FDCWD, "m/f", R_OK, AT_EACCESS));
 	EQ(srv->access_mask, R_OK);
-	OK(eaccess("m/f", W_OK));
+	OK(faccessat(AT_FDCWD, "m/f", W_OK, AT_EACCESS));
 	EQ(srv->access_mask, W_OK);
 	OK(open("m/f", O_RDONLY));
 	srv->fail[FUSEX_OP_ACCESS] = EACCES;
 	srv->fail[FUSEX_OP_OPEN] = EACCES;
-	FAILS(eaccess("m/f", R_OK), EACCES);
+	FAILS(faccessat(AT_FDCWD, "m/f", R_OK, AT_EACCESS), EACCES);
 	FAILS(open("m/f", O_RDWR), EACCES);
 	srv->fail[FUSEX_OP_ACCESS] = 0;
 	/* What no bit makes a program is none for anybody. */
-	FAILS(eaccess("m/f", X_OK), EACCES);
+	FAILS(faccessat(AT_FDCWD, "m/f", X_OK, AT_EACCESS), EACCES);
 	as_root();
 	srv->fail[FUSEX_OP_OPEN] = 0;
 	srv_stop();

@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * All ways into a file show the same bytes: read, write, mapping, O_DIRECT,
+ * splice, sendfile, aio, io_uring, truncation, hole punching.
+ */
+#include <linux/aio_abi.h>
+#include <linux/falloc.h>
+#include <linux/io_uring.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "../lib/fs.h"
+
+enum { SIZE = 1 << 20, PAGE = 4096 };
+
+static unsigned char *aligned(void)
+{
+	static unsigned char *buf;
+
+	if (!buf && posix_memalign((void **)&buf, PAGE, SIZE))
+		FAIL("out of memory");
+	return buf;
+}
+
+/* Reads the whole file and compares it with pattern @seed. */
+static void verify(int fd, size_t size, unsigned int seed)
+{
+	unsigned char *buf = aligned();
+	size_t at = 0;
+	ssize_t n;
+
+	EQ(flook(fd).stx_size, size);
+	while (at < size) {
+		n = OK(pread(fd, buf, SIZE, (off_t)at));
+		CHECK(n > 0);
+		check_pattern(buf, (size_t)n, (off_t)at, seed);
+		at += (size_t)n;
+	}
+}
+
+static void fill(int fd, size_t size, unsigned int seed)
+{
+	unsigned char *buf = aligned();
+
+	for (size_t at = 0; at < size; at += SIZE) {
+		size_t n = size - at < SIZE ? size - at : SIZE;
+
+		fill_pattern(buf, n, (off_t)at, seed);
+		EQ(OK(pwrite(fd, buf, n, (off_t)at)), n);
+	}
+}
+
+static unsigned char *map_of(int fd, size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+static int new_file(void)
+{
+	return (int)OK(open("f", O_RDWR | O_CREAT | O_TRUNC, 0644));
+}
+
+static int direct(void)
+{
+	int fd = open("f", O_RDWR | O_DIRECT);
+
+	if (fd < 0 && errno == EINVAL)
+		SKIP("no O_DIRECT here");
+	return (int)OK(fd);
+}
+
+TEST(coherence, write_then_read_after_the_cache_was_dropped)
+{
+	int fd = new_file();
+
+	fill(fd, 3 * SIZE + 777, 1);
+	verify(fd, 3 * SIZE + 777, 1);
+	drop_caches();
+	verify(fd, 3 * SIZE + 777, 1);
+}
+
+TEST(coherence, odd_sizes_and_positions)
+{
+	static const int at[] = { 0, 1, 511, 4095, 4096, 4097, 8191, 65535,
+				  70001, 131071 };
+	unsigned char buf[5000];
+	int fd = new_file();
+
+	fill(fd, 200000, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		size_t n = 1 + (size_t)at[i] % 4999;
+
+		fill_pattern(buf, n, at[i], 2);
+		EQ(OK(pwrite(fd, buf, n, at[i])), n);
+		EQ(OK(pread(fd, buf, n, at[i])), n);
+		check_pattern(buf, n, at[i], 2);
+	}
+	fill(fd, 200000, 3);
+	verify(fd, 200000, 3);
+	drop_caches();
+	verify(fd, 200000, 3);
+}
+
+TEST(coherence, mapping_sees_writes)
+{
+	int fd = new_file();
+	unsigned char *map;
+
+	fill(fd, SIZE, 1);
+	map = map_of(fd, SIZE);
+	check_pattern(map, SIZE, 0, 1);
+	fill(fd, SIZE, 2);
+	check_pattern(map, SIZE, 0, 2);
+	munmap(map, SIZE);
+}
+
+TEST(coherence, reads_see_the_mapping)
+{
+	int fd = new_file();
+	unsigned char *map;
+
+	fill(fd, SIZE, 1);
+	map = map_of(fd, SIZE);
+	fill_pattern(map, SIZE, 0, 2);
+	verify(fd, SIZE, 2);
+	OK(msync(map, SIZE, MS_SYNC));
+	munmap(map, SIZE);
+	drop_caches();
+	verify(fd, SIZE, 2);
+}
+
+TEST(coherence, mapping_is_written_back_on_close)
+{
+	int fd = new_file();
+	unsigned char *map;
+
+	OK(ftruncate(fd, 100000));
+	map = map_of(fd, 100000);
+	fill_pattern(map, 100000, 0, 5);
+	munmap(map, 100000);
+	OK(close(fd));
+	drop_caches();
+	fd = (int)OK(open("f", O_RDONLY));
+	verify(fd, 100000, 5);
+}
+
+TEST(coherence, write_over_a_dirty_mapping)
+{
+	unsigned char *map, buf[100];
+	int fd = new_file();
+
+	fill(fd, 4 * PAGE, 1);
+	map = map_of(fd, 4 * PAGE);
+	fill_pattern(map, 4 * PAGE, 0, 2);
+	/* Only the bytes written change, those around them stay. */
+	fill_pattern(buf, 100, 5000, 3);
+	EQ(OK(pwrite(fd, buf, 100, 5000)), 100);
+	check_pattern(map, 5000, 0, 2);
+	check_pattern(map + 5000, 100, 5000, 3);
+	check_pattern(map + 5100, 4 * PAGE - 5100, 5100, 2);
+	OK(fsync(fd));
+	drop_caches();
+	check_pattern(map, 5000, 0, 2);
+	check_pattern(map + 5000, 100, 5000, 3);
+	check_pattern(map + 5100, 4 * PAGE - 5100, 5100, 2);
+	munmap(map, 4 * PAGE);
+}
+
+TEST(coherence, end_of_file_in_a_mapped_page)
+{
+	unsigned char *map, buf[8];
+	int fd = new_file();
+
+	EQ(OK(write(fd, "abc", 3)), 3);
+	map = map_of(fd, PAGE);
+	EQ(map[3], 0);
+	/* What is stored behind the end is not part of the file. */
+	map[3] = 'X';
+	map[100] = 'Y';
+	OK(ftruncate(fd, 200));
+	EQ(OK(pread(fd, buf, 2, 3)), 2);
+	EQ(buf[0], 0);
+	EQ(OK(pread(fd, buf, 1, 100)), 1);
+	EQ(buf[0], 0);
+	OK(fsync(fd));
+	drop_caches();
+	EQ(map[3], 0);
+	EQ(map[100], 0);
+	munmap(map, PAGE);
+}
+
+TEST(coherence, private_mapping)
+{
+	int fd = new_file();
+	unsigned char *map;
+
+	fill(fd, PAGE, 1);
+	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	CHECK(map != MAP_FAILED);
+	map[0] ^= 0xff;
+	verify(fd, PAGE, 1);
+	munmap(map, PAGE);
+}
+
+TEST(coherence, truncation_and_growth_show_zeros)
+{
+	unsigned char *map, buf[PAGE];
+	int fd = new_file();
+
+	fill(fd, 3 * PAGE, 1);
+	map = map_of(fd, 3 * PAGE);
+	check_pattern(map, 3 * PAGE, 0, 1);
+	OK(ftruncate(fd, PAGE + 100));
+	OK(ftruncate(fd, 3 * PAGE));
+	check_pattern(map, PAGE + 100, 0, 1);
+	for (int i = PAGE + 100; i < 3 * PAGE; i++)
+		EQ(map[i], 0);
+	EQ(OK(pread(fd, buf, PAGE, 2 * PAGE)), PAGE);
+	EQ(buf[17], 0);
+	munmap(map, 3 * PAGE);
+}
+
+TEST(coherence, hole_in_a_mapping)
+{
+	int fd = new_file();
+	unsigned char *map;
+
+	fill(fd, 8 * PAGE, 1);
+	map = map_of(fd, 8 * PAGE);
+	fill_pattern(map, 8 * PAGE, 0, 2);
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      PAGE + 10, 4 * PAGE)) {
+		EQ(errno, EOPNOTSUPP);
+		SKIP("no hole punching here");
+	}
+	check_pattern(map, PAGE + 10, 0, 2);
+	for (int i = PAGE + 10; i < 5 * PAGE + 10; i++)
+		EQ(map[i], 0);
+	check_pattern(map + 5 * PAGE + 10, 3 * PAGE - 10, 5 * PAGE + 10, 2);
+	OK(fsync(fd));
+	drop_caches();
+	check_pattern(map, PAGE + 10, 0, 2);
+	EQ(map[2 * PAGE], 0);
+	munmap(map, 8 * PAGE);
+}
+
+TEST(direct, and_buffered)
+{
+	unsigned char *buf = aligned();
+	int fd = new_file(), d = direct();
+
+	fill(fd, SIZE, 1);
+	EQ(OK(pread(d, buf, SIZE, 0)), SIZE);
+	check_pattern(buf, SIZE, 0, 1);
+	fill_pattern(buf, SIZE / 2, SIZE / 4, 2);
+	EQ(OK(pwrite(d, buf, SIZE / 2, SIZE / 4)), SIZE / 2);
+	EQ(OK(pread(fd, buf, SIZE, 0)), SIZE);
+	check_pattern(buf, SIZE / 4, 0, 1);
+	check_pattern(buf + SIZE / 4, SIZE / 2, SIZE / 4, 2);
+	check_pattern(buf + SIZE * 3 / 4, SIZE / 4, SIZE * 3 / 4, 1);
+	/* Growing, and reading beyond the end. */
+	fill_pattern(buf, PAGE, SIZE, 1);
+	EQ(OK(pwrite(d, buf, PAGE, SIZE)), PAGE);
+	EQ(flook(fd).stx_size, SIZE + PAGE);
+	EQ(OK(pread(d, buf, 2 * PAGE, SIZE)), PAGE);
+	EQ(OK(pread(d, buf, PAGE, SIZE + PAGE)), 0);
+}
+
+TEST(direct, and_mapping)
+{
+	unsigned char *buf = aligned(), *map;
+	int fd = new_file(), d = direct();
+
+	fill(fd, SIZE, 1);
+	map = map_of(fd, SIZE);
+	fill_pattern(map, SIZE, 0, 2);
+	EQ(OK(pread(d, buf, SIZE, 0)), SIZE);
+	check_pattern(buf, SIZE, 0, 2);
+	fill_pattern(map, SIZE, 0, 3);
+	fill_pattern(buf, 2 * PAGE, PAGE, 4);
+	EQ(OK(pwrite(d, buf, 2 * PAGE, PAGE)), 2 * PAGE);
+	check_pattern(map, PAGE, 0, 3);
+	check_pattern(map + PAGE, 2 * PAGE, PAGE, 4);
+	check_pattern(map + 3 * PAGE, SIZE - 3 * PAGE, 3 * PAGE, 3);
+	munmap(map, SIZE);
+}
+
+TEST(direct, into_and_out_of_a_mapping_of_the_same_file)
+{
+	int fd = new_file(), d = direct();
+	unsigned char *map;
+	ssize_t n;
+
+	fill(fd, 4 * PAGE, 1);
+	map = map_of(fd, 4 * PAGE);
+	n = pwrite(d, map, PAGE, 2 * PAGE);
+	if (n >= 0) {
+		EQ(n, PAGE);
+		check_pattern(map, PAGE, 0, 1);
+		EQ(map[2 * PAGE], map[0]);
+	}
+	n = pread(d, map, PAGE, PAGE);
+	if (n >= 0)
+		EQ(n, PAGE);
+	munmap(map, 4 * PAGE);
+}
+
+TEST(copy, sendfile)
+{
+	int in = new_file(), out;
+	off_t at = 100;
+	size_t left = 150000;
+
+	fill(in, 200000, 1);
+	out = (int)OK(open("g", O_RDWR | O_CREAT, 0644));
+	while (left)
+		left -= (size_t)OK(sendfile(out, in, &at, left));
+	EQ(at, 150100);
+	EQ(flook(out).stx_size, 150000);
+	EQ(OK(pread(out, aligned(), SIZE, 0)), 150000);
+	check_pattern(aligned(), 150000, 100, 1);
+}
+
+TEST(copy, splice)
+{
+	loff_t from = 5000, to = 100;
+	int in = new_file(), out, p[2];
+	size_t left = 100000;
+
+	fill(in, 200000, 1);
+	out = (int)OK(open("g", O_RDWR | O_CREAT, 0644));
+	OK(pipe(p));
+	while (left) {
+		size_t n = (size_t)OK(splice(in, &from, p[1], NULL, left, 0));
+
+		CHECK(n > 0);
+		left -= n;
+		while (n)
+			n -= (size_t)OK(splice(p[0], NULL, out, &to, n, 0));
+	}
+	EQ(flook(out).stx_size, 100100);
+	EQ(OK(pread(out, aligned(), SIZE, 100)), 100000);
+	check_pattern(aligned(), 100000, 5000, 1);
+	EQ(OK(splice(in, &(loff_t){ 200000 }, p[1], NULL, 10, 0)), 0);
+}
+
+static int io_setup(unsigned int n, aio_context_t *ctx)
+{
+	return (int)syscall(SYS_io_setup, n, ctx);
+}
+
+static int io_submit(aio_context_t ctx, long n, struct iocb **list)
+{
+	return (int)syscall(SYS_io_submit, ctx, n, list);
+}
+
+static void aio(int fd, int op, unsigned int seed, bool check)
+{
+	enum { N = 8, PART = SIZE / N };
+	struct iocb cb[N], *list[N];
+	struct io_event ev[N];
+	aio_context_t ctx = 0;
+	unsigned char *buf = aligned();
+
+	OK(io_setup(N, &ctx));
+	if (!check)
+		fill_pattern(buf, SIZE, 0, seed);
+	else
+		memset(buf, 0, SIZE);
+	for (int i = 0; i < N; i++) {
+		memset(&cb[i], 0, sizeof(cb[i]));
+		cb[i].aio_lio_opcode = (uint16_t)op;
+		cb[i].aio_fildes = (uint32_t)fd;
+		cb[i].aio_buf = (uintptr_t)(buf + i * PART);
+		cb[i].aio_nbytes = PART;
+		cb[i].aio_offset = i * PART;
+		list[i] = &cb[i];
+	}
+	EQ(OK(io_submit(ctx, N, list)), N);
+	EQ(OK(syscall(SYS_io_getevents, ctx, N, N, ev, NULL)), N);
+	for (int i = 0; i < N; i++)
+		EQ(ev[i].res, PART);
+	if (check)
+		check_pattern(buf, SIZE, 0, seed);
+	OK(syscall(SYS_io_destroy, ctx));
+}
+
+TEST(aio, buffered)
+{
+	int fd = new_file();
+
+	aio(fd, IOCB_CMD_PWRITE, 1, false);
+	aio(fd, IOCB_CMD_PREAD, 1, true);
+	verify(fd, SIZE, 1);
+}
+
+TEST(aio, direct)
+{
+	int fd = new_file(), d = direct();
+
+	aio(d, IOCB_CMD_PWRITE, 1, false);
+	aio(d, IOCB_CMD_PREAD, 1, true);
+	verify(fd, SIZE, 1);
+	fill(fd, SIZE, 2);
+	aio(d, IOCB_CMD_PREAD, 2, true);
+}
+
+/* The least of io_uring that a test needs: one request at a time. */
+struct ring {
+	int fd;
+	unsigned char *sq;
+	struct io_uring_sqe *sqe;
+	struct io_uring_params p;
+};
+
+static void ring_open(struct ring *r)
+{
+	size_t size;
+
+	memset(r, 0, sizeof(*r));
+	r->fd = (int)syscall(SYS_io_uring_setup, 4, &r->p);
+	if (r->fd < 0 && (errno == ENOSYS || errno == EPERM))
+		SKIP("this kernel has no io_uring");
+	OK(r->fd);
+	CHECK(r->p.features & IORING_FEAT_SINGLE_MMAP);
+	size = r->p.cq_off.cqes + r->p.cq_entries * sizeof(struct io_uring_cqe);
+	if (size < r->p.sq_off.array + r->p.sq_entries * sizeof(unsigned int))
+		size = r->p.sq_off.array +
+			r->p.sq_entries * sizeof(unsigned int);
+	r->sq = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
+		     IORING_OFF_SQ_RING);
+	CHECK(r->sq != MAP_FAILED);
+	r->sqe = mmap(NULL, 4 * sizeof(*r->sqe), PROT_READ | PROT_WRITE,
+		      MAP_SHARED, r->fd, IORING_OFF_SQES);
+	CHECK(r->sqe != MAP_FAILED);
+}
+
+static unsigned int *ring_word(struct ring *r, uint32_t off)
+{
+	return (unsigned int *)(void *)(r->sq + off);
+}
+
+static int ring_do(struct ring *r, int op, int fd, void *buf, unsigned int len,
+		   off_t at)
+{
+	unsigned int tail = *ring_word(r, r->p.sq_off.tail);
+	unsigned int slot = tail & *ring_word(r, r->p.sq_off.ring_mask);
+	unsigned int head = *ring_word(r, r->p.cq_off.head);
+	struct io_uring_cqe *cqes = (void *)(r->sq + r->p.cq_off.cqes);
+	int res;
+
+	memset(&r->sqe[slot], 0, sizeof(r->sqe[slot]));
+	r->sqe[slot].opcode = (uint8_t)op;
+	r->sqe[slot].fd = fd;
+	r->sqe[slot].addr = (uintptr_t)buf;
+	r->sqe[slot].len = len;
+	r->sqe[slot].off = (uint64_t)at;
+	ring_word(r, r->p.sq_off.array)[slot] = slot;
+	atomic_store((_Atomic unsigned int *)ring_word(r, r->p.sq_off.tail),
+		     tail + 1);
+	EQ(OK(syscall(SYS_io_uring_enter, r->fd, 1, 1, IORING_ENTER_GETEVENTS,
+		      NULL, 0)), 1);
+	res = cqes[head & *ring_word(r, r->p.cq_off.ring_mask)].res;
+	atomic_store((_Atomic unsigned int *)ring_word(r, r->p.cq_off.head),
+		     head + 1);
+	return res;
+}
+
+static void ring_io(struct ring *r, int fd, int check_fd)
+{
+	unsigned char *buf = aligned();
+
+	fill_pattern(buf, SIZE, 0, 1);
+	EQ(ring_do(r, IORING_OP_WRITE, fd, buf, SIZE, 0), SIZE);
+	memset(buf, 0, SIZE);
+	EQ(ring_do(r, IORING_OP_READ, fd, buf, SIZE, 0), SIZE);
+	check_pattern(buf, SIZE, 0, 1);
+	EQ(ring_do(r, IORING_OP_FSYNC, fd, NULL, 0, 0), 0);
+	verify(check_fd, SIZE, 1);
+	drop_caches();
+	memset(buf, 0, SIZE);
+	EQ(ring_do(r, IORING_OP_READ, fd, buf, SIZE, 0), SIZE);
+	check_pattern(buf, SIZE, 0, 1);
+	EQ(ring_do(r, IORING_OP_READ, fd, buf, PAGE, SIZE), 0);
+}
+
+TEST(io_uring, buffered)
+{
+	int fd = new_file();
+	struct ring r;
+
+	ring_open(&r);
+	ring_io(&r, fd, fd);
+}
+
+TEST(io_uring, direct)
+{
+	int fd = new_file(), d = direct();
+	struct ring r;
+
+	ring_open(&r);
+	ring_io(&r, d, fd);
+}
