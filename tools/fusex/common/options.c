@@ -148,9 +148,11 @@ static int set_choice(const struct option_desc *o, const char *value)
 
 static int set_option(const struct option_desc *o, const char *value)
 {
-	if (!value != (o->type == OPTION_FLAG)) {
-		log_error(value ? "option %s has no value" :
-				  "option %s needs a value", o->name);
+	const bool flag = o->type == OPTION_FLAG;
+
+	if (flag == !!value) {
+		log_error(flag ? "option %s has no value" :
+				 "option %s needs a value", o->name);
 		return -EINVAL;
 	}
 	switch (o->type) {
@@ -167,7 +169,7 @@ static int set_option(const struct option_desc *o, const char *value)
 	return -EINVAL;
 }
 
-static int unknown(const struct option_desc *table, const char *name)
+static int not_known(const struct option_desc *table, const char *name)
 {
 	const char * const *m;
 	char *all = NULL;
@@ -197,7 +199,7 @@ static int parse_one(const struct option_desc *table, char *name, char **mount)
 		if (!strcmp(o->name, name))
 			return set_option(o, value);
 	if (!options_is_mount(name))
-		return unknown(table, name);
+		return not_known(table, name);
 	if (options_append(mount, name, value)) {
 		log_error("out of memory");
 		return -ENOMEM;

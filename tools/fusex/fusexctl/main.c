@@ -10,7 +10,7 @@
 #include "fusexctl.h"
 #include "log.h"
 
-static void usage(FILE *to)
+static void show_usage(FILE *to)
 {
 	fprintf(to,
 		"usage: fusexctl [--json] COMMAND [DEV [MS]]\n\n"
@@ -87,11 +87,11 @@ static int dev_command(const char *cmd, char **args, int count, bool json)
 
 static int bad_usage(void)
 {
-	usage(stderr);
+	show_usage(stderr);
 	return 2;
 }
 
-static int command(char **args, int count, bool json)
+static int dispatch(char **args, int count, bool json)
 {
 	if (!count)
 		return bad_usage();
@@ -123,11 +123,11 @@ int main(int argc, char **argv)
 			json = true;
 			break;
 		case 'h':
-			usage(stdout);
+			show_usage(stdout);
 			return 0;
 		default:
 			return bad_usage();
 		}
 	}
-	return command(argv + optind, argc - optind, json);
+	return dispatch(argv + optind, argc - optind, json);
 }

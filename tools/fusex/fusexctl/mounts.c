@@ -12,6 +12,8 @@
 #include "fusexctl.h"
 #include "log.h"
 
+#define BLANKS	"\n "
+
 /**
  * struct mount_line - what counts in a line
  * @dev: MAJOR:MINOR
@@ -67,8 +69,8 @@ static bool parse_line(char *line, struct mount_line *ml)
 	}
 	if (i < 5)
 		return false;
-	ml->type = strtok_r(after + 3, " \n", &save);
-	ml->source = strtok_r(NULL, " \n", &save);
+	ml->type = strtok_r(after + 3, BLANKS, &save);
+	ml->source = strtok_r(NULL, BLANKS, &save);
 	if (!ml->type || !ml->source)
 		return false;
 	unescape(ml->target);
@@ -81,13 +83,11 @@ static bool is_fusex(const char *type)
 	return !strcmp(type, "fusex") || !strncmp(type, "fusex.", 6);
 }
 
-/**
- * for_each_mount() - call a function for each mount of ours
- * @fn: returns true to end
- * @data: for @fn
- */
-static void for_each_mount(bool (*fn)(const struct mount_line *ml, void *data),
-			   void *data)
+/* Says whether that was all that was wanted. */
+typedef bool mount_fn(const struct mount_line *ml, void *data);
+
+/* Calls a function for each mount of ours. */
+static void for_each_mount(mount_fn *fn, void *data)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	struct mount_line ml;
@@ -179,13 +179,13 @@ int mounts_resolve(const char *word, char dev[DEV_MAX])
 	else
 		find_path(word, dev);
 	if (!*dev) {
-		log_error("no fusex file system is mounted on %s; 'fusexctl list' shows what there is",
+		log_error("nothing of fusex is mounted on %s, see 'fusexctl list'",
 			  word);
 		return -ENOENT;
 	}
 	snprintf(path, sizeof(path), SYSFS_DIR "/%s", dev);
 	if (access(path, F_OK)) {
-		log_error("there is no fusex file system %s; 'fusexctl list' shows what there is",
+		log_error("there is no file system %s, see 'fusexctl list'",
 			  dev);
 		return -ENOENT;
 	}

@@ -144,7 +144,7 @@ int attr_kill_priv(const struct mirror *m, int fd)
 	if (fstat(fd, &st))
 		return -errno;
 	mode = st.st_mode & ~S_ISUID;
-	if (mode & S_IXGRP)
+	if (mode & 0010)
 		mode &= ~S_ISGID;
 	if (mode != st.st_mode) {
 		ret = sys_fchmodat(fd, "", mode & 07777, AT_EMPTY_PATH);

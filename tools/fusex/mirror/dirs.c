@@ -42,7 +42,7 @@ struct stream {
 	bool		ended;
 	size_t		pos;
 	size_t		len;
-	_Alignas(8) char buf[BUF_SIZE];
+	char		buf[BUF_SIZE] __attribute__((aligned(8)));
 };
 
 /**

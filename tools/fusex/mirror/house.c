@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -26,7 +27,7 @@ struct house {
 	pthread_cond_t	wake;
 	bool		stop;
 	bool		crowded;
-	_Atomic bool	writers;
+	atomic_bool	writers;
 };
 
 /* Waits for something to do; with writers, until it is time to look at them. */

@@ -126,7 +126,7 @@ static const struct fusex_ops mirror_ops = {
 	.parent		= mirror_parent,
 };
 
-static void usage(void)
+static void show_usage(void)
 {
 	printf("usage: " PROGRAM " [-f] [-o OPTION,...] SOURCE MOUNTPOINT\n\n"
 	       "Shows the directory tree SOURCE again at MOUNTPOINT.\n\n"
@@ -153,7 +153,7 @@ static int parse(int argc, char **argv)
 				return 2;
 			break;
 		case 'h':
-			usage();
+			show_usage();
 			exit(0);
 		default:
 			return 2;
@@ -253,7 +253,7 @@ static struct fusex_session *new_session(struct mirror *m,
 }
 
 /* Mounts, tells the caller so, and serves until unmounted. */
-static int serve(struct mirror *m, const char *target)
+static int mount_and_run(struct mirror *m, const char *target)
 {
 	const struct fusex_run_options run = {
 		.size = sizeof(run),
@@ -300,7 +300,7 @@ static int mirror_main(struct mirror *m, const char *target)
 	ret = 1;
 	m->se = new_session(m, &cfg);
 	if (m->se) {
-		ret = serve(m, target);
+		ret = mount_and_run(m, target);
 		fusex_session_free(m->se);
 	}
 	dirs_exit(m);

@@ -77,7 +77,7 @@ static int take_type(const char *type, struct request *rq)
 	return 0;
 }
 
-static int usage(void)
+static int show_usage(void)
 {
 	fprintf(stderr,
 		"usage: mount.fusex SOURCE MOUNTPOINT -t fusex.SERVER [-o OPTIONS] [-fnsv]\n"
@@ -108,11 +108,11 @@ static int parse(int argc, char **argv, struct request *rq)
 				return EXIT_USAGE;
 			break;
 		default:
-			return usage();
+			return show_usage();
 		}
 	}
 	if (argc - optind != 2)
-		return usage();
+		return show_usage();
 	rq->source = argv[optind];
 	rq->target = argv[optind + 1];
 	return 0;
