@@ -190,7 +190,6 @@ static u32 records_take(struct file *file, struct fusex_call *call,
 	const struct fusex_conf *conf = fusex_conf_of(dir);
 	const struct fusex_entry *e;
 	const char *name, *why;
-	u64 cookie = db->cookie;
 	u32 at = 0;
 
 	while (at < call->got) {
@@ -198,8 +197,10 @@ static u32 records_take(struct file *file, struct fusex_call *call,
 		ssize_t len = fusex_check_dirent(conf, de, call->got - at, &e,
 						 &name, &why);
 
-		if (len > 0 && de->cookie == cookie) {
-			why = "cookie of the record before";
+		/* Names may share a cookie, but it has to go on at the end. */
+		if (len > 0 && at + len == call->got &&
+		    de->cookie == db->cookie) {
+			why = "reply ends where it began";
 			len = -EFSCORRUPTED;
 		}
 		if (len < 0) {
@@ -210,7 +211,6 @@ static u32 records_take(struct file *file, struct fusex_call *call,
 		if (e)
 			name_take(file->f_path.dentry,
 				  &QSTR_LEN(name, de->name_len), e, epoch);
-		cookie = de->cookie;
 		at += len;
 		cond_resched();
 	}
