@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static int tap_count, tap_failed;
 
@@ -48,6 +49,18 @@ static inline void skip(const char *fmt, ...)
 	vprintf(fmt, ap);
 	va_end(ap);
 	putchar('\n');
+}
+
+/* Memory, or the end of the test. */
+static inline void *need(size_t count, size_t size)
+{
+	void *p = calloc(count, size);
+
+	if (!p) {
+		printf("Bail out! no memory\n");
+		exit(1);
+	}
+	return p;
 }
 
 static inline int tap_end(void)

@@ -136,9 +136,9 @@ static void test_unkey(void)
 
 static void test_many(void)
 {
-	struct object *objs = calloc(MANY, sizeof(*objs));
-	struct fusex_node_ref *ids = calloc(MANY, sizeof(*ids));
-	struct fusex_forget_one *list = calloc(MANY, sizeof(*list));
+	struct object *objs = need(MANY, sizeof(*objs));
+	struct fusex_node_ref *ids = need(MANY, sizeof(*ids));
+	struct fusex_forget_one *list = need(MANY, sizeof(*list));
 	struct fusex_node_ref id;
 	bool called;
 	struct fusex_itable *t = fusex_itable_new(sizeof(objs->key), destroy,
@@ -199,7 +199,7 @@ static void *hammer(void *arg)
 
 	for (i = 0; i < ROUNDS; i++) {
 		seed = seed * 6364136223846793005ull + 1;
-		o = calloc(1, sizeof(*o));
+		o = need(1, sizeof(*o));
 		o->key = (seed >> 33) % KEYS;
 		o->alive = 1;
 		got = fusex_itable_find(shared, &o->key, &id);

@@ -74,8 +74,8 @@ static void test_entry(void)
 static void test_prune(void)
 {
 	struct { struct fusex_notify_prune head; struct fusex_node_ref n[512]; }
-		*want = calloc(1, sizeof(*want));
-	struct fusex_node_ref *nodes = calloc(600, sizeof(*nodes));
+		*want = need(1, sizeof(*want));
+	struct fusex_node_ref *nodes = need(600, sizeof(*nodes));
 	uint64_t i;
 	int ret;
 
