@@ -61,7 +61,7 @@ void mounts_where(const char *dev, char **target, char **source);
 int sysfs_read(const char *dev, const char *name, char *text, size_t size);
 
 /** sysfs_number() - read a file with a number, 0 when that is not possible */
-uint64_t sysfs_number(const char *dev, const char *name);
+unsigned long long sysfs_number(const char *dev, const char *name);
 
 /**
  * sysfs_write() - write a file
@@ -92,7 +92,7 @@ void json_close(struct json *j, char bracket);
 void json_string(struct json *j, const char *key, const char *value);
 
 /** json_number() - a number */
-void json_number(struct json *j, const char *key, uint64_t value);
+void json_number(struct json *j, const char *key, unsigned long long value);
 
 /* ---------------------------------------------------------------- commands */
 

@@ -56,8 +56,8 @@ void json_string(struct json *j, const char *key, const char *value)
 		printf("null");
 }
 
-void json_number(struct json *j, const char *key, uint64_t value)
+void json_number(struct json *j, const char *key, unsigned long long value)
 {
 	begin(j, key);
-	printf("%llu", (unsigned long long)value);
+	printf("%llu", value);
 }

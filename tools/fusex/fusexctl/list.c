@@ -56,8 +56,8 @@ static void list_text(const char *dev, const struct fs *fs, const char *target,
 {
 	printf("%-8s %-10s %-8s %-12s %-7s %7llu %8llu %s -> %s\n", dev,
 	       *fs->subtype ? fs->subtype : "-", fs->state, fs->io, fs->attr,
-	       (unsigned long long)sysfs_number(dev, "server_pid"),
-	       (unsigned long long)sysfs_number(dev, "waiting"),
+	       sysfs_number(dev, "server_pid"),
+	       sysfs_number(dev, "waiting"),
 	       source ? source : "?", target ? target : "?");
 }
 

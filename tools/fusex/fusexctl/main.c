@@ -55,7 +55,7 @@ static int cmd_timeout(const char *dev, const char *value, bool json)
 {
 	int ret = value ? set_timeout(dev, value) : 0;
 	struct json j = { .depth = 0 };
-	uint64_t ms;
+	unsigned long long ms;
 
 	if (ret)
 		return ret;

@@ -87,7 +87,7 @@ static bool is_fusex(const char *type)
 typedef bool mount_fn(const struct mount_line *ml, void *data);
 
 /* Calls a function for each mount of ours. */
-static void for_each_mount(mount_fn *fn, void *data)
+static void visit_mounts(mount_fn *fn, void *data)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	struct mount_line ml;
@@ -127,7 +127,7 @@ void mounts_where(const char *dev, char **target, char **source)
 {
 	struct where w = { .dev = dev };
 
-	for_each_mount(note_where, &w);
+	visit_mounts(note_where, &w);
 	*target = w.target;
 	*source = w.source;
 }
@@ -163,7 +163,7 @@ static void find_path(const char *word, char dev[DEV_MAX])
 	while (len > 1 && path[len - 1] == '/')
 		path[--len] = '\0';
 	w.path = path;
-	for_each_mount(note_dev, &w);
+	visit_mounts(note_dev, &w);
 	free(path);
 }
 

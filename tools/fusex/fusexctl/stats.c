@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +18,9 @@
  */
 struct op {
 	char		name[NAME_MAX_OP];
-	uint64_t	count;
-	uint64_t	errors;
-	uint64_t	buckets[MAX_BUCKETS];
+	unsigned long long	count;
+	unsigned long long	errors;
+	unsigned long long	buckets[MAX_BUCKETS];
 };
 
 static const char * const settings[] = {
@@ -39,7 +38,7 @@ static size_t read_counters(const char *dev, char *text, struct op *ops)
 	sysfs_read(dev, "counters", text, TEXT_MAX);
 	for (line = strtok_r(text, "\n", &save); line && n < MAX_OPS;
 	     line = strtok_r(NULL, "\n", &save)) {
-		if (sscanf(line, "%23s %" SCNu64 " %" SCNu64, ops[n].name,
+		if (sscanf(line, "%23s %llu %llu", ops[n].name,
 			   &ops[n].count, &ops[n].errors) == 3)
 			n++;
 	}
@@ -59,11 +58,11 @@ static struct op *find_op(struct op *ops, size_t n, const char *name)
 static void parse_buckets(char *words, struct op *op)
 {
 	unsigned int bucket;
-	uint64_t count;
+	unsigned long long count;
 	char *save, *w;
 
 	for (w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
-		if (sscanf(w, "%u:%" SCNu64, &bucket, &count) == 2 &&
+		if (sscanf(w, "%u:%llu", &bucket, &count) == 2 &&
 		    bucket < MAX_BUCKETS)
 			op->buckets[bucket] = count;
 }
@@ -87,9 +86,9 @@ static void read_latency(const char *dev, char *text, struct op *ops, size_t n)
 }
 
 /* Microseconds that the given part of the requests stayed below. */
-static uint64_t below(const struct op *op, unsigned int percent)
+static unsigned long long below(const struct op *op, unsigned int percent)
 {
-	uint64_t sum = 0, seen = 0;
+	unsigned long long sum = 0, seen = 0;
 	unsigned int i;
 
 	for (i = 0; i < MAX_BUCKETS; i++)
@@ -102,16 +101,16 @@ static uint64_t below(const struct op *op, unsigned int percent)
 	return 0;
 }
 
-static void put_time(uint64_t us)
+static void put_time(unsigned long long us)
 {
 	if (!us)
 		printf(" %9s", "-");
 	else if (us < 10000)
-		printf("   <%4" PRIu64 "us", us);
+		printf("   <%4lluus", us);
 	else if (us < 10000000)
-		printf("   <%4" PRIu64 "ms", us / 1000);
+		printf("   <%4llums", us / 1000);
 	else
-		printf("   <%4" PRIu64 "s ", us / 1000000);
+		printf("   <%4llus ", us / 1000000);
 }
 
 static void stats_text(const char *dev, char *text, const struct op *ops,
@@ -120,12 +119,12 @@ static void stats_text(const char *dev, char *text, const struct op *ops,
 	size_t i;
 
 	for (i = 0; i < NR_SETTINGS; i++)
-		printf("%-16s %" PRIu64 "\n", settings[i],
+		printf("%-16s %llu\n", settings[i],
 		       sysfs_number(dev, settings[i]));
 	printf("\n%-14s %12s %10s %10s %9s %9s\n", "OPERATION", "COUNT",
 	       "ERRORS", "50%", "90%", "99%");
 	for (i = 0; i < n; i++) {
-		printf("%-14s %12" PRIu64 " %10" PRIu64, ops[i].name,
+		printf("%-14s %12llu %10llu", ops[i].name,
 		       ops[i].count, ops[i].errors);
 		put_time(below(&ops[i], 50));
 		put_time(below(&ops[i], 90));

@@ -45,7 +45,7 @@ int sysfs_read(const char *dev, const char *name, char *text, size_t size)
 	return ret;
 }
 
-uint64_t sysfs_number(const char *dev, const char *name)
+unsigned long long sysfs_number(const char *dev, const char *name)
 {
 	char text[64];
 

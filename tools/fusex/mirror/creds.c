@@ -13,13 +13,14 @@
 #include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <threads.h>
 #include <unistd.h>
 
 #include "mirror.h"
 
 static bool can_switch;
 
-static _Thread_local struct {
+static thread_local struct {
 	bool		known;
 	uint32_t	uid;
 	uint32_t	gid;

@@ -9,6 +9,7 @@
  * kernel is asked to forget those it does not use, beginning with those known
  * for longest.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,8 +24,8 @@
 /* Crowded: less than one of that many descriptors is left. */
 #define CROWDED		8
 
-_Static_assert(offsetof(struct table_node, ino) == sizeof(uint64_t),
-	       "dev and ino are the key");
+static_assert(offsetof(struct table_node, ino) == sizeof(uint64_t),
+	      "dev and ino are the key");
 
 /* The list is a ring; mirror.nodes is the one known for longest. */
 static void list_add(struct mirror *m, struct table_node *node)
