@@ -52,7 +52,14 @@ static struct kmem_cache *fusex_req_cache;
 
 /* ----------------------------------------------------------------- states */
 
-static void fusex_req_move(struct fusex_req *req, enum fusex_req_state to)
+/**
+ * fusex_req_legal - may a request go from one state to another?
+ * @from: enum fusex_req_state
+ * @to: enum fusex_req_state
+ *
+ * Return: whether the drawing above has such an arrow.
+ */
+bool fusex_req_legal(u8 from, u8 to)
 {
 	static const u8 legal[] = {
 		[FUSEX_REQ_NEW] = BIT(FUSEX_REQ_QUEUED) | BIT(FUSEX_REQ_DONE),
@@ -68,8 +75,13 @@ static void fusex_req_move(struct fusex_req *req, enum fusex_req_state to)
 		[FUSEX_REQ_DONE] = 0,
 	};
 
+	return legal[from] & BIT(to);
+}
+
+static void fusex_req_move(struct fusex_req *req, enum fusex_req_state to)
+{
 	lockdep_assert_held(&req->shard->lock);
-	WARN_ON_ONCE(!(legal[req->state] & BIT(to)));
+	WARN_ON_ONCE(!fusex_req_legal(req->state, to));
 	/* Pairs with fusex_req_over(): what the call came to is written. */
 	smp_store_release(&req->state, to);
 }

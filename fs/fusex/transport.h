@@ -280,6 +280,7 @@ void fusex_chan_async_done(struct fusex_chan *chan);
 extern struct workqueue_struct *fusex_wq;
 
 /* req.c: what transports do to requests */
+bool fusex_req_legal(u8 from, u8 to);
 bool fusex_req_start_send(struct fusex_req *req);
 bool fusex_req_sent(struct fusex_req *req);
 bool fusex_req_unsend(struct fusex_req *req);
