@@ -30,11 +30,11 @@ static struct kmem_cache *fusex_inode_cachep;
  */
 VISIBLE_IF_KUNIT u64 fusex_id_hash(const struct fusex_id *id)
 {
-	u64 h = id->nodeid ^ (u64)id->generation << 32 ^ id->generation;
+	u64 h = id->nodeid + id->generation * GOLDEN_RATIO_64;
 
-	h ^= h >> 32;
-	h *= GOLDEN_RATIO_64;
-	return h ^ h >> 29;
+	h = (h ^ h >> 32) * GOLDEN_RATIO_64;
+	h = (h ^ h >> 29) * GOLDEN_RATIO_64;
+	return h ^ h >> 32;
 }
 EXPORT_SYMBOL_IF_KUNIT(fusex_id_hash);
 

@@ -15,7 +15,7 @@ static const struct fusex_xattr_val vals[] = {
 	{ "a", "12345", 5 },			/* 1 + 1 + 5, padded by 1 */
 	{},
 	{ "security.label", "1", 1 },		/* 14 + 1 + 1, no padding */
-	{ "empty", NULL, 0 },
+	{ "empty", "", 0 },
 };
 
 /* Bytes of records: three headers and what is padded. */
