@@ -297,9 +297,13 @@ static bool local_resync(struct inode *inode, const struct fusex_attr_reply *r)
 static void local_apply(struct inode *inode, const struct fusex_attr_reply *r)
 {
 	struct fusex_inode *fi = fusex_i(inode);
+	u32 mask = FUSEX_ATTR_BLOCKS;
 	bool resynced = false;
 	bool drop = false;
 
+	/* What a directory takes is up to the server. */
+	if (S_ISDIR(inode->i_mode))
+		mask |= FUSEX_ATTR_SIZE;
 	spin_lock(&fi->lock);
 	if (r->attr && unlikely(test_bit(FUSEX_I_STALE, &fi->state)) &&
 	    r->epoch >= fi->epoch &&
@@ -307,7 +311,7 @@ static void local_apply(struct inode *inode, const struct fusex_attr_reply *r)
 		drop = local_resync(inode, r);
 		resynced = true;
 	} else if (r->attr) {
-		fusex_attr_copy(inode, r->attr, FUSEX_ATTR_BLOCKS);
+		fusex_attr_copy(inode, r->attr, mask);
 	}
 	if (r->did) {
 		fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
