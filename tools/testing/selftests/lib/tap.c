@@ -277,6 +277,14 @@ static bool matches(const struct tap_test *t, char **globs, int count)
 	return false;
 }
 
+bool tap_exists(const char *subject, const char *name)
+{
+	for (struct tap_test *t = first; t; t = t->next)
+		if (!strcmp(t->subject, subject) && !strcmp(t->name, name))
+			return true;
+	return false;
+}
+
 int tap_main(int argc, char **argv)
 {
 	const char *dir = "/tmp";

@@ -57,6 +57,9 @@ struct tap_test {
 /** tap_register() - add a test; for TEST() only */
 void tap_register(struct tap_test *test);
 
+/** tap_exists() - is there such a test? */
+bool tap_exists(const char *subject, const char *name);
+
 /**
  * tap_main() - run the tests that the command line selects
  * @argc: from main()
