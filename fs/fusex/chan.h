@@ -17,6 +17,7 @@
 #include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/user_namespace.h>
 #include <linux/wait.h>
@@ -30,7 +31,7 @@ struct fusex_req;
 #define FUSEX_OUT_SEGS	3
 
 /* What the kernel uses when the server leaves the choice to it. */
-#define FUSEX_DEFAULT_IO_SIZE		(1u << 20)
+#define FUSEX_DEFAULT_IO_SIZE		SZ_1M
 #define FUSEX_DEFAULT_BACKGROUND	64
 #define FUSEX_DEFAULT_BLOCK_SIZE	4096
 

@@ -108,7 +108,7 @@ struct fusex_inode {
 	const struct fusex_io_ops *io;
 	struct fusex_forget *forget;
 	u8 *handle;
-	spinlock_t lock;
+	spinlock_t lock;	/* innermost; protects what follows */
 	u16 handle_len;
 	unsigned long state;
 	u64 nlookup;
@@ -183,8 +183,8 @@ static inline u64 fusex_fh(const struct file *file)
 {
 	const struct fusex_file *ff = NULL;
 
-	/* Pairs with the cmpxchg() in fusex_file_get(). */
 	if (file)
+		/* Pairs with the cmpxchg() in fusex_file_get(). */
 		ff = smp_load_acquire(&file->private_data);
 	return ff ? ff->fh : 0;
 }
@@ -194,12 +194,12 @@ static inline u64 fusex_fh(const struct file *file)
  */
 
 /* What an operation did to an inode, for fusex_attr_ops.apply. */
-#define FUSEX_DID_NLINK_INC	(1u << 0)
-#define FUSEX_DID_NLINK_DEC	(1u << 1)
-#define FUSEX_DID_NLINK_ZERO	(1u << 2)	/* rmdir, or replaced directory */
-#define FUSEX_DID_CTIME		(1u << 3)
-#define FUSEX_DID_MTIME		(1u << 4)	/* names or data changed */
-#define FUSEX_DID_DATA		(1u << 5)	/* data written, times seen to */
+#define FUSEX_DID_NLINK_INC	BIT(0)
+#define FUSEX_DID_NLINK_DEC	BIT(1)
+#define FUSEX_DID_NLINK_ZERO	BIT(2)	/* rmdir, or replaced directory */
+#define FUSEX_DID_CTIME		BIT(3)
+#define FUSEX_DID_MTIME		BIT(4)	/* names or data changed */
+#define FUSEX_DID_DATA		BIT(5)	/* data written, times seen to */
 
 /**
  * struct fusex_attr_reply - what a reply says about an inode

@@ -104,7 +104,7 @@ struct fallocate_case {
 	loff_t want;
 };
 
-#define MAX_SIZE	(1ll << 40)
+#define MAX_SIZE	((loff_t)BIT_ULL(40))
 
 static const struct fallocate_case fallocate_cases[] = {
 	{ "allocate inside", 0, 0, SZ, 3 * SZ, 3 * SZ },

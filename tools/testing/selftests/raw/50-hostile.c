@@ -331,8 +331,9 @@ TEST(header, length)
 
 TEST(header, unknown_unique)
 {
-	expect_header((struct fusex_out_header){ .unique = 1000001,
-						 .error = -EIO }, ENOENT);
+	struct fusex_out_header bad = { .unique = 1000001, .error = -EIO };
+
+	expect_header(bad, ENOENT);
 }
 
 TEST(header, positive_error)

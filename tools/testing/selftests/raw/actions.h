@@ -45,6 +45,7 @@ struct raw_action_of {
 	uint32_t op;
 	raw_action act;
 };
+
 extern const struct raw_action_of raw_actions[];
 extern const unsigned int raw_nr_actions;
 
