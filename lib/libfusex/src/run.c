@@ -59,10 +59,19 @@ static bool serve(struct worker *w, size_t len)
 	return w->req;
 }
 
+/* A test's channel ends with nothing to read. */
+static void worker_end(struct fusex_session *se, ssize_t n)
+{
+	if (n == -ENODEV || (se->fake && !n))
+		atomic_store(&se->ended, true);
+	else
+		atomic_store(&se->failure, n < 0 ? (int)-n : EPROTO);
+	session_wake(se);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
-	struct fusex_session *se = w->se;
 	ssize_t n;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &w->cancel_state);
@@ -73,16 +82,10 @@ static void *worker_main(void *arg)
 				continue;
 			return NULL;
 		}
-		if (n == -EINTR || n == -ENOENT)
-			continue;
-		break;
+		if (n != -EINTR && n != -ENOENT)
+			break;
 	}
-	/* A test's channel ends with nothing to read. */
-	if (n == -ENODEV || (se->fake && !n))
-		atomic_store(&se->ended, true);
-	else
-		atomic_store(&se->failure, n < 0 ? (int)-n : EPROTO);
-	session_wake(se);
+	worker_end(w->se, n);
 	return NULL;
 }
 
