@@ -25,6 +25,7 @@ struct fusex_io_ops;
  * @sb: the super block
  * @allow_other: users other than the mounter's may use the mount
  * @attached: the channel is this super block's (kill_sb)
+ * @used: a task came in
  * @server_perm: FUSEX_F_SERVER_PERM is in force
  * @user_ns: namespace of the mounter, held by @sb
  * @owner: fsuid of the mounter, compared unless @allow_other
@@ -41,6 +42,7 @@ struct fusex_sb {
 	struct super_block *sb;
 	bool allow_other;
 	bool attached;
+	bool used;
 	bool server_perm;
 	struct user_namespace *user_ns;
 	kuid_t owner;

@@ -41,6 +41,20 @@ int fusex_check_known(struct inode *inode, const struct fusex_attr *attr,
 	return err;
 }
 
+/*
+ * The root is nobody's child.  Where the parent of the name has no parent yet,
+ * because it came from a file handle, VFS would not notice.
+ */
+static bool fusex_names_root(struct inode *dir, const struct fusex_call *call,
+			     const struct fusex_entry *e)
+{
+	const struct fusex_entry *root = &fusex_conf_of(dir)->root;
+
+	return e->nodeid == root->nodeid &&
+	       e->generation == root->generation &&
+	       call->op != FUSEX_OP_RESOLVE && call->op != FUSEX_OP_PARENT;
+}
+
 static int fusex_check_node_reply(struct inode *dir,
 				  const struct fusex_call *call,
 				  const struct fusex_node_reply *r, u32 mode,
@@ -56,6 +70,10 @@ static int fusex_check_node_reply(struct inode *dir,
 		err = fusex_check_entry(conf, e, why);
 	if (!err && call->got != FUSEX_ALIGN(e->handle_len)) {
 		*why = "handle is not as long as the entry says";
+		err = -EFSCORRUPTED;
+	}
+	if (!err && fusex_names_root(dir, call, e)) {
+		*why = "the root has a parent";
 		err = -EFSCORRUPTED;
 	}
 	if (!err && open)
@@ -168,7 +186,7 @@ void fusex_name_failed(struct inode *dir, struct dentry *dentry,
  * once and not cached.
  *
  * Return: NULL, the dentry to use instead of @dentry, or an error pointer:
- * -ESTALE for a directory that would be its own ancestor.
+ * -EFSCORRUPTED for a directory that would be its own ancestor.
  */
 struct dentry *fusex_splice(struct inode *dir, struct inode *inode,
 			    struct dentry *dentry, u64 valid, u64 epoch)
@@ -176,15 +194,15 @@ struct dentry *fusex_splice(struct inode *dir, struct inode *inode,
 	const struct fusex_attr_ops *attr = fusex_i(dir)->attr;
 	struct dentry *alias;
 
-	/* The tree of a file handle may have no root that would be noticed. */
 	if (inode && inode == d_inode(dir->i_sb->s_root)) {
 		iput(inode);
-		return ERR_PTR(-ESTALE);
+		return ERR_PTR(-EFSCORRUPTED);
 	}
 	attr->entry_made(dentry, valid);
 	alias = d_splice_alias(inode, dentry);
 	if (IS_ERR(alias))
-		return alias == ERR_PTR(-ELOOP) ? ERR_PTR(-ESTALE) : alias;
+		return alias == ERR_PTR(-ELOOP) ? ERR_PTR(-EFSCORRUPTED) :
+						  alias;
 	if (alias) {
 		attr->entry_made(alias, valid);
 		dentry = alias;
@@ -257,6 +275,7 @@ struct dentry *fusex_lookup(struct inode *dir, struct dentry *dentry,
 {
 	struct fusex_node_reply r;
 	struct inode *inode = NULL;
+	struct dentry *found;
 	u64 valid = 0;
 	int err;
 
@@ -275,7 +294,9 @@ struct dentry *fusex_lookup(struct inode *dir, struct dentry *dentry,
 		if (IS_ERR(inode))
 			return ERR_CAST(inode);
 	}
-	return fusex_splice(dir, inode, dentry, valid, r.epoch);
+	found = fusex_splice(dir, inode, dentry, valid, r.epoch);
+	/* What others moved looks like a loop until the old names are asked. */
+	return found == ERR_PTR(-EFSCORRUPTED) ? ERR_PTR(-ESTALE) : found;
 }
 
 /* ------------------------------------------------------------ link, unlink */

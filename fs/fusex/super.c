@@ -29,6 +29,19 @@
  */
 #define FUSEX_USER_DIRTY_PERCENT	5
 
+static bool fusex_is_mounters(const struct fusex_sb *fs)
+{
+	const struct cred *cred = current_cred();
+
+	if (fs->allow_other)
+		return current_in_userns(fs->user_ns);
+	return uid_eq(cred->euid, fs->owner) && uid_eq(cred->suid, fs->owner) &&
+	       uid_eq(cred->uid, fs->owner) &&
+	       gid_eq(cred->egid, fs->owner_gid) &&
+	       gid_eq(cred->sgid, fs->owner_gid) &&
+	       gid_eq(cred->gid, fs->owner_gid);
+}
+
 /**
  * fusex_allowed - may the current task use this file system?
  * @sb: the super block
@@ -43,18 +56,13 @@
  */
 int fusex_allowed(const struct super_block *sb)
 {
-	const struct fusex_sb *fs = fusex_sb(sb);
-	const struct cred *cred = current_cred();
+	struct fusex_sb *fs = fusex_sb(sb);
 
-	if (fs->allow_other)
-		return current_in_userns(fs->user_ns) ? 0 : -EACCES;
-	if (uid_eq(cred->euid, fs->owner) && uid_eq(cred->suid, fs->owner) &&
-	    uid_eq(cred->uid, fs->owner) &&
-	    gid_eq(cred->egid, fs->owner_gid) &&
-	    gid_eq(cred->sgid, fs->owner_gid) &&
-	    gid_eq(cred->gid, fs->owner_gid))
-		return 0;
-	return -EACCES;
+	if (!fusex_is_mounters(fs))
+		return -EACCES;
+	if (unlikely(!READ_ONCE(fs->used)))
+		WRITE_ONCE(fs->used, true);
+	return 0;
 }
 
 static int fusex_statfs(struct dentry *dentry, struct kstatfs *buf)
@@ -111,10 +119,11 @@ static int fusex_sync_fs(struct super_block *sb, int wait)
 	int err;
 
 	/*
-	 * The first of two passes only starts what the second waits for; a
-	 * mount that failed has nothing, and no server of its own.
+	 * The first of two passes only starts what the second waits for.  Where
+	 * nobody ever came in, there is nothing to be made durable; such a
+	 * mount may be taken back by the thread that should answer.
 	 */
-	if (!wait || !fusex_sb(sb)->attached)
+	if (!wait || !fusex_sb(sb)->used)
 		return 0;
 	err = fusex_call(fusex_sb(sb)->chan, &call);
 	return err == -ENOSYS ? 0 : err;
