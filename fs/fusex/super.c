@@ -220,16 +220,19 @@ static int fusex_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	struct fs_parse_result result;
 	int opt;
 
-	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
-		/* mount(8) repeats what /proc/mounts shows. */
-		if (fc->oldapi)
-			return 0;
-		return invalfc(fc, "%s cannot be changed", param->key);
-	}
+	/* mount(8) repeats what /proc/mounts shows, whichever way it calls. */
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE && fc->oldapi)
+		return 0;
 
 	opt = fs_parse(fc, fusex_parameters, param, &result);
 	if (opt < 0)
 		return opt;
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
+		if (opt == FUSEX_OPT_ALLOW_OTHER &&
+		    fusex_sb(fc->root->d_sb)->allow_other)
+			return 0;
+		return invalfc(fc, "%s cannot be changed", param->key);
+	}
 	switch (opt) {
 	case FUSEX_OPT_FD:
 		return fusex_parse_fd(fc, param, result.uint_32);
