@@ -300,7 +300,11 @@ static void fusex_unhash_aliases(struct inode *inode)
  */
 void fusex_inode_gone(struct inode *inode)
 {
-	if (inode == d_inode(inode->i_sb->s_root))
+	const struct fusex_entry *root = &fusex_conf_of(inode)->root;
+
+	/* By its identity: the super block has no dentry for it at the end. */
+	if (fusex_i(inode)->nodeid == root->nodeid &&
+	    inode->i_generation == root->generation)
 		return;
 	set_bit(FUSEX_I_GONE, &fusex_i(inode)->state);
 	d_mark_dontcache(inode);
