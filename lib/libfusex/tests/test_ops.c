@@ -491,9 +491,9 @@ static void check_node(const char *op)
 	   "%s: the node with its handle", op);
 }
 
-static void check_node2(const char *op)
+static void check_node2(const char *op, uint64_t nodeid)
 {
-	ok(seen.node2.nodeid == 43 && seen.node2.generation == 8 &&
+	ok(seen.node2.nodeid == nodeid && seen.node2.generation == 8 &&
 	   seen.node2.handle_len == sizeof(node_handle) &&
 	   !memcmp(seen.handle2, node_handle, sizeof(node_handle)),
 	   "%s: the second node with its handle", op);
@@ -581,7 +581,7 @@ static void simple(const char *op, uint32_t code, size_t in, size_t out,
 	call(op);
 	check_node(op);
 	if (second)
-		check_node2(op);
+		check_node2(op, 43);
 	check_arg(op, arg, in);
 	if (out)
 		check_filled(op, out);
@@ -777,15 +777,15 @@ static void test_symlink(void)
 
 static void test_two_nodes(void)
 {
-	struct fusex_link_in link = { { 43, 8, 0 }, 3, 0 };
-	struct fusex_unlink_in unlink = { { 43, 8, 0 }, 3, 0 };
-	struct fusex_rename_in rename = { { 43, 8, 0 }, 5, 255, 2, 0 };
+	struct fusex_link_in link = { { 44, 8, 0 }, 3, 0 };
+	struct fusex_unlink_in unlink = { { 45, 8, 0 }, 3, 0 };
+	struct fusex_rename_in rename = { { 46, 8, 0 }, 5, 255, 2, 0 };
 
 	begin2(FUSEX_OP_LINK, &link, sizeof(link));
 	msg_name(&rq, "new");
 	call("link");
 	check_node("link");
-	check_node2("link");
+	check_node2("link", 44);
 	ok(!strcmp(seen.name, "new"), "link: the name");
 	check_entry("link", false);
 	call_failing("link");
@@ -794,7 +794,7 @@ static void test_two_nodes(void)
 	msg_name(&rq, "old");
 	call("unlink");
 	check_node("unlink");
-	check_node2("unlink");
+	check_node2("unlink", 45);
 	check_filled("unlink", sizeof(struct fusex_unlink_out));
 	call_failing("unlink");
 
@@ -808,7 +808,7 @@ static void test_two_nodes(void)
 	msg_name(&rq, "to");
 	call("rename");
 	check_node("rename");
-	check_node2("rename");
+	check_node2("rename", 46);
 	ok(!strcmp(seen.name, longest) && !strcmp(seen.name2, "to") &&
 	   seen.value == 5, "rename: names and flags");
 	check_filled("rename", sizeof(struct fusex_rename_out));

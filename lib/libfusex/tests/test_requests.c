@@ -149,6 +149,36 @@ static void test_lengths(void)
 	expect_refused("no argument at all");
 }
 
+/* What is wrong is there, and what comes after it is right. */
+static void test_wrong_but_there(void)
+{
+	struct { struct fusex_lookup_in in; uint64_t more; } arg = {
+		.in = { .name_len = 4 },
+	};
+	char handle[136] = "";
+
+	msg_begin(&fake, &rq, FUSEX_OP_LOOKUP, 1);
+	msg_arg(&rq, &arg, sizeof(arg));
+	msg_name(&rq, "name");
+	expect_refused("an argument that is larger than known");
+	msg_begin(&fake, &rq, FUSEX_OP_LOOKUP, 1);
+	msg_arg(&rq, &arg.in, sizeof(arg.in));
+	msg_handle(&rq, handle, sizeof(handle));
+	msg_name(&rq, "name");
+	expect_refused("a handle that is larger than allowed");
+
+	/* A good one first, whose end stays behind in the buffer. */
+	msg_begin(&fake, &rq, FUSEX_OP_LOOKUP, 1);
+	msg_arg(&rq, &arg.in, sizeof(arg.in));
+	msg_handle2(&rq, handle, 8);
+	msg_name(&rq, "name");
+	ok(fake_call(&fake, &rq, &rp) && rp.out.error == -ENOENT,
+	   "a second handle that was not asked for");
+	rq.in.unique = ++fake.unique;
+	rq.len -= 9;
+	expect_refused("half a second handle");
+}
+
 static void symlink_request(uint32_t name_len, uint32_t target_len,
 			    uint32_t nr_xattrs)
 {
@@ -294,6 +324,7 @@ int main(void)
 	works();
 	test_names();
 	test_lengths();
+	test_wrong_but_there();
 	works();
 	test_xattrs();
 	test_data();
