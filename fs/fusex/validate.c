@@ -148,16 +148,6 @@ static const char *rdev_fault(const struct fusex_attr *a)
 	return NULL;
 }
 
-static const char *size_fault(const struct limits *l,
-			      const struct fusex_attr *a)
-{
-	if (a->size > S64_MAX)
-		return "negative size";
-	if (a->size > l->max_file_size)
-		return "size over the maximum";
-	return NULL;
-}
-
 /* Both or none; none says that the file takes no direct I/O. */
 static const char *dio_fault(const struct fusex_attr *a)
 {
@@ -179,8 +169,8 @@ static const char *fields_fault(const struct limits *l,
 	if (a->mask & FUSEX_ATTR_OWNER &&
 	    (a->uid == (u32)-1 || a->gid == (u32)-1))
 		return "owner is no user or group";
-	if (a->mask & FUSEX_ATTR_SIZE && size_fault(l, a))
-		return size_fault(l, a);
+	if (a->mask & FUSEX_ATTR_SIZE && a->size > l->max_file_size)
+		return "size negative or over the maximum";
 	if (a->mask & FUSEX_ATTR_BLOCKS && a->blocks > U64_MAX >> 9)
 		return "allocated space out of range";
 	if (a->mask & FUSEX_ATTR_RDEV && rdev_fault(a))
@@ -388,8 +378,6 @@ static const char *dirent_shape(const struct limits *l,
 
 		if (len < at + sizeof(*e))
 			return "entry beyond the end of the reply";
-		if (e->handle_len > l->handle_size)
-			return "handle larger than agreed";
 		at += sizeof(*e) + FUSEX_ALIGN(e->handle_len);
 		shape->entry = e;
 	}

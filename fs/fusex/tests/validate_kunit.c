@@ -245,9 +245,11 @@ static const struct limit entry_limits[] = {
 	LIMIT(any_entry.io_mode, FUSEX_IO_PLAIN, FUSEX_IO_DIRECT),
 	LIMIT(any_entry.io_mode, FUSEX_IO_DEFAULT, FUSEX_IO_NR),
 	LIMIT(any_entry.io_mode, FUSEX_IO_PLAIN, 255),
+	LIMIT(any_entry.io_mode, FUSEX_IO_PLAIN, 64 + FUSEX_IO_PLAIN),
 	LIMIT(any_entry.attr_mode, FUSEX_ATTR_LOCAL, FUSEX_ATTR_REMOTE),
 	LIMIT(any_entry.attr_mode, FUSEX_ATTR_DEFAULT, FUSEX_ATTR_NR),
 	LIMIT(any_entry.attr_mode, FUSEX_ATTR_LOCAL, 255),
+	LIMIT(any_entry.attr_mode, FUSEX_ATTR_LOCAL, 64 + FUSEX_ATTR_LOCAL),
 	LIMIT(any_entry.handle_len, 32, 33),
 	LIMIT(any_entry.handle_len, 0, U16_MAX),
 	LIMIT(any_entry.flags, FUSEX_ENTRY_KNOWN, FUSEX_ENTRY_KNOWN + 1),
@@ -347,7 +349,9 @@ static void make_types(struct kunit *test)
 	EXPECT_BAD(test, fusex_check_make(&conf, &e, S_IFDIR | 0600, &why));
 	e.flags = FUSEX_ENTRY_KNOWN + 1;
 	EXPECT_BAD(test, fusex_check_make(&conf, &e, S_IFREG, &why));
+	/* Not even if it looks like one. */
 	memset(&e, 0, sizeof(e));
+	e.attr.mode = S_IFREG;
 	EXPECT_BAD(test, fusex_check_make(&conf, &e, S_IFREG, &why));
 }
 
@@ -674,6 +678,18 @@ static void write_append(struct kunit *test)
 	EXPECT_BAD(test, fusex_check_write(&conf, &in, &out, &why));
 }
 
+/* Nothing is all there is to write. */
+static void write_nothing(struct kunit *test)
+{
+	struct fusex_write_in in = { .offset = 1000 };
+	struct fusex_write_out out = { .offset = 1000 };
+	const char *why = NULL;
+
+	EXPECT_GOOD(test, fusex_check_write(&conf, &in, &out, &why));
+	out.written = 1;
+	EXPECT_BAD(test, fusex_check_write(&conf, &in, &out, &why));
+}
+
 static void copies(struct kunit *test)
 {
 	struct fusex_copy_range_in in = { .offset2 = 1000, .length = 1ull << 33 };
@@ -689,9 +705,18 @@ static void copies(struct kunit *test)
 	out.offset = 1001;
 	EXPECT_BAD(test, fusex_check_copy(&conf, &in, &out, &why));
 
+	in.offset2 = conf.max_file_size;
+	out.offset = conf.max_file_size;
+	out.written = 0;
+	EXPECT_GOOD(test, fusex_check_copy(&conf, &in, &out, &why));
+	out.written = 1;
+	EXPECT_BAD(test, fusex_check_copy(&conf, &in, &out, &why));
+
 	/* A clone is all or nothing, or to the end of the source. */
 	in.flags = FUSEX_COPY_CLONE;
+	in.offset2 = 1000;
 	out.offset = 1000;
+	out.written = 1;
 	EXPECT_BAD(test, fusex_check_copy(&conf, &in, &out, &why));
 	out.written = in.length;
 	EXPECT_GOOD(test, fusex_check_copy(&conf, &in, &out, &why));
@@ -921,6 +946,8 @@ static void header_errors(struct kunit *test)
 	EXPECT_GOOD(test, fusex_check_out_header(&oh, sizeof(oh), &why));
 	oh.error = -511;
 	EXPECT_GOOD(test, fusex_check_out_header(&oh, sizeof(oh), &why));
+	oh.error = 1;
+	EXPECT_ERR(test, fusex_check_out_header(&oh, sizeof(oh), &why), -EINVAL);
 	/* -ERESTARTSYS and its like are the kernel's own. */
 	oh.error = -512;
 	EXPECT_ERR(test, fusex_check_out_header(&oh, sizeof(oh), &why), -EINVAL);
@@ -1070,6 +1097,13 @@ static void setup_pairs(struct kunit *test)
 	EXPECT_ERR(test, fusex_check_setup(s, supported, &why), -EINVAL);
 	s->root.attr.btime.sec = -5;
 	s->time_max = -6;
+	KUNIT_EXPECT_EQ(test, fusex_check_setup(s, supported, &why), -EINVAL);
+	KUNIT_EXPECT_STREQ(test, why, "time_min after time_max");
+
+	/* A node that does not exist is no root. */
+	*s = good_setup();
+	memset(&s->root, 0, sizeof(s->root));
+	s->root.attr.mode = S_IFDIR;
 	EXPECT_ERR(test, fusex_check_setup(s, supported, &why), -EINVAL);
 
 	/* The root may have a mode that only entries have. */
@@ -1124,6 +1158,7 @@ static struct kunit_case validate_cases[] = {
 	KUNIT_CASE(open_replies),
 	KUNIT_CASE_PARAM(write_limit, write_limits_gen_params),
 	KUNIT_CASE(write_append),
+	KUNIT_CASE(write_nothing),
 	KUNIT_CASE(copies),
 	KUNIT_CASE(lseeks),
 	KUNIT_CASE_PARAM(lock_limit, lock_limits_gen_params),
