@@ -390,12 +390,14 @@ int fusex_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
 		.open_flags = file->f_flags & FUSEX_CREATE_FLAGS,
 	};
 	struct inode *inode = fusex_birth(&b);
-	int err;
 
 	if (IS_ERR(inode))
 		return inode == ERR_PTR(-ENOSYS) ? -EOPNOTSUPP : PTR_ERR(inode);
+	/* Whatever the server counts, there is no name. */
+	spin_lock(&fusex_i(inode)->lock);
+	fusex_attr_links(inode, FUSEX_DID_NLINK_ZERO);
+	spin_unlock(&fusex_i(inode)->lock);
 	d_mark_tmpfile(file, inode);
 	d_instantiate(b.dentry, inode);
-	err = fusex_birth_open(&b, inode, file);
-	return err;
+	return fusex_birth_open(&b, inode, file);
 }

@@ -483,5 +483,6 @@ int fusex_notify_entry(struct super_block *sb, u32 code,
 		       const struct fusex_notify_entry *n, const char *name);
 int fusex_notify_prune(struct super_block *sb,
 		       const struct fusex_node_ref *refs, u32 count);
+void fusex_prune_later(struct inode *inode);
 
 #endif /* _FS_FUSEX_I_H */

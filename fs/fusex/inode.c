@@ -307,8 +307,8 @@ void fusex_inode_gone(struct inode *inode)
 	    inode->i_generation == root->generation)
 		return;
 	set_bit(FUSEX_I_GONE, &fusex_i(inode)->state);
-	d_mark_dontcache(inode);
 	fusex_unhash_aliases(inode);
+	fusex_prune_later(inode);
 }
 
 /**

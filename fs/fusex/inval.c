@@ -15,12 +15,77 @@
 #include <linux/dcache.h>
 #include <linux/fsnotify.h>
 #include <linux/namei.h>
+#include <linux/slab.h>
 #include <linux/stringhash.h>
+#include <linux/workqueue.h>
 
 #include "chan.h"
 #include "fusex_i.h"
 #include "io.h"
 #include "validate.h"
+
+/**
+ * struct fusex_drop - what is dropped where it may wait for the server
+ * @work: in a workqueue
+ * @inode: held
+ * @dentry: to be put; NULL to prune the names of @inode
+ */
+struct fusex_drop {
+	struct work_struct work;
+	struct inode *inode;
+	struct dentry *dentry;
+};
+
+/* With a name goes its directory's, and so on up, and with them inodes. */
+static void fusex_drop_work(struct work_struct *work)
+{
+	struct fusex_drop *drop = container_of(work, struct fusex_drop, work);
+	struct inode *inode = drop->inode;
+
+	if (drop->dentry)
+		dput(drop->dentry);
+	else
+		d_prune_aliases(inode);
+	kfree(drop);
+	fusex_io_later_done(inode);
+}
+
+static bool fusex_drop_later(struct inode *inode, struct dentry *dentry)
+{
+	struct fusex_drop *drop = kmalloc_obj(*drop);
+
+	if (!drop)
+		return false;
+	INIT_WORK(&drop->work, fusex_drop_work);
+	drop->inode = inode;
+	drop->dentry = dentry;
+	fusex_io_later(inode, &drop->work);
+	return true;
+}
+
+/* Drop a dentry in @dir, not here if anything goes with it. */
+static void fusex_inval_dput(struct inode *dir, struct dentry *dentry)
+{
+	if (d_unhashed(dentry) || dentry->d_flags & DCACHE_DONTCACHE)
+		if (fusex_drop_later(dir, dentry))
+			return;
+	dput(dentry);
+}
+
+/**
+ * fusex_prune_later - drop the unused names of an inode, and it if it can be
+ * @inode: not to be cached any longer
+ *
+ * Without memory for it, they are dropped as if they were cached.
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_prune_later(struct inode *inode)
+{
+	d_mark_dontcache(inode);
+	if (!hlist_empty(&inode->i_dentry))
+		fusex_drop_later(inode, NULL);
+}
 
 /* An inode that is known; what is not will be met by replies as uncertain. */
 static struct inode *fusex_inval_find(struct super_block *sb, u64 nodeid,
@@ -209,7 +274,7 @@ int fusex_notify_entry(struct super_block *sb, u32 code,
 	spin_unlock(&dentry->d_lock);
 
 	err = fusex_inval_dentry(dir, dentry, inode, code, n);
-	dput(dentry);
+	fusex_inval_dput(dir, dentry);
 	if (inode)
 		fusex_chan_defer_iput(chan, inode);
 out:
@@ -241,8 +306,7 @@ int fusex_notify_prune(struct super_block *sb,
 		if (!inode)
 			continue;
 		err = 0;
-		d_mark_dontcache(inode);
-		d_prune_aliases(inode);
+		fusex_prune_later(inode);
 		fusex_chan_defer_iput(fusex_sb(sb)->chan, inode);
 	}
 	return err;
