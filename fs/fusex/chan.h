@@ -115,13 +115,13 @@ struct fusex_out {
  * @in: further segments, sent in this order after the handles
  * @in_bvec: file data, sent last; NULL for none
  * @in_bytes: bytes of @in_bvec
- * @in_skip: bytes of the first segment of @in_bvec to pass over
+ * @in_skip: bytes at the beginning of @in_bvec to pass over
  * @out: segments filled from the reply in this order; all must be filled
  *	exactly unless @out_var is set
  * @out_bvec: file data from the rest of the reply; NULL for none; may come
  *	short, and what is missing is left as it was
  * @out_bytes: bytes of @out_bvec
- * @out_skip: bytes of the first segment of @out_bvec to pass over
+ * @out_skip: bytes at the beginning of @out_bvec to pass over
  * @out_var: the last used segment of @out may come short
  * @interruptible: signals other than fatal ones send CANCEL; the caller copes
  *	with -EINTR from the server

@@ -173,7 +173,7 @@ void fusex_read_arg(struct fusex_read_in *in, struct file *file, loff_t pos,
  * @file: open file of the caller, or NULL
  * @pos: where, bytes
  * @bvec: memory to fill
- * @skip: bytes of the first segment to pass over
+ * @skip: bytes at the beginning to pass over
  * @len: bytes wanted, at most fusex_conf.max_read
  *
  * Context: process, sleeps on the server, killable.
@@ -252,7 +252,7 @@ int fusex_write_reply(struct inode *inode, struct fusex_call *call, u64 epoch,
  * @file: open file of the caller
  * @pos: where, bytes; returns where the data went
  * @bvec: the data
- * @skip: bytes of the first segment to pass over
+ * @skip: bytes at the beginning to pass over
  * @len: bytes, at most fusex_conf.max_write
  * @open_flags: fusex_io_flags()
  * @write_flags: FUSEX_WRITE_*

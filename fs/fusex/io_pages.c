@@ -336,21 +336,15 @@ static void fusex_pages_write_end(struct fusex_call *call)
 static int fusex_pages_write_queue(struct fusex_pages *p, bool background)
 {
 	struct fusex_chan *chan = fusex_chan_of(p->inode);
-	size_t skip = p->wr.offset - p->pos;
-	struct bio_vec *bv = p->bv;
 
-	while (skip >= bv->bv_len) {
-		skip -= bv->bv_len;
-		bv++;
-	}
 	p->epoch = fusex_chan_epoch(chan);
 	p->call = (struct fusex_call) {
 		.op		= FUSEX_OP_WRITE,
 		.node		= p->inode,
 		.arg		= &p->wr,
 		.arg_len	= sizeof(p->wr),
-		.in_bvec	= bv,
-		.in_skip	= skip,
+		.in_bvec	= p->bv,
+		.in_skip	= p->wr.offset - p->pos,
 		.in_bytes	= p->wr.size,
 		.out[0]		= { &p->out, sizeof(p->out) },
 		.nofs		= true,

@@ -69,7 +69,9 @@ enum {
  * @io: the operation
  * @link: in the operation's list
  * @epoch: fusex_chan_epoch() when it was sent
+ * @at: where the server wrote, bytes
  * @len: bytes
+ * @done: bytes moved
  * @pinned: the pages have to be unpinned
  * @nr: segments
  * @max: room for segments
@@ -85,7 +87,9 @@ struct fusex_user_part {
 	struct fusex_user_io *io;
 	struct list_head link;
 	u64 epoch;
+	loff_t at;
 	size_t len;
+	size_t done;
 	bool pinned;
 	unsigned short nr;
 	unsigned short max;
@@ -96,7 +100,7 @@ struct fusex_user_part {
 
 static void fusex_part_free(struct fusex_user_part *part)
 {
-	bool dirty = part->call.op == FUSEX_OP_READ;
+	bool dirty = part->call.op == FUSEX_OP_READ && part->done;
 	unsigned int i;
 
 	for (i = 0; part->pinned && i < part->nr; i++) {
@@ -125,6 +129,7 @@ static struct fusex_user_part *fusex_part_alloc(struct iov_iter *iter,
 		return ERR_PTR(-ENOMEM);
 	part->max = max ?: 1;
 	part->len = 0;
+	part->done = 0;
 	part->nr = 0;
 	part->pinned = iov_iter_extract_will_pin(iter);
 	while (part->len < want && part->nr < part->max) {
@@ -156,16 +161,11 @@ static ssize_t fusex_user_result(struct fusex_user_io *io)
 	ssize_t sum = 0;
 
 	list_for_each_entry_safe(part, next, &io->parts, link) {
-		size_t got = io->write ? part->out.written : part->call.got;
-
-		if (part->call.error) {
-			if (whole && !sum)
-				sum = part->call.error;
-			whole = false;
-		} else if (whole) {
-			sum += got;
-			whole = got == part->len;
-		}
+		if (whole)
+			sum += part->done;
+		if (whole && !sum)
+			sum = part->call.error;
+		whole = whole && part->done == part->len;
 		fusex_part_free(part);
 	}
 	INIT_LIST_HEAD(&io->parts);
@@ -193,8 +193,8 @@ static ssize_t fusex_user_finish(struct fusex_user_io *io)
 
 	io->first = io->pos;
 	list_for_each_entry(part, &io->parts, link) {
-		if (!len && io->write && !part->call.error)
-			io->first = part->out.offset;
+		if (!len && io->write && part->done)
+			io->first = part->at;
 		len += part->len;
 	}
 	ret = fusex_user_result(io);
@@ -231,6 +231,27 @@ static void fusex_user_put(struct fusex_user_io *io)
 		complete(&io->done);
 }
 
+static int fusex_part_queue(struct fusex_user_part *part);
+
+/* Returns whether more of it is on its way. */
+static bool fusex_part_written(struct fusex_user_part *part)
+{
+	int ret = fusex_write_reply(part->io->inode, &part->call, part->epoch,
+				    FUSEX_DID_DATA);
+
+	if (ret <= 0)
+		return false;
+	if (!part->done)
+		part->at = part->out.offset;
+	part->done += ret;
+	/* The rest of an append might not go behind it. */
+	if (ret == part->wr.size || part->wr.write_flags & FUSEX_WRITE_APPEND)
+		return false;
+	part->wr.offset += ret;
+	part->wr.size -= ret;
+	return !fusex_part_queue(part);
+}
+
 static void fusex_part_end(struct fusex_call *call)
 {
 	struct fusex_user_part *part = container_of(call,
@@ -238,12 +259,15 @@ static void fusex_part_end(struct fusex_call *call)
 						    call);
 	struct fusex_user_io *io = part->io;
 
-	if (io->write)
-		fusex_write_reply(io->inode, call, part->epoch, FUSEX_DID_DATA);
-	else if (!call->error && call->got < part->len)
-		fusex_attr_apply(io->inode, &(struct fusex_attr_reply) {
-			.epoch = part->epoch,
-		});
+	if (!io->write) {
+		part->done = call->got;
+		if (!call->error && call->got < part->len)
+			fusex_attr_apply(io->inode, &(struct fusex_attr_reply) {
+				.epoch = part->epoch,
+			});
+	} else if (fusex_part_written(part)) {
+		return;
+	}
 	fusex_user_put(io);
 }
 
@@ -271,53 +295,62 @@ static struct fusex_user_io *fusex_user_alloc(struct kiocb *iocb, bool write)
 static void fusex_part_fill(struct fusex_user_part *part,
 			    struct fusex_user_io *io, loff_t pos)
 {
-	struct file *file = io->file;
-
 	part->io = io;
-	part->call = (struct fusex_call) {
-		.node	= io->inode,
-		.end	= fusex_part_end,
-	};
 	if (!io->write) {
-		fusex_read_arg(&part->rd, file, pos, part->len);
-		part->call.op = FUSEX_OP_READ;
-		part->call.arg = &part->rd;
-		part->call.arg_len = sizeof(part->rd);
-		part->call.out_bvec = part->bv;
-		part->call.out_bytes = part->len;
+		fusex_read_arg(&part->rd, io->file, pos, part->len);
 		return;
 	}
 	part->wr = (struct fusex_write_in) {
-		.fh	= fusex_fh(file),
-		.offset	= pos,
-		.size	= part->len,
-		.flags	= fusex_io_flags(io->iocb),
-		.write_flags = io->write_flags,
+		.fh		= fusex_fh(io->file),
+		.offset		= pos,
+		.size		= part->len,
+		.flags		= fusex_io_flags(io->iocb),
+		.write_flags	= io->write_flags,
 	};
-	part->out.written = 0;
-	part->call.op = FUSEX_OP_WRITE;
-	part->call.arg = &part->wr;
-	part->call.arg_len = sizeof(part->wr);
-	part->call.in_bvec = part->bv;
-	part->call.in_bytes = part->len;
-	part->call.out[0] = (struct fusex_out){ &part->out, sizeof(part->out) };
+}
+
+/* Send a part, or the rest of it.  An error is in the call, too. */
+static int fusex_part_queue(struct fusex_user_part *part)
+{
+	struct inode *inode = part->io->inode;
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	struct fusex_call *call = &part->call;
+
+	*call = (struct fusex_call) {
+		.node	= inode,
+		.end	= fusex_part_end,
+	};
+	if (part->io->write) {
+		call->op = FUSEX_OP_WRITE;
+		call->arg = &part->wr;
+		call->arg_len = sizeof(part->wr);
+		call->in_bvec = part->bv;
+		call->in_skip = part->done;
+		call->in_bytes = part->len - part->done;
+		call->out[0] = (struct fusex_out){ &part->out,
+						   sizeof(part->out) };
+	} else {
+		call->op = FUSEX_OP_READ;
+		call->arg = &part->rd;
+		call->arg_len = sizeof(part->rd);
+		call->out_bvec = part->bv;
+		call->out_bytes = part->len;
+	}
+	part->epoch = fusex_chan_epoch(chan);
+	return fusex_call_async(chan, call, GFP_KERNEL);
 }
 
 static int fusex_part_send(struct fusex_user_io *io,
 			   struct fusex_user_part *part, loff_t pos)
 {
-	struct fusex_chan *chan = fusex_chan_of(io->inode);
 	int err;
 
 	fusex_part_fill(part, io, pos);
 	list_add_tail(&part->link, &io->parts);
-	part->epoch = fusex_chan_epoch(chan);
 	refcount_inc(&io->refs);
-	err = fusex_call_async(chan, &part->call, GFP_KERNEL);
-	if (err) {
-		part->call.error = err;
+	err = fusex_part_queue(part);
+	if (err)
 		fusex_user_put(io);
-	}
 	return err;
 }
 
