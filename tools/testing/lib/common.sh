@@ -7,7 +7,9 @@ FUSEX_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
 FUSEX_CACHE=${FUSEX_CACHE:-${HOME:-/root}/.cache/fusex}
 FUSEX_BUILD=${FUSEX_BUILD:-$FUSEX_TOP/build}
 FUSEX_SERIES=7.3
-export FUSEX_TOP FUSEX_CACHE FUSEX_BUILD FUSEX_SERIES
+# Programs for the administrator are not on everybody's PATH.
+PATH=$PATH:/usr/sbin:/sbin
+export PATH FUSEX_TOP FUSEX_CACHE FUSEX_BUILD FUSEX_SERIES
 
 mkdir -p "$FUSEX_CACHE"
 FUSEX_CACHE=$(cd "$FUSEX_CACHE" && pwd -P)

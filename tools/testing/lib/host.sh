@@ -13,13 +13,17 @@ host_need() {
 		*) command -v "${item%%:*}" >/dev/null || missing+=("${item##*:}") ;;
 		esac
 	done
-	[ ${#missing[@]} -gt 0 ] || return 0
+	[ ${#missing[@]} = 0 ] || host_install "${missing[@]}"
+}
+
+# host_install PACKAGE...: installs, or brings up to date.
+host_install() {
 	command -v apt-get >/dev/null ||
-		die "this machine lacks: ${missing[*]}" \
+		die "this machine has no apt-get to install: $*" \
 			"fusex sets itself up on Debian 12 and 13; elsewhere install them by hand."
-	say "installing on this machine: ${missing[*]}"
-	host_apt_install "${missing[@]}" ||
-		die "apt-get could not install: ${missing[*]}" \
+	say "installing on this machine: $*"
+	host_apt_install "$@" ||
+		die "apt-get could not install: $*" \
 			"Check the network and /etc/apt, run 'apt-get update', and try again."
 }
 
