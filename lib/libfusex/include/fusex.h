@@ -624,7 +624,7 @@ bool fusex_req_cancelled(const struct fusex_req *req);
  * Answering the request ends the arrangement.  When this function returns with
  * @fn NULL, and when a reply function returns, @fn is not running in another
  * thread, and will not be called.  So neither may be called with a lock held
- * that @fn takes.
+ * that @fn takes.  Making the arrangement does not wait.
  *
  * Return: 0, or -EINTR when the caller was interrupted before; then @fn is not
  * called.

@@ -286,7 +286,7 @@ void session_forget_mount(struct fusex_session *se);
 struct fusex_req *req_alloc(struct fusex_session *se);
 void req_free(struct fusex_req *req);
 struct fusex_req *req_take(struct fusex_session *se);
-struct fusex_req *req_hand_over(struct fusex_req *req);
+bool req_hand_over(struct worker *w);
 void req_answered(struct fusex_req *req);
 void req_cancel_returned(struct fusex_req *req);
 int req_parse(struct fusex_req *req, size_t len);

@@ -105,19 +105,20 @@ static void req_recycle(struct fusex_req *req)
 
 /**
  * req_hand_over() - a handler deferred its request
- * @req: the worker's request, which others may have answered already
+ * @w: the worker, whose request others may have answered already
  *
- * Return: the request to go on with; NULL when the worker is to end.
+ * The worker gets another request, or goes on with this one.
+ *
+ * Return: false when the worker is to end.
  */
-struct fusex_req *req_hand_over(struct fusex_req *req)
+bool req_hand_over(struct worker *w)
 {
-	struct fusex_session *se = req->se;
-	struct fusex_req *next;
+	struct fusex_session *se = w->se;
+	struct fusex_req *req = w->req;
 
 	pthread_mutex_lock(&se->lock);
 	if (req->answered && !req->cancel_running) {
 		req->answered = false;
-		next = req;
 	} else {
 		req->deferred = true;
 		req->next = se->busy;
@@ -125,10 +126,12 @@ struct fusex_req *req_hand_over(struct fusex_req *req)
 		if (req->next)
 			req->next->prevp = &req->next;
 		se->busy = req;
-		next = req_take(se);
+		/* Before waiting for memory: it may be freed meanwhile. */
+		w->req = NULL;
+		w->req = req_take(se);
 	}
 	pthread_mutex_unlock(&se->lock);
-	return next;
+	return w->req;
 }
 
 /**

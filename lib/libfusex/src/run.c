@@ -48,15 +48,15 @@ static void grow(struct fusex_session *se)
 static bool serve(struct worker *w, size_t len)
 {
 	struct fusex_session *se = w->se;
-	struct fusex_req *req = w->req;
+	bool go_on = true;
 
 	if (atomic_fetch_sub_explicit(&se->idle, 1, memory_order_relaxed) == 1)
 		grow(se);
-	req->fd = w->fd;
-	if (req_dispatch(req, len) == REQ_DEFERRED)
-		w->req = req_hand_over(req);
+	w->req->fd = w->fd;
+	if (req_dispatch(w->req, len) == REQ_DEFERRED)
+		go_on = req_hand_over(w);
 	atomic_fetch_add_explicit(&se->idle, 1, memory_order_relaxed);
-	return w->req;
+	return go_on;
 }
 
 /* A test's channel ends with nothing to read. */

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "fake.h"
@@ -203,6 +204,105 @@ static void test_early(void)
 	fake_stop(&fake);
 }
 
+#define STORM	4000
+
+static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fusex_req *queue[STORM + 1];
+static size_t queued;
+
+/* Whoever takes a request out of the queue answers it. */
+static bool take(const struct fusex_req *req)
+{
+	size_t i;
+
+	for (i = 0; i < queued; i++) {
+		if (queue[i] == req) {
+			queue[i] = queue[--queued];
+			return true;
+		}
+	}
+	return false;
+}
+
+static void storm_cancelled(struct fusex_req *req, void *data)
+{
+	bool mine;
+
+	pthread_mutex_lock(&queue_lock);
+	mine = take(req);
+	pthread_mutex_unlock(&queue_lock);
+	if (mine)
+		fusex_reply_err(req, -EINTR);
+}
+
+static int storm_fsync(struct fusex_req *req, const struct fusex_node *node,
+		       const struct fusex_fsync_in *in)
+{
+	bool late;
+
+	/* One lock around both, so that the cancel function finds it. */
+	pthread_mutex_lock(&queue_lock);
+	late = fusex_req_on_cancel(req, storm_cancelled, NULL);
+	if (!late)
+		queue[queued++] = req;
+	pthread_mutex_unlock(&queue_lock);
+	return late ? -EINTR : FUSEX_DEFERRED;
+}
+
+/* Answers requests in any order until it is told to stop. */
+static void *storm_answer(void *arg)
+{
+	atomic_bool *stop = arg;
+	struct fusex_req *req;
+
+	while (!atomic_load(stop)) {
+		pthread_mutex_lock(&queue_lock);
+		req = queued ? queue[queued / 2] : NULL;
+		if (req)
+			take(req);
+		pthread_mutex_unlock(&queue_lock);
+		if (req)
+			fusex_reply_err(req, 0);
+		else
+			sched_yield();
+	}
+	return NULL;
+}
+
+/* Each request is answered once, whoever comes first. */
+static void test_storm(void)
+{
+	static const struct fusex_ops storm_ops = { .fsync = storm_fsync };
+	static bool seen[3 * STORM];
+	struct fusex_fsync_in in = { 0 };
+	unsigned int i, good = 0, failed = 0;
+	atomic_bool stop = false;
+	pthread_t thread;
+
+	fake_start(&fake, &storm_ops, NULL, 4, 4);
+	pthread_create(&thread, NULL, storm_answer, &stop);
+	for (i = 0; i < STORM; i++) {
+		msg_begin(&fake, &rq, FUSEX_OP_FSYNC, 1);
+		msg_arg(&rq, &in, sizeof(in));
+		fake_send(&fake, &rq);
+		if (i % 4)
+			cancel(rq.in.unique);
+		if (!fake_recv(&fake, &rp))
+			break;
+		if (rp.out.unique >= 3 * STORM || seen[rp.out.unique] ||
+		    (rp.out.error && rp.out.error != -EINTR))
+			failed++;
+		else
+			seen[rp.out.unique] = true;
+		good++;
+	}
+	ok(good == STORM && !failed && fake_quiet(&fake),
+	   "requests that are cancelled and answered at the same time");
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	fake_stop(&fake);
+}
+
 int main(void)
 {
 	fake_start(&fake, &ops, NULL, 2, 2);
@@ -211,5 +311,6 @@ int main(void)
 	test_reply_waits();
 	fake_stop(&fake);
 	test_early();
+	test_storm();
 	return tap_end();
 }
