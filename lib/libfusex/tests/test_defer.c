@@ -357,6 +357,11 @@ static void test_data(void)
 	send_op(FUSEX_OP_READ, &read_in, sizeof(read_in));
 	answered_error("too many pieces",
 		       fusex_reply_datav(kept, iov, 1001), -EINVAL, -EIO);
+	iov[1].iov_len = sizeof(want) - 1;
+	iov[2].iov_len = 1;
+	send_op(FUSEX_OP_READ, &read_in, sizeof(read_in));
+	answered_error("pieces that are one byte too many",
+		       fusex_reply_datav(kept, iov, 3), -EINVAL, -EIO);
 	iov[1].iov_len = SIZE_MAX;
 	send_op(FUSEX_OP_READ, &read_in, sizeof(read_in));
 	answered_error("pieces that are more than asked for",
