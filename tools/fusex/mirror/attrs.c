@@ -85,7 +85,25 @@ static int set_times(const struct fusex_setattr_in *in, int fd)
 			    in->mtime),
 	};
 
-	return utimensat(fd, "", ts, AT_EMPTY_PATH) ? -errno : 0;
+	struct timespec now[2];
+
+	if (!utimensat(fd, "", ts, AT_EMPTY_PATH))
+		return 0;
+	if (errno != EPERM)
+		return -errno;
+	/*
+	 * An append-only file takes nothing but the present time, which is
+	 * what the kernel has let pass; an immutable one not even that, and
+	 * what the kernel kept of it is lost.
+	 */
+	for (int i = 0; i < 2; i++) {
+		now[i] = ts[i];
+		if (ts[i].tv_nsec != UTIME_OMIT)
+			now[i].tv_nsec = UTIME_NOW;
+	}
+	if (!utimensat(fd, "", now, AT_EMPTY_PATH))
+		return 0;
+	return in->flags & FUSEX_SETATTR_WRITEBACK ? 0 : -errno;
 }
 
 #define SET_OWNER	(FUSEX_SET_UID | FUSEX_SET_GID)
