@@ -74,7 +74,9 @@ static void setup_agree(struct fusex_setup *s)
 			       PAGE_SIZE);
 	s->max_write = round_up(s->max_write ?: FUSEX_DEFAULT_IO_SIZE,
 				PAGE_SIZE);
-	s->max_readahead = s->max_readahead ?: FUSEX_DEFAULT_IO_SIZE;
+	/* Page cache for one reader: not whatever a server may come up with. */
+	s->max_readahead = min(s->max_readahead ?: FUSEX_DEFAULT_IO_SIZE,
+			       FUSEX_IO_SIZE_MAX);
 	s->max_background = s->max_background ?: FUSEX_DEFAULT_BACKGROUND;
 	s->block_size = s->block_size ?: FUSEX_DEFAULT_BLOCK_SIZE;
 	s->time_gran = s->time_gran ?: 1;

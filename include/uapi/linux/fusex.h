@@ -272,7 +272,8 @@ struct fusex_entry {
  * @max_read: largest READ in bytes, a multiple of 4096; returns the agreed
  *	value, 0 asks for the kernel's default
  * @max_write: largest WRITE in bytes, likewise
- * @max_readahead: readahead window in bytes, 0 for the kernel's default
+ * @max_readahead: readahead window in bytes, 0 for the kernel's default; returns
+ *	the agreed value, at most FUSEX_IO_SIZE_MAX
  * @max_background: asynchronous requests in flight before readahead and
  *	writeback wait, 0 for the kernel's default
  * @timeout_ms: deadline of a request in milliseconds, 0 for none
