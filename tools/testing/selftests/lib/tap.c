@@ -243,6 +243,7 @@ static int run_child(const struct tap_test *t, const char *dir)
 /* Returns false when the test failed. */
 static bool run_test(const struct tap_test *t, const char *base)
 {
+	long long start = now_ms();
 	char dir[4096];
 	int result;
 
@@ -263,6 +264,8 @@ static bool run_test(const struct tap_test *t, const char *base)
 		printf("%s - %s.%s\n", result == TEST_OK ? "ok" : "not ok",
 		       t->subject, t->name);
 	fflush(stdout);
+	if (getenv("FUSEX_TIMES"))
+		tap_note("%lld ms", now_ms() - start);
 	return result == TEST_OK || result == TEST_SKIPPED;
 }
 

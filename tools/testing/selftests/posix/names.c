@@ -91,6 +91,23 @@ TEST(open, name_length)
 	OK(unlink(long_name(255)));
 }
 
+TEST(open, names_of_any_bytes)
+{
+	static const char *const names[] = {
+		"new\nline", " ", "\\", "\xff\xfe", "\xc3\xa4", "-", "...",
+		"\"quoted\"", "*",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		make_file(names[i], names[i]);
+		CHECK(has_name(".", names[i]));
+	}
+	EQ(count_names("."), ARRAY_SIZE(names));
+	drop_caches();
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		STREQ(slurp(names[i]), names[i]);
+}
+
 TEST(open, trunc)
 {
 	struct statx a, b;

@@ -175,7 +175,7 @@ TEST(server_perm, asks_the_server)
 	EQ(srv->access_mask, R_OK);
 	OK(faccessat(AT_FDCWD, "m/f", W_OK, AT_EACCESS));
 	EQ(srv->access_mask, W_OK);
-	OK(open("m/f", O_RDONLY));
+	OK(close(open("m/f", O_RDONLY)));
 	srv->fail[FUSEX_OP_ACCESS] = EACCES;
 	srv->fail[FUSEX_OP_OPEN] = EACCES;
 	FAILS(faccessat(AT_FDCWD, "m/f", R_OK, AT_EACCESS), EACCES);
