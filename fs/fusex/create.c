@@ -105,6 +105,26 @@ static int fusex_birth_send(struct fusex_birth *b, struct fusex_make *m)
 	return err;
 }
 
+/*
+ * The inode of the reply.  A directory that has a name already is not new; it
+ * would be moved here.
+ */
+static struct inode *fusex_birth_inode(struct fusex_birth *b)
+{
+	struct fusex_call call = { .op = b->op, .node = b->dir };
+	struct inode *inode;
+
+	inode = fusex_iget(b->dir->i_sb, &b->r.out.entry, b->r.handle,
+			   b->r.epoch);
+	if (IS_ERR(inode) || !S_ISDIR(b->mode) ||
+	    hlist_empty(&inode->i_dentry))
+		return inode;
+	fusex_bad_reply(fusex_chan_of(b->dir), &call,
+			"a new directory has a name already");
+	iput(inode);
+	return ERR_PTR(-EFSCORRUPTED);
+}
+
 /* Makes the object, and returns its inode. */
 static struct inode *fusex_birth(struct fusex_birth *b)
 {
@@ -132,8 +152,7 @@ static struct inode *fusex_birth(struct fusex_birth *b)
 	if (did || b->r.out.dir.mask)
 		fusex_did(b->dir, &b->r.out.dir, b->r.out.entry.attr_valid,
 			  b->r.epoch, did);
-	inode = fusex_iget(b->dir->i_sb, &b->r.out.entry, b->r.handle,
-			   b->r.epoch);
+	inode = fusex_birth_inode(b);
 	if (IS_ERR(inode)) {
 		fusex_birth_release(b);
 		d_drop(b->dentry);
