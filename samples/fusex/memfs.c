@@ -25,12 +25,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fusex.h>
+#include <linux/xattr.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #define FILE_MAX	(1ull << 30)
@@ -439,14 +439,24 @@ static ssize_t mem_getxattr(struct fusex_req *req,
 	return ret;
 }
 
+/* Who may use which is the kernel's to check; others have no meaning to it. */
+static bool is_supported(const char *name)
+{
+	return !strncmp(name, XATTR_USER_PREFIX, XATTR_USER_PREFIX_LEN) ||
+	       !strncmp(name, XATTR_TRUSTED_PREFIX, XATTR_TRUSTED_PREFIX_LEN) ||
+	       !strncmp(name, XATTR_SECURITY_PREFIX, XATTR_SECURITY_PREFIX_LEN);
+}
+
 static int mem_setxattr(struct fusex_req *req, const struct fusex_node *node,
 			const char *name, const void *value, size_t size,
 			uint32_t flags, struct fusex_attr_out *out)
 {
 	struct memfs *fs = lock(req);
 	struct node *n = node_of(fs, node);
-	int ret = set_xattr(n, name, value, size, flags);
+	int ret = -EOPNOTSUPP;
 
+	if (is_supported(name))
+		ret = set_xattr(n, name, value, size, flags);
 	fill_attr(n, out);
 	unlock(fs);
 	return ret;
@@ -639,8 +649,11 @@ static int mem_statfs(struct fusex_req *req, const struct fusex_node *node,
 {
 	struct memfs *fs = fusex_req_userdata(req);
 
-	out->bsize = 4096;
-	out->frsize = 4096;
+	out->bsize = (uint32_t)sysconf(_SC_PAGESIZE);
+	out->frsize = out->bsize;
+	out->blocks = (uint64_t)sysconf(_SC_PHYS_PAGES);
+	out->bfree = (uint64_t)sysconf(_SC_AVPHYS_PAGES);
+	out->bavail = out->bfree;
 	out->namelen = FUSEX_NAME_MAX;
 	out->files = fusex_itable_count(fs->table);
 	return 0;

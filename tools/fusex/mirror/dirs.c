@@ -241,6 +241,13 @@ static bool is_dots(const char *name)
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
+/* Nodes that nobody asked for are not to crowd out those somebody does. */
+static bool with_entry(struct mirror *m, const struct dirent64 *de, bool attrs)
+{
+	return attrs && !is_dots(de->d_name) &&
+	       (!m->table || nodetable_roomy(m, 2));
+}
+
 /* Returns 0, or -ENOENT for a name that is gone meanwhile, or -ENOSPC. */
 static int add(struct mirror *m, int dirfd, const struct dirent64 *de,
 	       bool attrs, struct fusex_dir *dir)
@@ -250,7 +257,7 @@ static int add(struct mirror *m, int dirfd, const struct dirent64 *de,
 	bool entry = false;
 	int ret;
 
-	if (attrs && !is_dots(de->d_name)) {
+	if (with_entry(m, de, attrs)) {
 		memset(&out, 0, offsetof(struct fusex_entry_reply, handle));
 		ret = node_enter(m, &p, &out);
 		if (ret == -ENOENT)

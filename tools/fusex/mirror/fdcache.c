@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fdcache.h"
@@ -9,6 +10,8 @@
 #define MAX_BUCKETS	65536u
 /* How many are closed outside the lock at a time. */
 #define BATCH		16
+/* Seconds to wait for room. */
+#define PATIENCE	2
 
 /**
  * struct fdcache - descriptors by node
@@ -18,6 +21,8 @@
  * @idle: descriptors in the list of unused ones
  * @writers: descriptors for writing that can be found
  * @clock: calls of fdcache_age()
+ * @waiting: those who wait for @room
+ * @room: there is a room, or an unused descriptor
  * @oldest: unused ones, to be closed first
  * @newest: unused ones, the other end
  * @mask: number of buckets - 1
@@ -30,6 +35,8 @@ struct fdcache {
 	unsigned int		idle;
 	unsigned int		writers;
 	uint32_t		clock;
+	unsigned int		waiting;
+	pthread_cond_t		room;
 	struct cached_fd	*oldest;
 	struct cached_fd	*newest;
 	uint32_t		mask;
@@ -38,6 +45,7 @@ struct fdcache {
 
 struct fdcache *fdcache_new(unsigned int limit)
 {
+	pthread_condattr_t attr;
 	struct fdcache *cache;
 	uint32_t n = 64;
 
@@ -47,6 +55,10 @@ struct fdcache *fdcache_new(unsigned int limit)
 	if (!cache)
 		return NULL;
 	pthread_mutex_init(&cache->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&cache->room, &attr);
+	pthread_condattr_destroy(&attr);
 	cache->limit = limit;
 	cache->mask = n - 1;
 	return cache;
@@ -64,6 +76,12 @@ static bool is_node(const struct cached_fd *cfd, uint64_t nodeid,
 	return cfd->nodeid == nodeid && cfd->generation == generation;
 }
 
+static void room_made(struct fdcache *cache)
+{
+	if (cache->waiting)
+		pthread_cond_signal(&cache->room);
+}
+
 static void idle_insert(struct fdcache *cache, struct cached_fd *cfd)
 {
 	cfd->newer = NULL;
@@ -75,6 +93,7 @@ static void idle_insert(struct fdcache *cache, struct cached_fd *cfd)
 	cache->newest = cfd;
 	cfd->stamp = cache->clock;
 	cache->idle++;
+	room_made(cache);
 }
 
 static void idle_remove(struct fdcache *cache, struct cached_fd *cfd)
@@ -115,9 +134,7 @@ static void dispose(struct fdcache *cache, struct cached_fd *cfd)
 {
 	close(cfd->fd);
 	free(cfd);
-	pthread_mutex_lock(&cache->lock);
-	cache->count--;
-	pthread_mutex_unlock(&cache->lock);
+	fdcache_unreserve(cache);
 }
 
 void fdcache_free(struct fdcache *cache)
@@ -134,6 +151,7 @@ void fdcache_free(struct fdcache *cache)
 			free(cfd);
 		}
 	}
+	pthread_cond_destroy(&cache->room);
 	pthread_mutex_destroy(&cache->lock);
 	free(cache);
 }
@@ -181,20 +199,37 @@ void fdcache_put(struct fdcache *cache, struct cached_fd *cfd)
 		dispose(cache, cfd);
 }
 
+/* Whether there is a room, or one that can be made, within the time. */
+static bool wait_for_room(struct fdcache *cache)
+{
+	struct timespec until;
+	int ret = 0;
+
+	if (cache->count < cache->limit || cache->oldest)
+		return true;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += PATIENCE;
+	cache->waiting++;
+	while (!ret && cache->count >= cache->limit && !cache->oldest)
+		ret = pthread_cond_timedwait(&cache->room, &cache->lock,
+					     &until);
+	cache->waiting--;
+	return cache->count < cache->limit || cache->oldest;
+}
+
 int fdcache_reserve(struct fdcache *cache)
 {
 	struct cached_fd *victim = NULL;
 	int ret = 0;
 
 	pthread_mutex_lock(&cache->lock);
-	if (cache->count < cache->limit) {
+	if (!wait_for_room(cache)) {
+		ret = -ENFILE;
+	} else if (cache->count < cache->limit) {
 		cache->count++;
 	} else {
 		victim = cache->oldest;
-		if (victim)
-			take_idle(cache, victim);
-		else
-			ret = -ENFILE;
+		take_idle(cache, victim);
 	}
 	pthread_mutex_unlock(&cache->lock);
 	/* The room of the one that goes is the room reserved. */
@@ -209,6 +244,7 @@ void fdcache_unreserve(struct fdcache *cache)
 {
 	pthread_mutex_lock(&cache->lock);
 	cache->count--;
+	room_made(cache);
 	pthread_mutex_unlock(&cache->lock);
 }
 

@@ -76,7 +76,10 @@ void fdcache_put(struct fdcache *cache, struct cached_fd *cfd);
  * used up by fdcache_add(), or given back by fdcache_unreserve() after the
  * descriptor was closed.
  *
- * Return: 0, or -ENFILE when all are in use or pinned.
+ * When all are in use or pinned it waits for a moment: requests end, and the
+ * kernel forgets deleted files a little later than it closes them.
+ *
+ * Return: 0, or -ENFILE.
  */
 int fdcache_reserve(struct fdcache *cache);
 

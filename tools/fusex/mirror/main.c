@@ -308,6 +308,22 @@ static int mirror_main(struct mirror *m, const char *target)
 	return ret;
 }
 
+/* Returns its absolute path, to be freed, or NULL after the reason was logged. */
+static char *mount_point(const char *path)
+{
+	char *real = realpath(path, NULL);
+	struct stat st;
+
+	if (real && !stat(real, &st) && !S_ISDIR(st.st_mode)) {
+		free(real);
+		real = NULL;
+		errno = ENOTDIR;
+	}
+	if (!real)
+		log_error("cannot mount on %s: %s", path, strerror(errno));
+	return real;
+}
+
 int main(int argc, char **argv)
 {
 	struct mirror m = { .local = false };
@@ -317,12 +333,10 @@ int main(int argc, char **argv)
 	ret = parse(argc, argv);
 	if (ret)
 		return ret;
-	/* The working directory is left, and the path is used to unmount. */
-	target = realpath(set.target, NULL);
-	if (!target) {
-		log_error("%s: %s", set.target, strerror(errno));
+	/* Absolute: the working directory is left before it is unmounted. */
+	target = mount_point(set.target);
+	if (!target)
 		return 1;
-	}
 	ret = finish_options();
 	if (!ret && !set.foreground)
 		ret = daemon_start();

@@ -276,6 +276,15 @@ int nodetable_enter(struct mirror *m, const struct place *p,
 int nodetable_fd(const struct mirror *m, const struct fusex_node *node);
 
 /**
+ * nodetable_roomy() - is there room for more nodes?
+ * @m: the mirror
+ * @part: one of that many descriptors has to be left
+ *
+ * If not, the kernel is asked to forget some, in the background.
+ */
+bool nodetable_roomy(struct mirror *m, unsigned int part);
+
+/**
  * nodetable_prune() - ask the kernel to forget some of what it does not use
  *
  * Not from a handler.

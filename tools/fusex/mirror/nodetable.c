@@ -145,6 +145,15 @@ static int add_node(struct mirror *m, const struct place *p, struct statx *stx,
 	return there ? 0 : -ENOMEM;
 }
 
+bool nodetable_roomy(struct mirror *m, unsigned int part)
+{
+	bool roomy = fdcache_room(m->fds) >= fdcache_limit(m->fds) / part;
+
+	if (!roomy)
+		house_crowded(m);
+	return roomy;
+}
+
 int nodetable_enter(struct mirror *m, const struct place *p,
 		    struct statx *stx, struct fusex_entry_reply *out)
 {
@@ -156,9 +165,8 @@ int nodetable_enter(struct mirror *m, const struct place *p,
 	int ret = 0;
 
 	if (!fusex_itable_find(m->table, key, &id)) {
+		nodetable_roomy(m, CROWDED);
 		ret = add_node(m, p, stx, &id);
-		if (fdcache_room(m->fds) < fdcache_limit(m->fds) / CROWDED)
-			house_crowded(m);
 	}
 	if (!ret)
 		fusex_entry_set_id(out, &id);
