@@ -10,6 +10,14 @@
 
 #include "internal.h"
 
+/* What the interface does not allow is left to the kernel to choose. */
+static uint32_t sane_blksize(uint64_t bytes)
+{
+	if (bytes < 512 || bytes > FUSEX_IO_SIZE_MAX || bytes & (bytes - 1))
+		return 0;
+	return (uint32_t)bytes;
+}
+
 void fusex_attr_from_stat(struct fusex_attr *attr, const struct stat *st)
 {
 	memset(attr, 0, sizeof(*attr));
@@ -24,7 +32,7 @@ void fusex_attr_from_stat(struct fusex_attr *attr, const struct stat *st)
 	attr->gid = st->st_gid;
 	attr->rdev_major = major(st->st_rdev);
 	attr->rdev_minor = minor(st->st_rdev);
-	attr->blksize = (uint32_t)st->st_blksize;
+	attr->blksize = sane_blksize((uint64_t)st->st_blksize);
 	attr->atime = fusex_time_from_timespec(st->st_atim);
 	attr->mtime = fusex_time_from_timespec(st->st_mtim);
 	attr->ctime = fusex_time_from_timespec(st->st_ctim);
@@ -95,7 +103,7 @@ void fusex_attr_from_statx(struct fusex_attr *attr, const struct statx *stx)
 	attr->gid = stx->stx_gid;
 	attr->rdev_major = stx->stx_rdev_major;
 	attr->rdev_minor = stx->stx_rdev_minor;
-	attr->blksize = stx->stx_blksize;
+	attr->blksize = sane_blksize(stx->stx_blksize);
 	attr->atime = from_statx_time(stx->stx_atime);
 	attr->mtime = from_statx_time(stx->stx_mtime);
 	attr->ctime = from_statx_time(stx->stx_ctime);

@@ -42,6 +42,28 @@ static void test_stat(void)
 	   "the rest is zero");
 }
 
+static void test_blksize(void)
+{
+	static const struct { long size; uint32_t want; } cases[] = {
+		{ 512, 512 }, { 256, 0 }, { 0, 0 }, { 4095, 0 },
+		{ FUSEX_IO_SIZE_MAX, FUSEX_IO_SIZE_MAX },
+		{ 2l * FUSEX_IO_SIZE_MAX, 0 },
+	};
+	struct statx stx = { 0 };
+	struct stat st = { 0 };
+	struct fusex_attr a, b;
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		st.st_blksize = cases[i].size;
+		stx.stx_blksize = (uint32_t)cases[i].size;
+		fusex_attr_from_stat(&a, &st);
+		fusex_attr_from_statx(&b, &stx);
+		ok(a.blksize == cases[i].want && b.blksize == cases[i].want,
+		   "I/O size %ld", cases[i].size);
+	}
+}
+
 static void test_statx(void)
 {
 	struct statx stx = {
@@ -148,6 +170,7 @@ static void test_times(void)
 int main(void)
 {
 	test_stat();
+	test_blksize();
 	test_statx();
 	test_statvfs();
 	test_handles();
