@@ -253,6 +253,7 @@ u64 fusex_chan_next_epoch(struct fusex_chan *chan);
 const struct fusex_conf *fusex_chan_conf(const struct fusex_chan *chan);
 struct user_namespace *fusex_chan_user_ns(const struct fusex_chan *chan);
 struct pid_namespace *fusex_chan_pid_ns(const struct fusex_chan *chan);
+u64 fusex_chan_answers(const struct fusex_chan *chan);
 void fusex_chan_defer_iput(struct fusex_chan *chan, struct inode *inode);
 const char *fusex_op_name(u32 opcode);
 const char *fusex_notify_name(u32 code);

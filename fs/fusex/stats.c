@@ -99,6 +99,25 @@ bool fusex_stats_sum(const struct fusex_chan *chan, u32 op,
 }
 
 /**
+ * fusex_chan_answers - does the server get on?
+ * @chan: the channel
+ *
+ * Return: requests that have ended, a number to be compared with a later one.
+ */
+u64 fusex_chan_answers(const struct fusex_chan *chan)
+{
+	struct fusex_op_stats sum;
+	u64 answers = 0;
+	u32 op;
+
+	for (op = 0; op < FUSEX_OP_NR; op++) {
+		fusex_stats_sum(chan, op, &sum);
+		answers += sum.count;
+	}
+	return answers;
+}
+
+/**
  * fusex_stats_free - free the counters of a channel nobody uses any more
  * @chan: the channel
  */

@@ -8,6 +8,7 @@
  * serves.
  */
 #include <linux/backing-dev.h>
+#include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs_context.h>
@@ -15,6 +16,8 @@
 #include <linux/pagemap.h>
 #include <linux/seq_file.h>
 #include <linux/statfs.h>
+#include <linux/workqueue.h>
+#include <linux/writeback.h>
 #include <linux/xattr.h>
 
 #include "chan.h"
@@ -28,6 +31,12 @@
  * held up by a server that takes its time.
  */
 #define FUSEX_USER_DIRTY_PERCENT	5
+
+/*
+ * After the task that unmounts was killed, a server that answers nothing for
+ * this long is given up.
+ */
+#define FUSEX_KILLED_GRACE		(5 * HZ)
 
 static bool fusex_is_mounters(const struct fusex_sb *fs)
 {
@@ -426,6 +435,59 @@ static int fusex_init_fs_context(struct fs_context *fc)
 	return 0;
 }
 
+/**
+ * struct fusex_umount_sync - writing back before an unmount
+ * @work: in a workqueue
+ * @sb: the super block
+ * @done: it is written back
+ */
+struct fusex_umount_sync {
+	struct work_struct work;
+	struct super_block *sb;
+	struct completion done;
+};
+
+static void fusex_umount_sync_work(struct work_struct *work)
+{
+	struct fusex_umount_sync *f =
+		container_of(work, struct fusex_umount_sync, work);
+
+	sync_inodes_sb(f->sb);
+	complete(&f->done);
+}
+
+/*
+ * Write back, from where a signal can end the wait: when the task that unmounts
+ * is killed, the server's threads may have been killed with it while it keeps
+ * their descriptor open, and then nobody is ever going to answer.  So from then
+ * on the server has to get on.
+ */
+static void fusex_umount_sync(struct super_block *sb)
+{
+	struct fusex_chan *chan = fusex_sb(sb)->chan;
+	struct fusex_umount_sync f = { .sb = sb };
+	u64 answers;
+
+	if (sb_rdonly(sb) || !fusex_sb(sb)->used)
+		return;
+	init_completion(&f.done);
+	INIT_WORK_ONSTACK(&f.work, fusex_umount_sync_work);
+	queue_work(system_dfl_wq, &f.work);
+	if (!wait_for_completion_killable(&f.done))
+		goto out;
+	do {
+		answers = fusex_chan_answers(chan);
+		if (wait_for_completion_timeout(&f.done, FUSEX_KILLED_GRACE))
+			goto out;
+	} while (fusex_chan_answers(chan) != answers);
+	fusex_chan_abort(chan);
+	wait_for_completion(&f.done);
+out:
+	/* The work may be about to return from complete(). */
+	flush_work(&f.work);
+	destroy_work_on_stack(&f.work);
+}
+
 /*
  * The server answers until everything is written back: notifications and puts
  * left for later end before inodes go, the channel ends after them.
@@ -435,6 +497,7 @@ static void fusex_kill_sb(struct super_block *sb)
 	struct fusex_sb *fs = fusex_sb(sb);
 
 	if (fs->attached) {
+		fusex_umount_sync(sb);
 		/* Twice: it sends requests, and notifications need it. */
 		fusex_io_drain(sb);
 		fusex_chan_quiesce(fs->chan);
