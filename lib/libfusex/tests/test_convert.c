@@ -130,7 +130,7 @@ static void test_handles(void)
 	   "is there");
 	is(fusex_entry_set_handle(&e, handle, 129), -EOVERFLOW,
 	   "a handle that is too large");
-	is(fusex_handle_open(0, handle, 4, O_RDONLY), -EINVAL,
+	is(fusex_handle_open(0, handle, 3, O_RDONLY), -EINVAL,
 	   "a file handle that is too small");
 	is(fusex_handle_open(0, handle, 129, O_RDONLY), -EINVAL,
 	   "a file handle that is too large");
