@@ -848,7 +848,8 @@ struct fusex_rename_out {
 
 /**
  * struct fusex_open_in - OPEN: a file or directory is opened
- * @flags: O_* of the open, without O_CREAT, O_EXCL and O_NOCTTY
+ * @flags: O_* of the open, without O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC, for
+ *	which there is a SETATTR
  * @reserved: zero
  *
  * Reply: struct fusex_open_out.  ENOSYS: opening needs no server from now on.
