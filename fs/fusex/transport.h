@@ -23,7 +23,7 @@
 
 /* Requests of a channel are spread over this many shards. */
 #define FUSEX_SHARD_BITS	3
-#define FUSEX_SHARDS		(1 << FUSEX_SHARD_BITS)
+#define FUSEX_SHARDS		BIT(FUSEX_SHARD_BITS)
 #define FUSEX_SHARD_BUCKETS	16
 
 /* A FORGET carries at most this many nodes. */
@@ -108,7 +108,7 @@ struct fusex_req {
  * @table: the same by number
  */
 struct fusex_shard {
-	spinlock_t lock;
+	spinlock_t lock; /* of all below, and of the requests' states */
 	u64 seq;
 	struct list_head live;
 	struct hlist_head table[FUSEX_SHARD_BUCKETS];
