@@ -41,7 +41,7 @@
  * @len: end of the records
  * @size: bytes to ask for, and of @data
  * @error: why the records do not go on; 0 when it is just that the reply ends
- * @end: the server has no more after @cookie
+ * @end: the server has no more after the records
  * @data: records, validated; NULL when there are none
  */
 struct fusex_dirbuf {
@@ -182,6 +182,18 @@ static const char *record_name(const struct fusex_dirent *de)
 	return (const char *)(e + 1) + FUSEX_ALIGN(e->handle_len);
 }
 
+/* What is wrong with how a record goes on, when the record itself is right. */
+static const char *record_order(const struct fusex_dirbuf *db,
+				const struct fusex_dirent *de, bool last)
+{
+	/* Names may share a cookie, but it has to go on at the end. */
+	if (last && de->cookie == db->cookie)
+		return "reply ends where it began";
+	if (!last && de->flags & FUSEX_DIRENT_LAST)
+		return "a name after the last";
+	return NULL;
+}
+
 /* Checks the records and takes the nodes; returns the bytes that are good. */
 static u32 records_take(struct file *file, struct fusex_call *call,
 			struct fusex_dirbuf *db, u64 epoch)
@@ -197,21 +209,20 @@ static u32 records_take(struct file *file, struct fusex_call *call,
 		ssize_t len = fusex_check_dirent(conf, de, call->got - at, &e,
 						 &name, &why);
 
-		/* Names may share a cookie, but it has to go on at the end. */
-		if (len > 0 && at + len == call->got &&
-		    de->cookie == db->cookie) {
-			why = "reply ends where it began";
-			len = -EFSCORRUPTED;
+		if (len > 0) {
+			why = record_order(db, de, at + len == call->got);
+			len = why ? -EFSCORRUPTED : len;
 		}
 		if (len < 0) {
 			fusex_bad_reply(fusex_chan_of(dir), call, why);
 			db->error = len;
-			break;
+			return at;
 		}
 		if (e)
 			name_take(file->f_path.dentry,
 				  &QSTR_LEN(name, de->name_len), e, epoch);
 		at += len;
+		db->end = de->flags & FUSEX_DIRENT_LAST;
 		cond_resched();
 	}
 	return at;
@@ -260,8 +271,8 @@ static int dirbuf_fill(struct file *file, struct fusex_dirbuf *db)
 	err = fusex_call(chan, &call);
 	if (err)
 		return err == -ENOSYS ? -EOPNOTSUPP : err;
-	db->len = records_take(file, &call, db, epoch);
 	db->end = !call.got;
+	db->len = records_take(file, &call, db, epoch);
 	return 0;
 }
 
@@ -299,8 +310,23 @@ static bool dirbuf_emit(struct fusex_dirbuf *db, struct dir_context *ctx)
 	return true;
 }
 
+/*
+ * The end, or what stopped the records, is told once.  Who got names before it
+ * will come again to hear that there are no more, and only who comes once more
+ * makes the server look whether that is still so.
+ */
+static int dirbuf_end(struct fusex_dirbuf *db, bool some)
+{
+	bool end = db->end && some;
+	int err = db->error;
+
+	dirbuf_reset(db, db->cookie);
+	db->end = end;
+	return err;
+}
+
 static int dirbuf_iterate(struct file *file, struct fusex_dirbuf *db,
-			  struct dir_context *ctx)
+			  struct dir_context *ctx, loff_t start)
 {
 	u64 cookie = fusex_pos_to_cookie(ctx->pos);
 	int err;
@@ -311,12 +337,8 @@ static int dirbuf_iterate(struct file *file, struct fusex_dirbuf *db,
 	for (;;) {
 		if (!dirbuf_emit(db, ctx))
 			return 0;
-		err = db->error;
-		/* Whoever comes after the end asks whether it still is. */
-		if (err || db->end) {
-			dirbuf_reset(db, db->cookie);
-			return err;
-		}
+		if (db->error || db->end)
+			return dirbuf_end(db, ctx->pos != start);
 		err = dirbuf_fill(file, db);
 		if (err)
 			return err;
@@ -337,9 +359,10 @@ static int dirbuf_iterate(struct file *file, struct fusex_dirbuf *db,
 int fusex_iterate(struct file *file, struct dir_context *ctx)
 {
 	struct fusex_dirbuf *db;
+	loff_t start = ctx->pos;
 	int err;
 
-	if (ctx->pos < 0)
+	if (start < 0)
 		return -EINVAL;
 	if (!dir_emit_dots(file, ctx))
 		return 0;
@@ -349,7 +372,7 @@ int fusex_iterate(struct file *file, struct dir_context *ctx)
 	err = mutex_lock_killable(&db->lock);
 	if (err)
 		return err;
-	err = dirbuf_iterate(file, db, ctx);
+	err = dirbuf_iterate(file, db, ctx, start);
 	mutex_unlock(&db->lock);
 	return err;
 }

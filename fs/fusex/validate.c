@@ -371,7 +371,7 @@ static const char *dirent_shape(const struct limits *l,
 	size_t at = sizeof(*de);
 
 	shape->entry = NULL;
-	if (de->flags & ~FUSEX_DIRENT_ENTRY)
+	if (de->flags & ~FUSEX_DIRENT_KNOWN)
 		return "unknown record flags";
 	if (de->flags & FUSEX_DIRENT_ENTRY) {
 		const struct fusex_entry *e = (const void *)(de + 1);

@@ -511,7 +511,7 @@ static const struct limit dirent_limits[] = {
 	LIMIT(any_dirent.name_len, 6, 7),
 	LIMIT(any_dirent.name_len, 6, 0),
 	LIMIT(any_dirent.name_len, 6, U16_MAX),
-	LIMIT(any_dirent.flags, 0, FUSEX_DIRENT_ENTRY << 1),
+	LIMIT(any_dirent.flags, FUSEX_DIRENT_LAST, FUSEX_DIRENT_KNOWN + 1),
 	LIMIT(any_dirent.flags, 0, FUSEX_DIRENT_ENTRY),
 	LIMIT(any_dirent.type, DT_UNKNOWN, 3),
 	LIMIT(any_dirent.type, DT_FIFO, 5),

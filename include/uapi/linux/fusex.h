@@ -991,7 +991,8 @@ struct fusex_fsync_in {
  * @size: bytes of reply payload the kernel takes
  * @flags: FUSEX_READDIR_*
  *
- * Reply: records of struct fusex_dirent as payload; none means the end.
+ * Reply: records of struct fusex_dirent as payload; none means the end, and so
+ * does FUSEX_DIRENT_LAST in the last one.
  */
 struct fusex_readdir_in {
 	__u64	fh;
@@ -1003,8 +1004,12 @@ struct fusex_readdir_in {
 /* fusex_readdir_in.flags: the kernel has a use for struct fusex_entry. */
 #define FUSEX_READDIR_ATTRS	(1u << 0)
 
-/* fusex_dirent.flags: a struct fusex_entry and its handle follow. */
+/* fusex_dirent.flags */
+/* A struct fusex_entry and its handle follow. */
 #define FUSEX_DIRENT_ENTRY	(1u << 0)
+/* The last name there is; spares the kernel asking for more. */
+#define FUSEX_DIRENT_LAST	(1u << 1)
+#define FUSEX_DIRENT_KNOWN	((1u << 2) - 1)
 
 /**
  * struct fusex_dirent - one name in the reply to READDIR
