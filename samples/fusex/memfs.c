@@ -363,6 +363,8 @@ static int mem_readdir(struct fusex_req *req, const struct fusex_node *node,
 				    IFTODT(name->node->attr.mode), name->cookie,
 				    entry ? &out : NULL);
 	}
+	if (!name && !ret)
+		fusex_dir_end(dir);
 	unlock(fs);
 	return ret;
 }

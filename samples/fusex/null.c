@@ -119,7 +119,12 @@ static int null_readdir(struct fusex_req *req, const struct fusex_node *node,
 			const struct fusex_readdir_in *in,
 			struct fusex_dir *dir)
 {
-	return in->cookie ? 0 : fusex_dir_add(dir, "null", 2, DT_REG, 1, NULL);
+	int ret = 0;
+
+	if (!in->cookie)
+		ret = fusex_dir_add(dir, "null", 2, DT_REG, 1, NULL);
+	fusex_dir_end(dir);
+	return ret;
 }
 
 static ssize_t null_read(struct fusex_req *req, const struct fusex_node *node,

@@ -242,7 +242,8 @@ struct fusex_ops {
 
 	/**
 	 * @readdir: call fusex_dir_add() for the entries after in->cookie until
-	 * it says that @dir is full or there are no more, and return 0.
+	 * it says that @dir is full or there are no more, then fusex_dir_end(),
+	 * and return 0.
 	 */
 	int (*readdir)(struct fusex_req *req, const struct fusex_node *node,
 		       const struct fusex_readdir_in *in,
@@ -771,6 +772,15 @@ int fusex_reply_statfs(struct fusex_req *req,
 int fusex_dir_add(struct fusex_dir *dir, const char *name, uint64_t ino,
 		  uint8_t type, uint64_t cookie,
 		  const struct fusex_entry_reply *entry);
+
+/**
+ * fusex_dir_end() - the names that were added are the last ones
+ * @dir: as the handler got it; nothing is added to it afterwards
+ *
+ * Spares the kernel asking whether there are more, which it does until a reply
+ * is empty.
+ */
+void fusex_dir_end(struct fusex_dir *dir);
 
 /**
  * fusex_dir_fits() - is there room for one more name?

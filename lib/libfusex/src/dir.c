@@ -18,6 +18,7 @@ void dir_begin(struct fusex_req *req)
 	req->dir.buf = req->data;
 	req->dir.size = in->size < se->data_size ? in->size : se->data_size;
 	req->dir.used = 0;
+	req->dir.last = NULL;
 	req->dir.entries = in->flags & FUSEX_READDIR_ATTRS;
 	req->dir.handle_size = se->agreed.handle_size;
 }
@@ -74,6 +75,7 @@ int fusex_dir_add(struct fusex_dir *dir, const char *name, uint64_t ino,
 	if (size > dir->size - dir->used)
 		return -ENOSPC;
 
+	dir->last = (struct fusex_dirent *)p;
 	p = put(p, &d, sizeof(d));
 	if (entry) {
 		p = put(p, &entry->entry, sizeof(entry->entry));
@@ -82,6 +84,12 @@ int fusex_dir_add(struct fusex_dir *dir, const char *name, uint64_t ino,
 	put(p, name, len);
 	dir->used += size;
 	return 0;
+}
+
+void fusex_dir_end(struct fusex_dir *dir)
+{
+	if (dir->last)
+		dir->last->flags |= FUSEX_DIRENT_LAST;
 }
 
 bool fusex_dir_fits(const struct fusex_dir *dir, size_t name_len, bool entry)

@@ -63,6 +63,7 @@ struct reply_msg {
  * @buf: where the records go
  * @size: bytes of room
  * @used: bytes filled
+ * @last: latest record, NULL for none
  * @entries: whether records may hold entries
  * @handle_size: largest handle that was agreed on
  */
@@ -70,6 +71,7 @@ struct fusex_dir {
 	unsigned char	*buf;
 	size_t		size;
 	size_t		used;
+	struct fusex_dirent *last;
 	bool		entries;
 	uint32_t	handle_size;
 };

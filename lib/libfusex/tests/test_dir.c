@@ -22,7 +22,7 @@ static struct fusex_node released_node;
 static unsigned char released_handle[16];
 static unsigned int nr_forgotten, nr_released;
 static char longest[257];	/* one more than allowed */
-static bool fail_readdir;
+static bool fail_readdir, end_readdir;
 
 static void entry_init(struct fusex_entry_reply *e, uint64_t nodeid)
 {
@@ -67,6 +67,8 @@ static int t_readdir(struct fusex_req *req, const struct fusex_node *node,
 		if (ret || i > 1000)
 			return -EIO;
 	}
+	if (end_readdir)
+		fusex_dir_end(dir);
 	return fail_readdir ? -EUCLEAN : 0;
 }
 
@@ -187,6 +189,31 @@ static void test_records(uint32_t size, uint32_t flags)
 	ok(!left, "all of %u bytes are as they should be", size);
 }
 
+/* The last record says that it is, and no other. */
+static void test_end(void)
+{
+	const struct fusex_dirent *d = NULL;
+	const unsigned char *p = reply_body(&rp);
+	unsigned int nr = 0, lasts = 0;
+	size_t left;
+
+	end_readdir = true;
+	readdir_request(2000, FUSEX_READDIR_ATTRS, 0);
+	ok(fake_call(&fake, &rq, &rp) && !rp.out.error, "all names arrive");
+	for (left = reply_len(&rp); left; left -= d->reclen, p += d->reclen) {
+		d = (const void *)p;
+		lasts += !!(d->flags & FUSEX_DIRENT_LAST);
+		nr++;
+	}
+	ok(nr > 1 && lasts == 1 && d->flags & FUSEX_DIRENT_LAST &&
+	   d->flags & FUSEX_DIRENT_ENTRY, "the last one says so");
+
+	readdir_request(16, 0, 0);
+	ok(fake_call(&fake, &rq, &rp) && !rp.out.error && !reply_len(&rp),
+	   "the end without a name");
+	end_readdir = false;
+}
+
 static void test_failing(void)
 {
 	unsigned int before = nr_forgotten;
@@ -257,6 +284,7 @@ int main(void)
 	test_records(65536, FUSEX_READDIR_ATTRS);
 	test_records(279, 0);
 	test_records(280, 0);
+	test_end();
 	test_failing();
 	fake_stop(&fake);
 	test_lost();

@@ -290,6 +290,8 @@ static int fill(struct mirror *m, struct stream *s, bool attrs,
 		s->pos += de->d_reclen;
 		s->cookie = (uint64_t)de->d_off;
 	}
+	if (!de && !ret)
+		fusex_dir_end(dir);
 	return some || ret == -ENOSPC ? 0 : ret;
 }
 
