@@ -20,7 +20,7 @@ KDIR	:= /lib/modules/$(RUNNING)/build
 endif
 endif
 
-.PHONY: all module user demo check kunit selftest lint bench fuzz docs \
+.PHONY: all module user demo check kunit selftest lint bench docs \
 	install dkms clean distclean help
 
 all: module user
@@ -51,9 +51,6 @@ lint:
 bench:
 	@tools/testing/bench/run
 
-fuzz:
-	@tools/testing/fuzz/run $(SECS)
-
 docs:
 	@$(LIB)/docs
 
@@ -77,7 +74,6 @@ help:
 	@echo 'make selftest        the tests in the VM: T=GLOB KERNEL=stock|debug|uml'
 	@echo 'make lint            what a reviewer would find'
 	@echo 'make bench           the figures: BENCH=quick for the short run'
-	@echo 'make fuzz            SECS=N'
 	@echo 'make docs            the documentation as HTML, in build/docs'
 	@echo 'make install         on a machine with a $(SERIES) kernel: PREFIX= DESTDIR='
 	@echo 'make dkms            the module through DKMS, rebuilt with each kernel'
