@@ -237,9 +237,9 @@ int node_hold(struct mirror *m, int dirfd, const char *name,
 void node_removed(struct mirror *m, struct cached_fd *held, bool removed,
 		  struct fusex_attr *attr);
 
-/** mirror_forget() - FORGET */
-void mirror_forget(struct fusex_req *req, const struct fusex_forget_one *list,
-		   size_t count);
+/** nodes_forget() - the kernel has dropped nodes */
+void nodes_forget(struct mirror *m, const struct fusex_forget_one *list,
+		  size_t count);
 
 /* ------------------------------------------------------------ nodetable.c */
 
@@ -361,6 +361,8 @@ void house_crowded(struct mirror *m);
 
 /* ------------------------------------------------------------- operations */
 
+void mirror_forget(struct fusex_req *req, const struct fusex_forget_one *list,
+		   size_t count);
 int mirror_lookup(struct fusex_req *req, const struct fusex_node *dir,
 		  const char *name, struct fusex_entry_reply *out);
 int mirror_resolve(struct fusex_req *req, const struct fusex_node *node,

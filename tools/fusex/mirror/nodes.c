@@ -146,16 +146,21 @@ static void forget_one(struct mirror *m, const struct fusex_forget_one *one)
 	dirs_forget(m, one->nodeid, one->generation);
 }
 
-void mirror_forget(struct fusex_req *req, const struct fusex_forget_one *list,
-		   size_t count)
+void nodes_forget(struct mirror *m, const struct fusex_forget_one *list,
+		  size_t count)
 {
-	struct mirror *m = mirror_of(req);
 	size_t i;
 
 	for (i = 0; i < count; i++)
 		forget_one(m, &list[i]);
 	if (m->table)
 		fusex_itable_forget(m->table, list, count);
+}
+
+void mirror_forget(struct fusex_req *req, const struct fusex_forget_one *list,
+		   size_t count)
+{
+	nodes_forget(mirror_of(req), list, count);
 }
 
 void node_leave(struct mirror *m, const struct fusex_entry_reply *out)
