@@ -68,6 +68,7 @@ static void fusex_chan_timer(struct work_struct *work)
  */
 void fusex_chan_set_timeout(struct fusex_chan *chan, u32 timeout_ms)
 {
+	WRITE_ONCE(chan->timeout_ms, timeout_ms);
 	WRITE_ONCE(chan->timeout, msecs_to_jiffies(timeout_ms));
 	WRITE_ONCE(chan->timer_armed, 1);
 	mod_delayed_work(fusex_wq, &chan->timer, 0);
@@ -81,7 +82,7 @@ void fusex_chan_set_timeout(struct fusex_chan *chan, u32 timeout_ms)
  */
 u32 fusex_chan_timeout(const struct fusex_chan *chan)
 {
-	return jiffies_to_msecs(READ_ONCE(chan->timeout));
+	return READ_ONCE(chan->timeout_ms);
 }
 
 /* ------------------------------------------------------------ final puts */

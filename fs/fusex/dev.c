@@ -266,6 +266,13 @@ static int wait_reader(struct fusex_chan *chan, struct fusex_reader *reader)
 	return err;
 }
 
+/* Puts a request back that this reader cannot take. */
+static void give_back(struct fusex_chan *chan, struct fusex_req *req)
+{
+	if (dev_submit(chan, req, false))
+		fusex_req_refused(req);
+}
+
 /* Waits for something to do. */
 static int get_work(struct fusex_dev *dev, struct fusex_chan *chan,
 		    bool nonblock, struct fusex_work *work)
@@ -275,6 +282,9 @@ static int get_work(struct fusex_dev *dev, struct fusex_chan *chan,
 
 	memset(work, 0, sizeof(*work));
 	for (;;) {
+		/* What a dying thread takes, nobody answers. */
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		spin_lock(&chan->lock);
 		if (chan->nr_devs > 1)
 			*raw_cpu_ptr(chan->cpu_dev) = dev;
@@ -295,9 +305,14 @@ static int get_work(struct fusex_dev *dev, struct fusex_chan *chan,
 		spin_unlock(&chan->lock);
 
 		err = wait_reader(chan, &reader);
-		work->req = reader.req;
-		if (err || work->req)
+		if (err)
 			return err;
+		work->req = reader.req;
+		if (!work->req)
+			continue;
+		if (!fatal_signal_pending(current))
+			return 0;
+		give_back(chan, work->req);
 	}
 }
 
@@ -312,13 +327,6 @@ static int fault_in_buffer(struct iov_iter *to, size_t len)
 		return -EINTR;
 	cond_resched();
 	return 0;
-}
-
-/* Puts a request back that this reader cannot take. */
-static void give_back(struct fusex_chan *chan, struct fusex_req *req)
-{
-	if (dev_submit(chan, req, false))
-		fusex_req_refused(req);
 }
 
 /* Returns 0 when the request is over: the next one can be had instead. */
@@ -511,6 +519,7 @@ static int dev_open(struct inode *inode, struct file *file)
 
 	if (!dev)
 		return -ENOMEM;
+	mutex_init(&dev->setup);
 	INIT_LIST_HEAD(&dev->link);
 	INIT_LIST_HEAD(&dev->readers);
 	file->private_data = dev;
@@ -522,10 +531,11 @@ static int dev_open(struct inode *inode, struct file *file)
  * @dev: the file, in no channel
  * @chan: the channel; a reference is taken
  *
- * Context: setup.c, under its mutex.
+ * Context: under @dev->setup.
  */
 void fusex_dev_join(struct fusex_dev *dev, struct fusex_chan *chan)
 {
+	lockdep_assert_held(&dev->setup);
 	fusex_chan_get(chan);
 	spin_lock(&chan->lock);
 	chan->nr_devs++;

@@ -6,7 +6,6 @@
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -14,9 +13,6 @@
 #include "io.h"
 #include "transport.h"
 #include "validate.h"
-
-/* Who makes a descriptor part of a channel holds this. */
-static DEFINE_MUTEX(setup_mutex);
 
 /*
  * Copies an extensible structure whose first member is its size.  All that
@@ -126,6 +122,7 @@ static struct fusex_chan *setup_chan(struct file *file,
 	setup_conf(&chan->conf, s);
 	chan->request_size = s->request_size;
 	chan->timeout = msecs_to_jiffies(s->timeout_ms);
+	chan->timeout_ms = s->timeout_ms;
 	chan->user_ns = get_user_ns(file->f_cred->user_ns);
 	chan->pid_ns = get_pid_ns(task_active_pid_ns(current));
 	chan->server = get_pid(task_tgid(current));
@@ -141,7 +138,7 @@ static int setup_locked(struct file *file, struct fusex_setup *s,
 	const char *why;
 	int err;
 
-	lockdep_assert_held(&setup_mutex);
+	lockdep_assert_held(&dev->setup);
 	if (dev->chan)
 		return -EBUSY;
 	err = fusex_check_setup(s, setup_io_modes(), &why);
@@ -164,6 +161,7 @@ static int setup_locked(struct file *file, struct fusex_setup *s,
 
 static int ioc_setup(struct file *file, struct fusex_setup __user *arg)
 {
+	struct fusex_dev *dev = file->private_data;
 	struct fusex_setup *s;
 	int err;
 
@@ -171,10 +169,11 @@ static int ioc_setup(struct file *file, struct fusex_setup __user *arg)
 	if (!s)
 		return -ENOMEM;
 	err = setup_copy(s, sizeof(*s), arg);
+	if (!err)
+		err = mutex_lock_killable(&dev->setup);
 	if (!err) {
-		mutex_lock(&setup_mutex);
 		err = setup_locked(file, s, arg);
-		mutex_unlock(&setup_mutex);
+		mutex_unlock(&dev->setup);
 	}
 	kfree(s);
 	return err;
@@ -202,14 +201,16 @@ static int ioc_clone(struct file *file, struct fusex_clone __user *arg)
 	if (IS_ERR(chan))
 		return PTR_ERR(chan);
 
-	mutex_lock(&setup_mutex);
-	if (dev->chan)
-		err = -EINVAL;
-	else if (!fusex_chan_alive(chan))
-		err = -ENODEV;
-	else
-		fusex_dev_join(dev, chan);
-	mutex_unlock(&setup_mutex);
+	err = mutex_lock_killable(&dev->setup);
+	if (!err) {
+		if (dev->chan)
+			err = -EINVAL;
+		else if (!fusex_chan_alive(chan))
+			err = -ENODEV;
+		else
+			fusex_dev_join(dev, chan);
+		mutex_unlock(&dev->setup);
+	}
 	fusex_chan_put(chan);
 	return err;
 }

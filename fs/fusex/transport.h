@@ -15,6 +15,7 @@
 #define _FS_FUSEX_TRANSPORT_H
 
 #include <linux/atomic.h>
+#include <linux/mutex.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/uio.h>
@@ -152,6 +153,8 @@ struct fusex_transport_ops {
 /**
  * struct fusex_dev - an open file of /dev/fusex
  * @chan: set once, by setup or clone, with a reference
+ * @setup: held by who sets @chan; not shared with other descriptors, for
+ *	it is held while the server's memory is written
  * @link: link in fusex_chan.devs
  * @readers: idle readers of this descriptor, last come first
  *
@@ -159,6 +162,7 @@ struct fusex_transport_ops {
  */
 struct fusex_dev {
 	struct fusex_chan *chan;
+	struct mutex setup; /* of @chan while it is being set */
 	struct list_head link;
 	struct list_head readers;
 };
@@ -173,6 +177,7 @@ struct fusex_dev {
  * @server: who set it up
  * @request_size: bytes a request can have
  * @timeout: deadline of requests in jiffies, 0 for none
+ * @timeout_ms: the same as it was set, milliseconds
  * @lacks: operations the server answered with ENOSYS
  * @epoch: see fusex_chan_epoch()
  * @lock: protects everything down to @stash; nests inside a shard's
@@ -217,6 +222,7 @@ struct fusex_chan {
 	struct pid *server;
 	u32 request_size;
 	unsigned long timeout;
+	u32 timeout_ms;
 	DECLARE_BITMAP(lacks, FUSEX_OP_NR);
 	atomic64_t epoch;
 

@@ -383,11 +383,14 @@ static void timeout_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, fusex_chan_timeout(chan));
 	fusex_chan_set_timeout(chan, 10000);
 	KUNIT_EXPECT_EQ(test, 10000, fusex_chan_timeout(chan));
+	KUNIT_EXPECT_EQ(test, msecs_to_jiffies(10000), chan->timeout);
 	/* Never rounded down, least of all to none. */
 	fusex_chan_set_timeout(chan, 1);
-	KUNIT_EXPECT_GE(test, fusex_chan_timeout(chan), 1);
+	KUNIT_EXPECT_EQ(test, 1, fusex_chan_timeout(chan));
+	KUNIT_EXPECT_GE(test, chan->timeout, 1);
 	fusex_chan_set_timeout(chan, 0);
 	KUNIT_EXPECT_EQ(test, 0, fusex_chan_timeout(chan));
+	KUNIT_EXPECT_EQ(test, 0, chan->timeout);
 }
 
 /* Makes a request older than it is. */
