@@ -15,7 +15,7 @@
 static struct mirror m;
 static const char *kind;
 
-static int make(const char *name, const char *text)
+static int make_file(const char *name, const char *text)
 {
 	int fd = openat(m.root_fd, name, O_CREAT | O_WRONLY | O_TRUNC, 0644);
 
@@ -101,7 +101,7 @@ static void pressure(void)
 
 	for (i = 0; i < 2 * FD_LIMIT; i++) {
 		snprintf(name, sizeof(name), "p%d", i);
-		make(name, name);
+		make_file(name, name);
 		out = enter(name);
 		read_node(&out, buf);
 		forget(&out, 1);
@@ -113,8 +113,8 @@ static void test_identity(void)
 {
 	struct fusex_entry_reply a, a2, b, link, gone;
 
-	make("a", "text a");
-	make("b", "text b");
+	make_file("a", "text a");
+	make_file("b", "text b");
 	linkat(m.root_fd, "a", m.root_fd, "link", 0);
 	a = enter("a");
 	a2 = enter("a");
@@ -148,7 +148,7 @@ static void test_removed(void)
 	struct cached_fd *held;
 	char buf[16];
 
-	make("f", "text");
+	make_file("f", "text");
 	out = enter("f");
 	node = as_node(&out);
 	is(node_hold(&m, m.root_fd, "f", &node, &held), 0, "a name can be held");
@@ -171,7 +171,7 @@ static void test_link_left(void)
 	struct cached_fd *held;
 	unsigned int before;
 
-	make("f", "text");
+	make_file("f", "text");
 	linkat(m.root_fd, "f", m.root_fd, "g", 0);
 	out = enter("f");
 	node = as_node(&out);
@@ -195,11 +195,11 @@ static void test_new_in_place(void)
 
 	/* Until the inode number is used again, if it ever is. */
 	for (i = 0; i < 100; i++) {
-		make("f", "old");
+		make_file("f", "old");
 		old = enter("f");
 		forget(&old, 1);
 		unlinkat(m.root_fd, "f", 0);
-		make("f", "new");
+		make_file("f", "new");
 		new = enter("f");
 		if (same(&old, &new) && !m.table)
 			break;
