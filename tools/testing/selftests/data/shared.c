@@ -340,13 +340,12 @@ TEST(handle, of_what_is_gone)
 
 TEST(handle, malformed)
 {
-	struct handle f;
+	struct handle f, none = { 0 };
 	int base = (int)OK(open(".", O_RDONLY));
 
 	make_file("f", "text");
 	handle_of("f", &f);
-	FAILS(open_by_handle_at(base, &(struct handle){ 0 }.fh, O_RDONLY),
-	      EINVAL, ESTALE);
+	FAILS(open_by_handle_at(base, &none.fh, O_RDONLY), EINVAL, ESTALE);
 	f.fh.handle_bytes = 3;
 	FAILS(open_by_handle_at(base, &f.fh, O_RDONLY), ESTALE, EINVAL);
 	handle_of("f", &f);

@@ -149,7 +149,9 @@ TEST(inval_inode, xattr_absence)
 
 	srv_start(&local);
 	id = file("f", "x");
+	srv->nodes[id].flags = FUSEX_ENTRY_NO_XATTR;
 	FAILS(getxattr("m/f", "user.a", buf, sizeof(buf)), ENODATA);
+	EQ(srv_calls(FUSEX_OP_GETXATTR), 0);
 	strcpy(srv->nodes[id].xattr, "val");
 	srv_inval(id, FUSEX_INVAL_XATTR);
 	EQ(OK(getxattr("m/f", "user.a", buf, sizeof(buf))), 3);
@@ -310,8 +312,10 @@ TEST(expire_entry, what_is_below_survives)
 	srv_add(dir, "sub", S_IFDIR | 0755, NULL);
 	OK(mount("tmpfs", "m/d/sub", "tmpfs", 0, NULL));
 	make_file("m/d/sub/inside", "x");
+	srv_reset();
 	EQ(srv_entry(FUSEX_NOTIFY_EXPIRE_ENTRY, SRV_ROOT, "d"), 0);
 	STREQ(slurp("m/d/sub/inside"), "x");
+	EQ(srv_calls(FUSEX_OP_LOOKUP), 1);
 	OK(umount("m/d/sub"));
 	srv_stop();
 }

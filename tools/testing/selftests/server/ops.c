@@ -36,6 +36,7 @@ static void fill_entry(uint64_t id, struct fusex_entry_reply *out)
 	out->entry.nodeid = id;
 	out->entry.generation = node->generation;
 	out->entry.io_mode = node->io_mode;
+	out->entry.flags = node->flags;
 	out->entry.entry_valid = srv->entry_valid;
 	out->entry.attr_valid = srv->attr_valid;
 	out->entry.attr = node->attr;

@@ -19,12 +19,14 @@ enum { SRV_NODES = 32, SRV_NAMES = 64, SRV_DATA = 65536, SRV_ROOT = 1 };
  * @generation: of the node id
  * @attr: attributes, with the mask that is to be sent
  * @io_mode: mode the entry asks for
+ * @flags: FUSEX_ENTRY_* of the entry
  * @data: contents of a file, target of a link
  * @xattr: value of "user.a", empty for none
  */
 struct srv_node {
 	uint32_t generation;
 	uint8_t io_mode;
+	uint32_t flags;
 	struct fusex_attr attr;
 	unsigned char data[SRV_DATA];
 	char xattr[32];
