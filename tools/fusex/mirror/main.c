@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -345,6 +346,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	umask(0);
+	/* What is allocated is small and short-lived: one arena is enough. */
+	mallopt(M_ARENA_MAX, 1);
 	creds_init();
 	m.local = set.attr == FUSEX_ATTR_LOCAL;
 	m.valid = set.valid;
