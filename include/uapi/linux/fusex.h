@@ -567,9 +567,9 @@ struct fusex_in_header {
  * was answered, abandoned or never existed): harmless, but nothing of the
  * reply was taken, so a node it named was not looked up and a file it opened
  * is not open; EFAULT unreadable memory, the request can still be answered;
- * ENODEV channel is gone.  A reply
- * whose header is right and whose content is not fails the request with
- * EUCLEAN or EIO, and the write with EINVAL.
+ * ENODEV channel is gone.  A reply whose header is right and whose content is
+ * not fails the request with EUCLEAN or EIO; the write fails with EINVAL if it
+ * is longer or shorter than any answer to the request can be.
  */
 struct fusex_out_header {
 	__u32	len;
