@@ -109,6 +109,10 @@ static void gather_test(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, p + 5005, "end", 3);
 }
 
+static void no_end(struct fusex_call *call)
+{
+}
+
 static void size_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
@@ -116,13 +120,16 @@ static void size_test(struct kunit *test)
 	struct fusex_call call = {
 		.op	= FUSEX_OP_SETXATTR,
 		.in[0]	= { "", chan->request_size - sizeof(in) },
+		.end	= no_end,
 	};
 
 	KUNIT_EXPECT_EQ(test, chan->request_size,
 			fusex_msg_size(chan, &call, &in));
 	call.in[0].len++;
 	KUNIT_EXPECT_EQ(test, -E2BIG, fusex_msg_size(chan, &call, &in));
-	KUNIT_EXPECT_EQ(test, -E2BIG, fusex_call(chan, &call));
+	KUNIT_EXPECT_EQ(test, -E2BIG, fusex_call_async(chan, &call,
+						       GFP_KERNEL));
+	fusex_chan_abort(chan);
 }
 
 /* Two pages that are one segment, a piece of a third, all of it in a call. */
