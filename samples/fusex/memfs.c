@@ -242,11 +242,12 @@ static bool is_dir(const struct node *node)
 
 static struct name *new_name(const char *text, struct node *node)
 {
-	struct name *name = malloc(sizeof(*name) + strlen(text) + 1);
+	size_t size = strlen(text) + 1;
+	struct name *name = malloc(sizeof(*name) + size);
 
 	if (!name)
 		return NULL;
-	strcpy(name->text, text);
+	memcpy(name->text, text, size);
 	name->node = node;
 	name->next = NULL;
 	return name;

@@ -184,12 +184,13 @@ static int stream_open(struct mirror *m, const struct fusex_node *node, int fd,
 	if (ret)
 		return ret;
 	s = malloc(sizeof(*s));
-	ret = s ? open_again(m, fd) : -ENOMEM;
-	if (ret < 0) {
-		free(s);
-		fdcache_unreserve(m->fds);
-		return ret;
+	if (!s) {
+		ret = -ENOMEM;
+		goto unreserve;
 	}
+	ret = open_again(m, fd);
+	if (ret < 0)
+		goto free;
 	s->nodeid = node->nodeid;
 	s->generation = node->generation;
 	s->fd = ret;
@@ -199,6 +200,11 @@ static int stream_open(struct mirror *m, const struct fusex_node *node, int fd,
 	s->len = 0;
 	*out = s;
 	return 0;
+free:
+	free(s);
+unreserve:
+	fdcache_unreserve(m->fds);
+	return ret;
 }
 
 static int stream_seek(struct stream *s, uint64_t cookie)
