@@ -260,15 +260,43 @@ static struct posix_acl *remote_get_acl(struct inode *inode, int type, bool rcu)
 	return fusex_acl_fetch(inode, type);
 }
 
+/*
+ * Who is not of the file's group loses set-group-id with a new ACL, like with a
+ * new mode.  The server knows what an ACL does to the mode, but not who the
+ * caller is to the kernel.
+ */
+static int remote_drop_sgid(struct inode *inode, umode_t mode)
+{
+	struct fusex_setattr_in in = {
+		.valid = FUSEX_SET_MODE,
+		.mode = mode,
+	};
+	struct fusex_attr_out out;
+	u64 epoch;
+
+	return fusex_setattr_send(inode, &in, &out, &epoch);
+}
+
 static int remote_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 			  struct posix_acl *acl, int type)
 {
 	struct inode *inode = d_inode(dentry);
-	int err = fusex_acl_store(inode, acl, type);
+	umode_t mode = inode->i_mode;
+	struct posix_acl *rest = acl;
+	int err;
 
+	if (type == ACL_TYPE_ACCESS && acl &&
+	    !fusex_sb(inode->i_sb)->server_perm) {
+		err = posix_acl_update_mode(idmap, inode, &mode, &rest);
+		if (err)
+			return err;
+	}
+	err = fusex_acl_store(inode, acl, type);
+	if (!err && (inode->i_mode ^ mode) & S_ISGID)
+		err = remote_drop_sgid(inode, mode);
 	/* The server derives the mode from it, and may change it. */
 	forget_all_cached_acls(inode);
-	WRITE_ONCE(fusex_i(inode)->attr_expires, 0);
+	fusex_attr_uncertain(inode);
 	return err;
 }
 
