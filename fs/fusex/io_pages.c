@@ -66,7 +66,7 @@ struct fusex_pages {
  */
 size_t fusex_io_room(u32 max, size_t bytes, loff_t end, loff_t pos, size_t len)
 {
-	if (bytes && (end != pos || bytes >= max))
+	if (bytes && end != pos)
 		return 0;
 	return min_t(size_t, len, max - bytes);
 }
@@ -249,7 +249,7 @@ static const struct iomap_read_ops fusex_read_ops = {
  * fusex_cache_readahead - fill a window of the page cache
  * @rac: the window
  *
- * Context: process, may wait while too many requests are in the background.
+ * Context: process, does not wait for the server.
  */
 void fusex_cache_readahead(struct readahead_control *rac)
 {
@@ -413,7 +413,7 @@ static const struct iomap_writeback_ops fusex_writeback_ops = {
  * @mapping: the file's
  * @wbc: what to write
  *
- * Context: process, may wait while too many requests are in the background.
+ * Context: process, does not wait for the server.
  * Return: 0 or the first error; errors found later are set in the mapping.
  */
 int fusex_cache_writepages(struct address_space *mapping,
