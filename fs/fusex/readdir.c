@@ -407,6 +407,8 @@ loff_t fusex_dir_llseek(struct file *file, loff_t offset, int whence)
 		if (mutex_lock_killable(&db->lock))
 			return -EINTR;
 		dirbuf_reset(db, fusex_pos_to_cookie(offset));
+		/* Who jumps about is not going to read it all each time. */
+		db->size = DIRBUF_MIN;
 		mutex_unlock(&db->lock);
 	}
 	return offset;
