@@ -296,7 +296,10 @@ static ssize_t fusex_copy_send(struct file *src, loff_t pos_in,
 	return out.written;
 }
 
-/* Both files are as the server must see them; the destination is locked. */
+/*
+ * Both files are as the server must see them; the destination is locked.  @len
+ * is 0 for a clone to the end of the source.
+ */
 static ssize_t fusex_copy_prepared(struct file *src, loff_t pos_in,
 				   struct file *dst, loff_t pos_out, u64 len,
 				   u32 flags)
@@ -304,7 +307,7 @@ static ssize_t fusex_copy_prepared(struct file *src, loff_t pos_in,
 	struct inode *inode = file_inode(dst);
 	struct fusex_inode *fi = fusex_i(inode);
 	loff_t size = i_size_read(inode);
-	loff_t last = pos_out + len - 1;
+	loff_t last = len ? pos_out + len - 1 : LLONG_MAX;
 	ssize_t ret;
 	int err = 0;
 
@@ -392,6 +395,7 @@ static loff_t fusex_remap_locked(struct file *in, loff_t pos_in,
 				 unsigned int flags)
 {
 	u32 send = FUSEX_COPY_CLONE;
+	bool rest = !len;
 	ssize_t ret;
 
 	ret = generic_remap_file_range_prep(in, pos_in, out, pos_out, &len,
@@ -400,6 +404,9 @@ static loff_t fusex_remap_locked(struct file *in, loff_t pos_in,
 		return ret;
 	if (flags & REMAP_FILE_DEDUP)
 		send |= FUSEX_COPY_DEDUPE;
+	/* As a number of bytes it might not be a multiple of blocks. */
+	else if (rest)
+		len = 0;
 	return fusex_copy_prepared(in, pos_in, out, pos_out, len, send);
 }
 
