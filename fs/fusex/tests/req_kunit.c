@@ -24,6 +24,15 @@ static void note_end(struct fusex_call *call)
 	n->error = call->error;
 }
 
+/* Outlives the channel, whatever a test fails at. */
+static struct noted *noted(struct kunit *test, unsigned int count)
+{
+	struct noted *n = kunit_kcalloc(test, count, sizeof(*n), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, n);
+	return n;
+}
+
 static void note_call(struct noted *n, u32 op)
 {
 	*n = (struct noted) {
@@ -93,13 +102,13 @@ static void life_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
 	struct fusex_req *req;
-	struct noted n;
+	struct noted *n = noted(test, 1);
 
-	start(test, &n, FUSEX_OP_GETATTR);
-	KUNIT_EXPECT_NE(test, 0, n.call.unique);
-	KUNIT_EXPECT_FALSE(test, n.call.sent);
+	start(test, n, FUSEX_OP_GETATTR);
+	KUNIT_EXPECT_NE(test, 0, n->call.unique);
+	KUNIT_EXPECT_FALSE(test, n->call.sent);
 	/* What was not sent cannot be answered. */
-	KUNIT_EXPECT_NULL(test, fusex_req_start_reply(chan, n.call.unique));
+	KUNIT_EXPECT_NULL(test, fusex_req_start_reply(chan, n->call.unique));
 
 	req = fake_next(chan);
 	KUNIT_ASSERT_NOT_NULL(test, req);
@@ -109,22 +118,22 @@ static void life_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sizeof(req->in), req->in.len);
 
 	KUNIT_ASSERT_TRUE(test, fusex_req_start_send(req));
-	KUNIT_EXPECT_TRUE(test, n.call.sent);
-	KUNIT_EXPECT_NULL(test, fusex_req_start_reply(chan, n.call.unique));
+	KUNIT_EXPECT_TRUE(test, n->call.sent);
+	KUNIT_EXPECT_NULL(test, fusex_req_start_reply(chan, n->call.unique));
 	KUNIT_ASSERT_TRUE(test, fusex_req_sent(req));
 
 	KUNIT_EXPECT_NULL(test,
-			  fusex_req_start_reply(chan, n.call.unique + 1));
+			  fusex_req_start_reply(chan, n->call.unique + 1));
 	KUNIT_ASSERT_PTR_EQ(test, req,
-			    fusex_req_start_reply(chan, n.call.unique));
+			    fusex_req_start_reply(chan, n->call.unique));
 	/* Nobody else can answer meanwhile. */
-	KUNIT_EXPECT_NULL(test, fusex_req_start_reply(chan, n.call.unique));
-	KUNIT_EXPECT_EQ(test, 0, n.ended);
+	KUNIT_EXPECT_NULL(test, fusex_req_start_reply(chan, n->call.unique));
+	KUNIT_EXPECT_EQ(test, 0, n->ended);
 	KUNIT_EXPECT_EQ(test, 0, fusex_req_reply(req, -EACCES));
-	KUNIT_EXPECT_EQ(test, 1, n.ended);
-	KUNIT_EXPECT_EQ(test, -EACCES, n.error);
+	KUNIT_EXPECT_EQ(test, 1, n->ended);
+	KUNIT_EXPECT_EQ(test, -EACCES, n->error);
 	/* Nor twice. */
-	KUNIT_EXPECT_NULL(test, fusex_req_start_reply(chan, n.call.unique));
+	KUNIT_EXPECT_NULL(test, fusex_req_start_reply(chan, n->call.unique));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&chan->nr_async));
 }
 
@@ -133,56 +142,60 @@ static void back_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
 	struct fusex_req *req;
-	struct noted n;
+	struct noted *n = noted(test, 1);
 
-	req = bring_to(test, &n, FUSEX_REQ_SENDING);
+	req = bring_to(test, n, FUSEX_REQ_SENDING);
 	KUNIT_ASSERT_TRUE(test, fusex_req_unsend(req));
 	KUNIT_EXPECT_EQ(test, FUSEX_REQ_QUEUED, req->state);
 	KUNIT_ASSERT_TRUE(test, fusex_req_start_send(req));
 	KUNIT_ASSERT_TRUE(test, fusex_req_sent(req));
 	KUNIT_ASSERT_PTR_EQ(test, req,
-			    fusex_req_start_reply(chan, n.call.unique));
+			    fusex_req_start_reply(chan, n->call.unique));
 	KUNIT_ASSERT_TRUE(test, fusex_req_unreply(req));
 	KUNIT_EXPECT_EQ(test, FUSEX_REQ_SENT, req->state);
-	KUNIT_EXPECT_EQ(test, 0, n.ended);
-	finish(test, &n, 0);
-	KUNIT_EXPECT_EQ(test, 1, n.ended);
-	KUNIT_EXPECT_EQ(test, 0, n.error);
+	KUNIT_EXPECT_EQ(test, 0, n->ended);
+	finish(test, n, 0);
+	KUNIT_EXPECT_EQ(test, 1, n->ended);
+	KUNIT_EXPECT_EQ(test, 0, n->error);
 }
 
 /* Ends the channel with a request in each state. */
 static void abort_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
-	struct noted queued, sending, sent, replying, later;
+	struct noted *queued = noted(test, 1);
+	struct noted *sending = noted(test, 1);
+	struct noted *sent = noted(test, 1);
+	struct noted *replying = noted(test, 1);
+	struct noted *later = noted(test, 1);
 	struct fusex_req *s, *r;
 
-	s = bring_to(test, &sending, FUSEX_REQ_SENDING);
-	bring_to(test, &sent, FUSEX_REQ_SENT);
-	r = bring_to(test, &replying, FUSEX_REQ_REPLYING);
-	bring_to(test, &queued, FUSEX_REQ_QUEUED);
+	s = bring_to(test, sending, FUSEX_REQ_SENDING);
+	bring_to(test, sent, FUSEX_REQ_SENT);
+	r = bring_to(test, replying, FUSEX_REQ_REPLYING);
+	bring_to(test, queued, FUSEX_REQ_QUEUED);
 	fusex_chan_abort(chan);
 
-	KUNIT_EXPECT_EQ(test, 1, queued.ended);
-	KUNIT_EXPECT_EQ(test, -ENOTCONN, queued.error);
-	KUNIT_EXPECT_FALSE(test, queued.call.sent);
-	KUNIT_EXPECT_EQ(test, 1, sent.ended);
-	KUNIT_EXPECT_EQ(test, -ENOTCONN, sent.error);
-	KUNIT_EXPECT_TRUE(test, sent.call.sent);
+	KUNIT_EXPECT_EQ(test, 1, queued->ended);
+	KUNIT_EXPECT_EQ(test, -ENOTCONN, queued->error);
+	KUNIT_EXPECT_FALSE(test, queued->call.sent);
+	KUNIT_EXPECT_EQ(test, 1, sent->ended);
+	KUNIT_EXPECT_EQ(test, -ENOTCONN, sent->error);
+	KUNIT_EXPECT_TRUE(test, sent->call.sent);
 	/* What is being copied ends when the copy does. */
-	KUNIT_EXPECT_EQ(test, 0, sending.ended);
-	KUNIT_EXPECT_EQ(test, 0, replying.ended);
+	KUNIT_EXPECT_EQ(test, 0, sending->ended);
+	KUNIT_EXPECT_EQ(test, 0, replying->ended);
 	KUNIT_EXPECT_FALSE(test, fusex_req_sent(s));
-	KUNIT_EXPECT_EQ(test, 1, sending.ended);
-	KUNIT_EXPECT_EQ(test, -ENOTCONN, sending.error);
+	KUNIT_EXPECT_EQ(test, 1, sending->ended);
+	KUNIT_EXPECT_EQ(test, -ENOTCONN, sending->error);
 	KUNIT_EXPECT_EQ(test, -ENOENT, fusex_req_reply(r, 0));
-	KUNIT_EXPECT_EQ(test, 1, replying.ended);
-	KUNIT_EXPECT_EQ(test, -ENOTCONN, replying.error);
+	KUNIT_EXPECT_EQ(test, 1, replying->ended);
+	KUNIT_EXPECT_EQ(test, -ENOTCONN, replying->error);
 
-	note_call(&later, FUSEX_OP_GETATTR);
-	KUNIT_EXPECT_EQ(test, -ENOTCONN, fusex_call_async(chan, &later.call,
+	note_call(later, FUSEX_OP_GETATTR);
+	KUNIT_EXPECT_EQ(test, -ENOTCONN, fusex_call_async(chan, &later->call,
 							  GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 0, later.ended);
+	KUNIT_EXPECT_EQ(test, 0, later->ended);
 	KUNIT_EXPECT_TRUE(test, list_empty(&chan->pending));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&chan->nr_async));
 }
@@ -191,16 +204,17 @@ static void abort_test(struct kunit *test)
 static void abort_fault_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
-	struct noted sending, replying;
+	struct noted *sending = noted(test, 1);
+	struct noted *replying = noted(test, 1);
 	struct fusex_req *s, *r;
 
-	s = bring_to(test, &sending, FUSEX_REQ_SENDING);
-	r = bring_to(test, &replying, FUSEX_REQ_REPLYING);
+	s = bring_to(test, sending, FUSEX_REQ_SENDING);
+	r = bring_to(test, replying, FUSEX_REQ_REPLYING);
 	fusex_chan_abort(chan);
 	KUNIT_EXPECT_FALSE(test, fusex_req_unsend(s));
 	KUNIT_EXPECT_FALSE(test, fusex_req_unreply(r));
-	KUNIT_EXPECT_EQ(test, 1, sending.ended);
-	KUNIT_EXPECT_EQ(test, 1, replying.ended);
+	KUNIT_EXPECT_EQ(test, 1, sending->ended);
+	KUNIT_EXPECT_EQ(test, 1, replying->ended);
 }
 
 /* A request that is over is found so by the reader that has taken it. */
@@ -208,23 +222,26 @@ static void taken_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
 	struct fusex_req *req;
-	struct noted n;
+	struct noted *n = noted(test, 1);
 
-	start(test, &n, FUSEX_OP_GETATTR);
+	start(test, n, FUSEX_OP_GETATTR);
 	req = fake_next(chan);
 	fusex_chan_abort(chan);
-	KUNIT_EXPECT_EQ(test, 1, n.ended);
+	KUNIT_EXPECT_EQ(test, 1, n->ended);
 	KUNIT_EXPECT_FALSE(test, fusex_req_start_send(req));
 	fusex_req_put(req);
 }
 
+/* More than may be in the background at once. */
+#define NR	5
+
 static void background_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
-	struct noted n[5];
+	struct noted *n = noted(test, NR);
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(n); i++) {
+	for (i = 0; i < NR; i++) {
 		note_call(&n[i], FUSEX_OP_READ);
 		n[i].call.background = true;
 		KUNIT_ASSERT_EQ(test, 0, fusex_call_async(chan, &n[i].call,
@@ -233,7 +250,7 @@ static void background_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, list_count_nodes(&chan->pending));
 	KUNIT_EXPECT_EQ(test, 3, list_count_nodes(&chan->backlog));
 	/* In the foreground there is no limit. */
-	for (i = 0; i < ARRAY_SIZE(n); i++) {
+	for (i = 0; i < NR; i++) {
 		struct fusex_req *req = fake_next(chan);
 
 		KUNIT_ASSERT_NOT_NULL(test, req);
@@ -251,17 +268,17 @@ static void background_test(struct kunit *test)
 static void background_abort_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
-	struct noted n[5];
+	struct noted *n = noted(test, NR);
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(n); i++) {
+	for (i = 0; i < NR; i++) {
 		note_call(&n[i], FUSEX_OP_READ);
 		n[i].call.background = true;
 		KUNIT_ASSERT_EQ(test, 0, fusex_call_async(chan, &n[i].call,
 							  GFP_KERNEL));
 	}
 	fusex_chan_abort(chan);
-	for (i = 0; i < ARRAY_SIZE(n); i++) {
+	for (i = 0; i < NR; i++) {
 		KUNIT_EXPECT_EQ(test, 1, n[i].ended);
 		KUNIT_EXPECT_EQ(test, -ENOTCONN, n[i].error);
 	}
@@ -272,18 +289,18 @@ static void background_abort_test(struct kunit *test)
 static void lacks_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
-	struct noted n;
+	struct noted *n = noted(test, 1);
 
-	bring_to(test, &n, FUSEX_REQ_SENT);
+	bring_to(test, n, FUSEX_REQ_SENT);
 	KUNIT_EXPECT_FALSE(test, fusex_chan_lacks(chan, FUSEX_OP_GETATTR));
-	finish(test, &n, -ENOSYS);
-	KUNIT_EXPECT_EQ(test, -ENOSYS, n.error);
+	finish(test, n, -ENOSYS);
+	KUNIT_EXPECT_EQ(test, -ENOSYS, n->error);
 	KUNIT_EXPECT_TRUE(test, fusex_chan_lacks(chan, FUSEX_OP_GETATTR));
 	KUNIT_EXPECT_FALSE(test, fusex_chan_lacks(chan, FUSEX_OP_SETATTR));
 	/* Not a call that waits: it would, for ever, if this is broken. */
-	KUNIT_EXPECT_EQ(test, -ENOSYS, fusex_call_async(chan, &n.call,
+	KUNIT_EXPECT_EQ(test, -ENOSYS, fusex_call_async(chan, &n->call,
 							GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 1, n.ended);
+	KUNIT_EXPECT_EQ(test, 1, n->ended);
 	fusex_chan_abort(chan);
 }
 
@@ -408,30 +425,32 @@ static void sweep_test(struct kunit *test)
 {
 	const unsigned long timeout = 1000 * HZ;
 	struct fusex_chan *chan = test->priv;
-	struct noted old, copied, young;
+	struct noted *old = noted(test, 1);
+	struct noted *copied = noted(test, 1);
+	struct noted *young = noted(test, 1);
 	struct fusex_req *req;
 	unsigned long left;
 
 	KUNIT_EXPECT_EQ(test, 0, fusex_req_sweep(chan, timeout));
-	bring_to(test, &young, FUSEX_REQ_SENT);
-	age(bring_to(test, &old, FUSEX_REQ_SENT), timeout);
+	bring_to(test, young, FUSEX_REQ_SENT);
+	age(bring_to(test, old, FUSEX_REQ_SENT), timeout);
 	left = fusex_req_sweep(chan, timeout);
-	KUNIT_EXPECT_EQ(test, 1, old.ended);
-	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, old.error);
-	KUNIT_EXPECT_NULL(test, fusex_req_start_reply(chan, old.call.unique));
-	KUNIT_EXPECT_EQ(test, 0, young.ended);
+	KUNIT_EXPECT_EQ(test, 1, old->ended);
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, old->error);
+	KUNIT_EXPECT_NULL(test, fusex_req_start_reply(chan, old->call.unique));
+	KUNIT_EXPECT_EQ(test, 0, young->ended);
 	KUNIT_EXPECT_GT(test, left, 0);
 	KUNIT_EXPECT_LE(test, left, timeout);
 
 	/* One that is being copied is looked at again soon. */
-	req = bring_to(test, &copied, FUSEX_REQ_REPLYING);
+	req = bring_to(test, copied, FUSEX_REQ_REPLYING);
 	age(req, timeout);
 	KUNIT_EXPECT_EQ(test, 1, fusex_req_sweep(chan, timeout));
-	KUNIT_EXPECT_EQ(test, 0, copied.ended);
+	KUNIT_EXPECT_EQ(test, 0, copied->ended);
 	KUNIT_EXPECT_EQ(test, -ENOENT, fusex_req_reply(req, 0));
-	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, copied.error);
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, copied->error);
 
-	finish(test, &young, 0);
+	finish(test, young, 0);
 	KUNIT_EXPECT_EQ(test, 0, fusex_req_sweep(chan, timeout));
 }
 
@@ -461,16 +480,16 @@ static void counters_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
 	struct fusex_op_stats sum;
-	struct noted n;
+	struct noted *n = noted(test, 1);
 
 	KUNIT_EXPECT_FALSE(test, fusex_stats_sum(chan, FUSEX_OP_GETATTR,
 						 &sum));
-	bring_to(test, &n, FUSEX_REQ_SENT);
-	finish(test, &n, 0);
-	bring_to(test, &n, FUSEX_REQ_SENT);
-	finish(test, &n, 0);
-	bring_to(test, &n, FUSEX_REQ_SENT);
-	finish(test, &n, -EIO);
+	bring_to(test, n, FUSEX_REQ_SENT);
+	finish(test, n, 0);
+	bring_to(test, n, FUSEX_REQ_SENT);
+	finish(test, n, 0);
+	bring_to(test, n, FUSEX_REQ_SENT);
+	finish(test, n, -EIO);
 	KUNIT_EXPECT_TRUE(test, fusex_stats_sum(chan, FUSEX_OP_GETATTR, &sum));
 	KUNIT_EXPECT_EQ(test, 3, sum.count);
 	KUNIT_EXPECT_EQ(test, 1, sum.errors);
