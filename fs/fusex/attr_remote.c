@@ -168,6 +168,26 @@ static int remote_update_time(struct inode *inode, enum fs_update_time type,
 	return 0;
 }
 
+/*
+ * What VFS is going to clear in the mode it knows, the server clears in the
+ * mode there is, and capabilities of the file with it.  But set-group-id
+ * without the right to execute means something else, and whether the caller may
+ * keep that, only the kernel knows.
+ */
+static void remote_kill_priv(struct inode *inode, struct iattr *attr)
+{
+	const umode_t sgid = S_ISGID | S_IXGRP;
+
+	if (!(attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID |
+				ATTR_KILL_PRIV)))
+		return;
+	if (!(attr->ia_valid & ATTR_KILL_SGID) ||
+	    (inode->i_mode & sgid) != S_ISGID)
+		attr->ia_valid &= ~ATTR_MODE;
+	attr->ia_valid &= ~ATTR_KILL_PRIV;
+	attr->ia_valid |= ATTR_KILL_SUID;
+}
+
 static int remote_may_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 			      struct iattr *attr)
 {
@@ -181,12 +201,7 @@ static int remote_may_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		if (err)
 			return err;
 	}
-	/* Capabilities of the file go with the same request. */
-	if (attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID |
-			      ATTR_KILL_PRIV)) {
-		attr->ia_valid &= ~(ATTR_KILL_PRIV | ATTR_MODE);
-		attr->ia_valid |= ATTR_KILL_SUID;
-	}
+	remote_kill_priv(inode, attr);
 	return setattr_prepare(idmap, dentry, attr);
 }
 
@@ -227,10 +242,6 @@ static int remote_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 
 	fusex_setattr_fill(idmap, inode, attr, &in);
 	remote_fill_times(attr, &in);
-	/*
-	 * What VFS would clear in the mode it knows, the server clears in the
-	 * mode there is.
-	 */
 	if (attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
 		in.valid |= FUSEX_SET_KILL_PRIV;
 	if (!in.valid)
