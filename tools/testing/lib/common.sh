@@ -3,6 +3,8 @@
 # What every front-door script needs: messages, the cache, locks, root.
 # Sourced, after "set -euo pipefail".
 
+shopt -s inherit_errexit
+
 FUSEX_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
 FUSEX_CACHE=${FUSEX_CACHE:-${HOME:-/root}/.cache/fusex}
 FUSEX_BUILD=${FUSEX_BUILD:-$FUSEX_TOP/build}
@@ -54,7 +56,7 @@ hash_of() {
 # with_lock NAME COMMAND...: one at a time for everybody who shares the cache;
 # who comes second finds the work done.
 with_lock() {
-	local name=$1 fd status=0
+	local name=$1 fd
 
 	shift
 	exec {fd}>>"$FUSEX_CACHE/$name.lock"
@@ -62,9 +64,9 @@ with_lock() {
 		say "waiting for another run that is making $name"
 		flock "$fd"
 	fi
-	"$@" {fd}>&- || status=$?
+	# A bare command: in a list, a failure inside it would go unnoticed.
+	"$@" {fd}>&-
 	exec {fd}>&-
-	return "$status"
 }
 
 # quiet_log LOG COMMAND...: runs a long step with its output in LOG and a sign

@@ -40,6 +40,13 @@ host_apt_install() {
 	return 1
 }
 
+# private_mmdebstrap ARGUMENT...: its mounts are seen by nobody else, and are
+# gone when it is, however it ends.
+private_mmdebstrap() {
+	as_root env TMPDIR=/tmp unshare --mount --pid --fork --kill-child --mount-proc \
+		mmdebstrap --mode=root --variant=apt "$@"
+}
+
 # Debian's own archive in this machine's apt configuration, whatever format
 # that is written in: apt itself says which index came from where.
 host_mirror_lookup() {
