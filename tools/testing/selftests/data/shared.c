@@ -36,7 +36,7 @@ static int append(int number)
 	char record[128];
 	int fd = (int)OK(open("f", O_WRONLY | O_APPEND));
 
-	for (int i = 0; i < rounds(100); i++) {
+	for (int i = 0; i < rounds(40); i++) {
 		int len = snprintf(record, sizeof(record), "%d:%d:%0*d\n",
 				   number, i, 1 + (i * 7 + number) % 90, 0);
 
@@ -65,7 +65,7 @@ TEST(append, by_several_processes)
 	}
 	fclose(f);
 	for (i = 0; i < PROCS; i++)
-		EQ(next[i], rounds(100));
+		EQ(next[i], rounds(40));
 }
 
 /* Everybody writes own blocks in different ways and checks what is there. */
@@ -77,7 +77,7 @@ static int own_blocks(int number)
 
 	map = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(map != MAP_FAILED);
-	for (int i = 0; i < rounds(150); i++) {
+	for (int i = 0; i < rounds(80); i++) {
 		/* A quarter of each block is one process's. */
 		int at = ((i * 37) % 32) * 2048 + number * 512;
 
@@ -111,7 +111,7 @@ static int churn(int number)
 	char a[32], b[32];
 	unsigned int x = (unsigned int)number * 7919 + 1;
 
-	for (int i = 0; i < rounds(250); i++) {
+	for (int i = 0; i < rounds(120); i++) {
 		int fd;
 
 		x = x * 1103515245 + 12345;
@@ -181,7 +181,7 @@ static int own_names(int number)
 {
 	char a[32], b[32];
 
-	for (int i = 0; i < rounds(80); i++) {
+	for (int i = 0; i < rounds(25); i++) {
 		snprintf(a, sizeof(a), "d/%d.%d", number, i);
 		snprintf(b, sizeof(b), "d/%d.new", number);
 		make_file(a, a);
@@ -207,12 +207,12 @@ static int under_pressure(int number)
 	char name[32];
 
 	if (!number) {
-		for (int i = 0; i < rounds(10); i++)
+		for (int i = 0; i < rounds(5); i++)
 			drop_caches();
 		return 0;
 	}
 	snprintf(name, sizeof(name), "f%d", number);
-	for (int i = 0; i < rounds(20); i++) {
+	for (int i = 0; i < rounds(10); i++) {
 		int fd;
 
 		make_sized(name, 20000);
@@ -242,7 +242,7 @@ static int walk(int number)
 	struct stat st;
 
 	if (!number) {
-		for (int i = 0; i < rounds(100); i++) {
+		for (int i = 0; i < rounds(40); i++) {
 			OK(rename("a/x", "b/x"));
 			OK(rename("b/x", "a/x"));
 		}

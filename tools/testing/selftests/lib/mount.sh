@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=tools/testing/selftests/lib/tap.sh
 . "$here/lib/tap.sh"
 
-: "${FUSEX_WORK:=/tmp/fusex-selftest}"
+: "${FUSEX_WORK:=/tmp/fusex-selftest}" "${KERNEL:=stock}"
 name=$(basename "$0")
 base=$FUSEX_WORK/$name
 SRC='' MNT='' DEV='' IO='' ATTR=''

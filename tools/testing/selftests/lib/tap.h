@@ -65,6 +65,8 @@ bool tap_exists(const char *subject, const char *name);
  * @argc: from main()
  * @argv: [-l] [-d FOLDER] [-x GLOB]... [GLOB...], globs match subject.name
  *
+ * FUSEX_TIMES=1 shows how long each took.
+ *
  * Return: the exit status, 0 when nothing failed.
  */
 int tap_main(int argc, char **argv);

@@ -10,7 +10,7 @@
 #include "../lib/fs.h"
 
 /* Makes NAMES files called "d/<number>" with names of different lengths. */
-enum { NAMES = 700 };
+enum { NAMES = 300 };
 
 static void name_of(int i, char *buf)
 {

@@ -209,6 +209,7 @@ static int do_open(struct fusex_req *req, const struct fusex_node *node,
 		   uint32_t flags, struct fusex_open_out *out)
 {
 	BEGIN(req);
+	srv->open_flags = flags;
 	out->fh = 77;
 	if (node_of(node)->attr.mode & S_ISVTX && !S_ISDIR(node_of(node)->attr.mode))
 		out->flags = FUSEX_OPEN_STREAM;
@@ -218,14 +219,20 @@ static int do_open(struct fusex_req *req, const struct fusex_node *node,
 static int do_release(struct fusex_req *req, const struct fusex_node *node,
 		      const struct fusex_release_in *in)
 {
+	srv->last_release = *in;
 	BEGIN(req);
 	return 0;
 }
 
+static void unlock(void);
+
 static int do_flush(struct fusex_req *req, const struct fusex_node *node,
 		    const struct fusex_flush_in *in)
 {
+	srv->last_flush = *in;
 	BEGIN(req);
+	if (srv->lock_held && in->lock_owner == srv->lock_owner)
+		unlock();
 	return 0;
 }
 
@@ -276,8 +283,10 @@ static int do_fsync(struct fusex_req *req, const struct fusex_node *node,
 static int do_readdir(struct fusex_req *req, const struct fusex_node *node,
 		      const struct fusex_readdir_in *in, struct fusex_dir *dir)
 {
+	uint64_t i;
+
 	BEGIN(req);
-	for (uint64_t i = in->cookie; i < SRV_NAMES; i++) {
+	for (i = in->cookie; i < SRV_NAMES; i++) {
 		struct fusex_entry_reply entry = { 0 };
 		struct srv_name *n = &srv->names[i];
 		bool attrs = in->flags & FUSEX_READDIR_ATTRS;
@@ -290,6 +299,8 @@ static int do_readdir(struct fusex_req *req, const struct fusex_node *node,
 				  attrs ? &entry : NULL))
 			break;
 	}
+	if (i == SRV_NAMES && srv->says_end)
+		fusex_dir_end(dir);
 	return 0;
 }
 
@@ -364,23 +375,30 @@ static int wait_for_lock(struct fusex_req *req)
 	return FUSEX_DEFERRED;
 }
 
+/* The lock is free, or who waits for it has it. */
+static void unlock(void)
+{
+	struct fusex_req *next = atomic_exchange(&waiting, NULL);
+
+	srv->lock_held = next != NULL;
+	if (next) {
+		srv->lock_waits--;
+		fusex_reply_err(next, 0);
+	}
+}
+
 static int do_setlk(struct fusex_req *req, const struct fusex_node *node,
 		    const struct fusex_lock *in)
 {
-	struct fusex_req *next;
-
 	BEGIN(req);
 	if (in->type == F_UNLCK) {
-		next = atomic_exchange(&waiting, NULL);
-		srv->lock_held = next != NULL;
-		if (next) {
-			srv->lock_waits--;
-			fusex_reply_err(next, 0);
-		}
+		unlock();
 		return 0;
 	}
-	if (!atomic_exchange(&srv->lock_held, 1))
+	if (!atomic_exchange(&srv->lock_held, 1)) {
+		srv->lock_owner = in->owner;
 		return 0;
+	}
 	if (!(in->flags & FUSEX_LOCK_WAIT))
 		return -EAGAIN;
 	return wait_for_lock(req);

@@ -46,12 +46,17 @@ struct srv_name {
  * @calls: requests that came, by opcode
  * @fail: errno to answer, by opcode
  * @forgotten: lookups given back, by node id
+ * @says_end: READDIR says which name is the last
  * @access_mask: of the last ACCESS
  * @revents: what POLL answers
  * @poll_kh: of the last POLL that asked for a notification
  * @lock_waits: SETLK requests that are being held
  * @lock_held: somebody has the one lock there is
+ * @lock_owner: of whoever got the lock without waiting
  * @cancelled: requests whose caller was interrupted
+ * @open_flags: of the last OPEN
+ * @last_release: the last RELEASE
+ * @last_flush: the last FLUSH
  * @last_write: the last WRITE
  * @nodes: by node id
  * @names: all of them
@@ -62,12 +67,17 @@ struct srv {
 	atomic_ulong calls[FUSEX_OP_NR];
 	int fail[FUSEX_OP_NR];
 	atomic_ulong forgotten[SRV_NODES];
+	bool says_end;
 	uint32_t access_mask;
 	uint32_t revents;
 	_Atomic uint64_t poll_kh;
 	atomic_int lock_waits;
 	atomic_int lock_held;
+	_Atomic uint64_t lock_owner;
 	atomic_int cancelled;
+	uint32_t open_flags;
+	struct fusex_release_in last_release;
+	struct fusex_flush_in last_flush;
 	struct fusex_write_in last_write;
 	struct srv_node nodes[SRV_NODES];
 	struct srv_name names[SRV_NAMES];
