@@ -181,7 +181,7 @@ static int own_names(int number)
 {
 	char a[32], b[32];
 
-	for (int i = 0; i < rounds(25); i++) {
+	for (int i = 0; i < rounds(26); i++) {
 		snprintf(a, sizeof(a), "d/%d.%d", number, i);
 		snprintf(b, sizeof(b), "d/%d.new", number);
 		make_file(a, a);
