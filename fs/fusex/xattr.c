@@ -103,9 +103,12 @@ static ssize_t xattr_ask(struct inode *inode, u32 op, const char *name,
 	err = fusex_check_xattr(&in, &out, call.got, &why);
 	if (!err && !name && in.size)
 		err = fusex_check_xlist(value, out.size, &why);
-	if (err)
+	if (err) {
 		fusex_bad_reply(chan, &call, why);
-	return err ?: out.size;
+		return err;
+	}
+	/* Not in one expression with the error, which would lose its sign. */
+	return out.size;
 }
 
 /**
