@@ -62,7 +62,8 @@ static void fusex_set_io_regular(struct inode *inode, u8 mode)
 	if (WARN_ON_ONCE(!fusex_io_mode_supported(mode)))
 		mode = FUSEX_IO_PLAIN;
 	table = fusex_io_tables[mode];
-	inode->i_fop = table->fops;
+	inode->i_fop = fusex_conf_of(inode)->features & FUSEX_F_POLL ?
+		       table->poll_fops : table->fops;
 	inode->i_mapping->a_ops = table->aops;
 	fusex_i(inode)->io = table->io;
 	if (table->io->large_folios)

@@ -39,11 +39,14 @@ struct fusex_io_ops {
 /**
  * struct fusex_io_table - everything fusex_inode_set_io() stores
  * @fops: i_fop
+ * @poll_fops: the same with poll, for servers that want to hear of it; a file
+ *	that can be polled is one that io_uring polls instead of waiting
  * @aops: a_ops
  * @io: fusex_inode.io
  */
 struct fusex_io_table {
 	const struct file_operations *fops;
+	const struct file_operations *poll_fops;
 	const struct address_space_operations *aops;
 	const struct fusex_io_ops *io;
 };

@@ -375,27 +375,34 @@ static void fusex_plain_opened(struct inode *inode, struct file *file)
 	fusex_cache_opened(inode, file);
 }
 
+#define FUSEX_PLAIN_FOPS						\
+	.owner			= THIS_MODULE,				\
+	.fop_flags		= FOP_BUFFER_RASYNC | FOP_DONTCACHE,	\
+	.llseek			= fusex_llseek,				\
+	.read_iter		= fusex_plain_read_iter,		\
+	.write_iter		= fusex_plain_write_iter,		\
+	.splice_read		= fusex_plain_splice_read,		\
+	.splice_write		= iter_file_splice_write,		\
+	.mmap_prepare		= fusex_cache_mmap_prepare,		\
+	.open			= fusex_open,				\
+	.flush			= fusex_flush,				\
+	.release		= fusex_cache_release,			\
+	.fsync			= fusex_cache_fsync,			\
+	.fallocate		= fusex_fallocate,			\
+	.copy_file_range	= fusex_copy_file_range,		\
+	.remap_file_range	= fusex_remap_file_range,		\
+	.lock			= fusex_lock,				\
+	.flock			= fusex_flock,				\
+	.setlease		= fusex_setlease,			\
+	.unlocked_ioctl		= fusex_ioctl,				\
+	.compat_ioctl		= fusex_compat_ioctl
+
 static const struct file_operations fusex_plain_fops = {
-	.owner			= THIS_MODULE,
-	.fop_flags		= FOP_BUFFER_RASYNC | FOP_DONTCACHE,
-	.llseek			= fusex_llseek,
-	.read_iter		= fusex_plain_read_iter,
-	.write_iter		= fusex_plain_write_iter,
-	.splice_read		= fusex_plain_splice_read,
-	.splice_write		= iter_file_splice_write,
-	.mmap_prepare		= fusex_cache_mmap_prepare,
-	.open			= fusex_open,
-	.flush			= fusex_flush,
-	.release		= fusex_cache_release,
-	.fsync			= fusex_cache_fsync,
-	.fallocate		= fusex_fallocate,
-	.copy_file_range	= fusex_copy_file_range,
-	.remap_file_range	= fusex_remap_file_range,
-	.lock			= fusex_lock,
-	.flock			= fusex_flock,
-	.setlease		= fusex_setlease,
-	.unlocked_ioctl		= fusex_ioctl,
-	.compat_ioctl		= fusex_compat_ioctl,
+	FUSEX_PLAIN_FOPS,
+};
+
+static const struct file_operations fusex_plain_poll_fops = {
+	FUSEX_PLAIN_FOPS,
 	.poll			= fusex_poll,
 };
 
@@ -421,7 +428,8 @@ static const struct fusex_io_ops fusex_plain_io = {
 };
 
 const struct fusex_io_table fusex_io_plain = {
-	.fops	= &fusex_plain_fops,
-	.aops	= &fusex_plain_aops,
-	.io	= &fusex_plain_io,
+	.fops		= &fusex_plain_fops,
+	.poll_fops	= &fusex_plain_poll_fops,
+	.aops		= &fusex_plain_aops,
+	.io		= &fusex_plain_io,
 };

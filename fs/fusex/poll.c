@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * poll(2) and epoll on files of servers that want to hear of it.
+ * poll(2) and epoll on files of servers that want to hear of it, which is what
+ * FUSEX_F_POLL says; others have files without a poll operation.
  *
  * A file gets a number when it is first polled, by which the server wakes its
  * pollers.  Numbers are found under RCU and compared with the channel they
@@ -127,8 +128,7 @@ __poll_t fusex_poll(struct file *file, struct poll_table_struct *wait)
 	struct fusex_file *ff;
 	int err;
 
-	if (!(fusex_conf_of(inode)->features & FUSEX_F_POLL) ||
-	    fusex_chan_lacks(chan, FUSEX_OP_POLL))
+	if (fusex_chan_lacks(chan, FUSEX_OP_POLL))
 		return DEFAULT_POLLMASK;
 	ff = fusex_file_get(file);
 	if (!ff || poll_register(chan, ff))

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 
@@ -416,4 +417,26 @@ TEST(poll, ends_with_the_server)
 	UNTIL(asked_to_notify, NULL);
 	umount2("m", MNT_FORCE);
 	EQ(WAIT(pid), 0);
+}
+
+/* Without POLL a file is an ordinary one: always ready, nothing for epoll. */
+TEST(poll, of_ordinary_files)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	struct srv_options o = remote;
+	struct pollfd p = { .events = POLLIN | POLLOUT };
+	int ep;
+
+	o.without = WITHOUT(POLL);
+	srv_start(&o);
+	file("f", "x");
+	p.fd = (int)OK(open("m/f", O_RDWR));
+	EQ(OK(poll(&p, 1, 0)), 1);
+	EQ(p.revents, POLLIN | POLLOUT);
+	ep = (int)OK(epoll_create1(0));
+	FAILS(epoll_ctl(ep, EPOLL_CTL_ADD, p.fd, &event), EPERM);
+	close(ep);
+	close(p.fd);
+	srv_stop();
+	EQ(srv_calls(FUSEX_OP_POLL), 0);
 }
