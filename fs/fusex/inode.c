@@ -99,17 +99,17 @@ static void fusex_note_absence(struct inode *inode, const struct fusex_entry *e,
 {
 	struct fusex_inode *fi = fusex_i(inode);
 
-	if (epoch < READ_ONCE(fi->epoch))
-		return;
-	if (e->flags & FUSEX_ENTRY_NO_XATTR) {
-		set_bit(FUSEX_I_NO_XATTR, &fi->state);
-		set_bit(FUSEX_I_NO_CAPS, &fi->state);
+	/* A change takes its epoch under the lock before it clears them. */
+	spin_lock(&fi->lock);
+	if (epoch >= fi->epoch) {
+		if (e->flags & FUSEX_ENTRY_NO_XATTR) {
+			set_bit(FUSEX_I_NO_XATTR, &fi->state);
+			set_bit(FUSEX_I_NO_CAPS, &fi->state);
+		}
+		if (e->flags & FUSEX_ENTRY_NO_ACL)
+			set_bit(FUSEX_I_NO_ACL, &fi->state);
 	}
-	if (e->flags & FUSEX_ENTRY_NO_ACL) {
-		set_bit(FUSEX_I_NO_ACL, &fi->state);
-		set_cached_acl(inode, ACL_TYPE_ACCESS, NULL);
-		set_cached_acl(inode, ACL_TYPE_DEFAULT, NULL);
-	}
+	spin_unlock(&fi->lock);
 }
 
 /* Make the new @inode, locked by I_NEW, what the entry says. */
@@ -137,6 +137,8 @@ static struct inode *fusex_inode_fill(struct inode *inode,
 	fusex_inode_set_io(inode, e->io_mode);
 	fusex_attr_init(inode, a, e->attr_valid, epoch);
 	fusex_note_absence(inode, e, epoch);
+	if (e->flags & FUSEX_ENTRY_NO_ACL)
+		cache_no_acl(inode);
 	unlock_new_inode(inode);
 
 	/*
@@ -144,8 +146,10 @@ static struct inode *fusex_inode_fill(struct inode *inode,
 	 * it; fusex_ifind() tells how they meet.
 	 */
 	smp_mb();
-	if (epoch < atomic64_read(&fusex_sb(inode->i_sb)->lost_epoch))
+	if (epoch < atomic64_read(&fusex_sb(inode->i_sb)->lost_epoch)) {
 		fusex_attr_uncertain(inode);
+		fusex_attr_forget_absence(inode);
+	}
 	return inode;
 }
 

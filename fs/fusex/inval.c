@@ -139,8 +139,11 @@ int fusex_notify_inode(struct super_block *sb,
 
 	if (n->flags & FUSEX_INVAL_ATTR)
 		fusex_attr_uncertain(inode);
-	if (n->flags & FUSEX_INVAL_XATTR)
+	if (n->flags & FUSEX_INVAL_XATTR) {
+		/* What entries on their way say of it is not believed. */
+		fusex_attr_changed(inode);
 		fusex_attr_forget_absence(inode);
+	}
 	if (n->flags & FUSEX_INVAL_DATA)
 		err = fusex_inval_data(inode, n->offset, n->length);
 	if (n->flags & FUSEX_INVAL_IDENTITY)
