@@ -33,7 +33,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX	(1ull << 30)
+#define FILE_MAX	(256ull << 20)
 
 struct node;
 
