@@ -311,9 +311,12 @@ void fusex_chan_quiesce(struct fusex_chan *chan)
 	spin_lock(&chan->lock);
 	sb = chan->sb;
 	chan->sb = NULL;
+	if (sb)
+		WRITE_ONCE(chan->leaving, true);
 	spin_unlock(&chan->lock);
 	if (!sb)
 		return;
+	fusex_req_leave(chan);
 	if (wait_event_killable(chan->quiet, fusex_chan_is_quiet(chan))) {
 		fusex_chan_abort(chan);
 		wait_event(chan->quiet, fusex_chan_is_quiet(chan));

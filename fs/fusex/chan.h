@@ -130,6 +130,8 @@ struct fusex_out {
  * @nofs: made by writeback or eviction on nobody's behalf; sent with
  *	FUSEX_REQ_KERNEL and the credentials of root
  * @background: counts against fusex_conf.max_background
+ * @dispensable: an unmount does not wait for its answer, only until the server
+ *	has got it: readahead, and what went on without its caller
  * @got: returned: bytes of reply payload that went to the short segment or to
  *	@out_bvec
  * @error: returned: what the call came to
@@ -165,6 +167,7 @@ struct fusex_call {
 	bool patient;
 	bool nofs;
 	bool background;
+	bool dispensable;
 	bool sent;
 	size_t got;
 	int error;

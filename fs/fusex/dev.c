@@ -405,6 +405,8 @@ static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 	if (!chan)
 		return -ENOTCONN;
+	if (!fusex_chan_alive(chan))
+		return -ENODEV;
 	if (iov_iter_count(to) < chan->request_size)
 		return -EINVAL;
 	do {

@@ -195,6 +195,7 @@ static void fusex_pages_read_send(struct fusex_pages *p, struct file *file,
 		.out_bvec	= p->bv,
 		.out_bytes	= p->size,
 		.background	= background,
+		.dispensable	= true,
 		.end		= fusex_pages_read_end,
 	};
 	if (p->size) {

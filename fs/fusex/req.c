@@ -324,6 +324,40 @@ void fusex_req_end_all(struct fusex_chan *chan, int error)
 	fusex_req_complete_list(&ended);
 }
 
+/* An unmount does not wait for the answer to this any more. */
+static bool fusex_req_left(const struct fusex_req *req)
+{
+	lockdep_assert_held(&req->shard->lock);
+	return unlikely(READ_ONCE(req->chan->leaving)) && req->dispensable &&
+	       req->state == FUSEX_REQ_SENT;
+}
+
+/**
+ * fusex_req_leave - end what an unmount does not wait for
+ * @chan: the channel, leaving; what is sent after this ends then
+ */
+void fusex_req_leave(struct fusex_chan *chan)
+{
+	struct fusex_req *req, *next;
+	LIST_HEAD(ended);
+	unsigned int i;
+
+	for (i = 0; i < FUSEX_SHARDS; i++) {
+		struct fusex_shard *shard = &chan->shards[i];
+
+		spin_lock(&shard->lock);
+		list_for_each_entry_safe(req, next, &shard->live, live) {
+			if (!fusex_req_left(req))
+				continue;
+			refcount_inc(&req->ref);
+			fusex_req_end_locked(req, -ENOTCONN);
+			list_add_tail(&req->live, &ended);
+		}
+		spin_unlock(&shard->lock);
+	}
+	fusex_req_complete_list(&ended);
+}
+
 /**
  * fusex_req_sweep - end requests that are past their deadline
  * @chan: the channel
@@ -394,14 +428,19 @@ static bool fusex_req_copied(struct fusex_req *req, enum fusex_req_state to)
  */
 bool fusex_req_sent(struct fusex_req *req)
 {
-	bool ok;
+	bool ok, over;
 
 	spin_lock(&req->shard->lock);
 	ok = fusex_req_copied(req, FUSEX_REQ_SENT);
-	if (ok)
+	over = !ok;
+	if (ok) {
 		trace_fusex_request_sent(req->chan->dev, &req->in);
+		over = fusex_req_left(req);
+		if (over)
+			fusex_req_end_locked(req, -ENOTCONN);
+	}
 	spin_unlock(&req->shard->lock);
-	if (!ok) {
+	if (over) {
 		fusex_req_complete(req, false);
 		fusex_req_put(req);
 	}
@@ -460,7 +499,7 @@ struct fusex_req *fusex_req_start_reply(struct fusex_chan *chan, u64 unique)
  * fusex_req_unreply - a reply could not be copied now
  * @req: the request; the reference goes back to the table
  *
- * Return: false if it was abandoned meanwhile.
+ * Return: false if it was abandoned meanwhile; the reference is dropped.
  */
 bool fusex_req_unreply(struct fusex_req *req)
 {
@@ -468,6 +507,10 @@ bool fusex_req_unreply(struct fusex_req *req)
 
 	spin_lock(&req->shard->lock);
 	ok = fusex_req_copied(req, FUSEX_REQ_SENT);
+	if (ok && fusex_req_left(req)) {
+		fusex_req_end_locked(req, -ENOTCONN);
+		ok = false;
+	}
 	spin_unlock(&req->shard->lock);
 	if (!ok) {
 		fusex_req_complete(req, false);
@@ -631,6 +674,7 @@ static struct fusex_req *fusex_req_make(struct fusex_chan *chan,
 	req->shard = &chan->shards[raw_smp_processor_id() % FUSEX_SHARDS];
 	req->call = call;
 	req->background = call->background;
+	req->dispensable = call->dispensable;
 	INIT_LIST_HEAD(&req->live);
 	INIT_LIST_HEAD(&req->link);
 	fusex_req_credentials(req, call->nofs);
@@ -810,6 +854,7 @@ static struct fusex_sure *fusex_sure_make(const struct fusex_call *call,
 	refcount_set(&sure->ref, 2);
 	init_completion(&sure->over);
 	sure->call = *call;
+	sure->call.dispensable = true;
 	sure->call.end = fusex_sure_end;
 	sure->call.arg = fusex_sure_copy(sure, &used, call->arg,
 					 call->arg_len);

@@ -68,6 +68,7 @@ enum fusex_req_state {
  * @over_from: the state it went to DONE from
  * @cancel: the caller was interrupted: CANCEL is to follow
  * @background: counts against max_background
+ * @dispensable: of the call
  * @abandon: errno that ends it as soon as the copy in progress is over
  * @error: what it came to, once DONE
  * @chan: the channel; outlives the request
@@ -87,6 +88,7 @@ struct fusex_req {
 	u8 over_from;
 	bool cancel;
 	bool background;
+	bool dispensable;
 	int abandon;
 	int error;
 	struct fusex_chan *chan;
@@ -185,6 +187,7 @@ struct fusex_dev {
  *	does no harm
  * @sb: where notifications go, NULL unless mounted
  * @notifiers: notifications being carried out on @sb
+ * @leaving: unmounting: what is dispensable ends when it is SENT
  * @nr_devs: descriptors of the server
  * @devs: all of them
  * @readers: all idle readers, last come first
@@ -230,6 +233,7 @@ struct fusex_chan {
 	u8 state;
 	struct super_block *sb;
 	unsigned int notifiers;
+	bool leaving;
 	unsigned int nr_devs;
 	struct list_head devs;
 	struct list_head readers;
@@ -299,6 +303,7 @@ void fusex_req_wake(struct task_struct *task, bool sync);
 
 /* req.c: what channels do to requests */
 unsigned long fusex_req_sweep(struct fusex_chan *chan, unsigned long timeout);
+void fusex_req_leave(struct fusex_chan *chan);
 void fusex_req_end_all(struct fusex_chan *chan, int error);
 int fusex_req_cache_init(void);
 void fusex_req_cache_exit(void);

@@ -286,6 +286,50 @@ static void background_abort_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&chan->backlog));
 }
 
+/* An unmount waits for what somebody needs. */
+static void leave_test(struct kunit *test)
+{
+	struct fusex_chan *chan = test->priv;
+	struct noted *n = noted(test, NR);
+	struct fusex_req *reply, *late;
+	unsigned int i;
+
+	for (i = 0; i < NR; i++) {
+		note_call(&n[i], FUSEX_OP_READ);
+		n[i].call.dispensable = i > 0;
+		KUNIT_ASSERT_EQ(test, 0, fusex_call_async(chan, &n[i].call,
+							  GFP_KERNEL));
+	}
+	/* 0 needed, 1 sent, 2 and 3 being answered, 4 queued. */
+	for (i = 0; i < 4; i++) {
+		struct fusex_req *req = fake_next(chan);
+
+		KUNIT_ASSERT_TRUE(test, fusex_req_start_send(req));
+		KUNIT_ASSERT_TRUE(test, fusex_req_sent(req));
+	}
+	reply = fusex_req_start_reply(chan, n[2].call.unique);
+	late = fusex_req_start_reply(chan, n[3].call.unique);
+	chan->leaving = true;
+	fusex_req_leave(chan);
+	KUNIT_EXPECT_EQ(test, 0, n[0].ended);
+	KUNIT_EXPECT_EQ(test, 1, n[1].ended);
+	KUNIT_EXPECT_EQ(test, -ENOTCONN, n[1].error);
+	KUNIT_EXPECT_EQ(test, 0, n[2].ended);
+	KUNIT_EXPECT_EQ(test, 0, n[3].ended);
+	KUNIT_EXPECT_EQ(test, 0, n[4].ended);
+	KUNIT_EXPECT_EQ(test, 0, fusex_req_reply(reply, 0));
+	KUNIT_EXPECT_EQ(test, 0, n[2].error);
+	KUNIT_EXPECT_FALSE(test, fusex_req_unreply(late));
+	KUNIT_EXPECT_EQ(test, -ENOTCONN, n[3].error);
+	/* The server gets what was queued. */
+	late = fake_next(chan);
+	KUNIT_ASSERT_TRUE(test, fusex_req_start_send(late));
+	KUNIT_EXPECT_TRUE(test, fusex_req_sent(late));
+	KUNIT_EXPECT_EQ(test, 1, n[4].ended);
+	finish(test, &n[0], 0);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&chan->nr_async));
+}
+
 static void lacks_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
@@ -504,6 +548,7 @@ static struct kunit_case req_cases[] = {
 	KUNIT_CASE(taken_test),
 	KUNIT_CASE(background_test),
 	KUNIT_CASE(background_abort_test),
+	KUNIT_CASE(leave_test),
 	KUNIT_CASE(lacks_test),
 	KUNIT_CASE(wait_test),
 	KUNIT_CASE(sure_test),
