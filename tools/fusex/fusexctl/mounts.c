@@ -167,15 +167,24 @@ static void find_path(const char *word, char dev[DEV_MAX])
 	free(path);
 }
 
+/* MAJOR:MINOR, and nothing that leads to another folder. */
+static bool is_dev(const char *word)
+{
+	size_t major = strspn(word, "0123456789"), minor;
+
+	if (!major || word[major] != ':')
+		return false;
+	minor = strspn(word + major + 1, "0123456789");
+	return minor && !word[major + 1 + minor];
+}
+
 int mounts_resolve(const char *word, char dev[DEV_MAX])
 {
-	unsigned int major, minor;
 	char path[64];
-	int end = 0;
 
 	*dev = '\0';
-	if (sscanf(word, "%u:%u%n", &major, &minor, &end) == 2 && !word[end])
-		snprintf(dev, DEV_MAX, "%u:%u", major, minor);
+	if (is_dev(word))
+		snprintf(dev, DEV_MAX, "%s", word);
 	else
 		find_path(word, dev);
 	if (!*dev) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,33 @@ static const char * const settings[] = {
 
 #define NR_SETTINGS	(sizeof(settings) / sizeof(settings[0]))
 
+/* Takes a word off the beginning of a line. */
+static bool take_word(char **line, char word[NAME_MAX_OP])
+{
+	size_t len = strcspn(*line, " ");
+
+	if (!len || len >= NAME_MAX_OP)
+		return false;
+	memcpy(word, *line, len);
+	word[len] = '\0';
+	*line += len;
+	*line += strspn(*line, " ");
+	return true;
+}
+
+/* Takes a number, and the character that it ends with unless the line ends. */
+static bool take_number(char **line, char end, unsigned long long *number)
+{
+	char *rest;
+
+	errno = 0;
+	*number = strtoull(*line, &rest, 10);
+	if (errno || rest == *line || (*rest && *rest != end))
+		return false;
+	*line = *rest ? rest + 1 : rest;
+	return true;
+}
+
 static size_t read_counters(const char *dev, char *text, struct op *ops)
 {
 	char *save, *line;
@@ -38,8 +66,9 @@ static size_t read_counters(const char *dev, char *text, struct op *ops)
 	sysfs_read(dev, "counters", text, TEXT_MAX);
 	for (line = strtok_r(text, "\n", &save); line && n < MAX_OPS;
 	     line = strtok_r(NULL, "\n", &save)) {
-		if (sscanf(line, "%23s %llu %llu", ops[n].name,
-			   &ops[n].count, &ops[n].errors) == 3)
+		if (take_word(&line, ops[n].name) &&
+		    take_number(&line, ' ', &ops[n].count) &&
+		    take_number(&line, ' ', &ops[n].errors))
 			n++;
 	}
 	return n;
@@ -57,13 +86,11 @@ static struct op *find_op(struct op *ops, size_t n, const char *name)
 
 static void parse_buckets(char *words, struct op *op)
 {
-	unsigned int bucket;
-	unsigned long long count;
-	char *save, *w;
+	unsigned long long bucket, count;
 
-	for (w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
-		if (sscanf(w, "%u:%llu", &bucket, &count) == 2 &&
-		    bucket < MAX_BUCKETS)
+	while (take_number(&words, ':', &bucket) &&
+	       take_number(&words, ' ', &count))
+		if (bucket < MAX_BUCKETS)
 			op->buckets[bucket] = count;
 }
 
@@ -164,8 +191,10 @@ static void json_in_flight(struct json *j, char *text)
 
 	for (line = strtok_r(text, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {
-		if (sscanf(line, "%llu %23s %llu %23s %llu %llu", &unique, op,
-			   &node, state, &age, &pid) != 6)
+		if (!take_number(&line, ' ', &unique) ||
+		    !take_word(&line, op) || !take_number(&line, ' ', &node) ||
+		    !take_word(&line, state) || !take_number(&line, ' ', &age) ||
+		    !take_number(&line, ' ', &pid))
 			continue;
 		json_open(j, NULL, '{');
 		json_number(j, "unique", unique);

@@ -234,7 +234,7 @@ int mirror_fileattr_get(struct fusex_req *req, const struct fusex_node *node,
 			struct fusex_fileattr *out)
 {
 	struct mirror *m = mirror_of(req);
-	struct fsxattr fsx;
+	struct fsxattr fsx = { .fsx_xflags = 0 };
 	struct fdref ref;
 	int ret;
 
@@ -256,8 +256,8 @@ int mirror_fileattr_get(struct fusex_req *req, const struct fusex_node *node,
 /* What did not change is not set: not every file system can do everything. */
 static int set_flags(int fd, const struct fusex_fileattr *in)
 {
-	unsigned int flags;
-	struct fsxattr fsx;
+	unsigned int flags = 0;
+	struct fsxattr fsx = { .fsx_xflags = 0 };
 	int ret;
 
 	ret = get_flags(fd, &flags, &fsx);

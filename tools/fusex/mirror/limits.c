@@ -57,7 +57,7 @@ static uint32_t granularity(long nsec)
 
 static void probe_times(int fd, struct fusex_config *cfg)
 {
-	struct timespec ts, min, max;
+	struct timespec ts = { 0 }, min = { 0 }, max = { 0 };
 
 	if (!try_time(fd, 1000000, 999999999, &ts))
 		cfg->time_gran = granularity(ts.tv_nsec);

@@ -331,10 +331,11 @@ static int hold_name(struct mirror *m, int dirfd, const char *name,
 		     struct cached_fd **held)
 {
 	struct fusex_entry_reply out;
-	struct place p;
 	struct statx stx;
+	struct place p;
 	int fd, ret;
 
+	out.entry.handle_len = 0;
 	ret = fdcache_reserve(m->fds);
 	if (ret)
 		return ret;

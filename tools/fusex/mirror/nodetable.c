@@ -90,50 +90,46 @@ static int open_path(const struct mirror *m, const struct place *p)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Makes the object of a file, with what there is to know about it. */
-static int make_node(struct mirror *m, const struct place *p,
-		     struct statx *stx, struct table_node **made)
+/* The object of a file and what there is to know about it, or NULL. */
+static struct table_node *make_node(struct mirror *m, const struct place *p,
+				    struct statx *stx, int *err)
 {
 	struct table_node *node = calloc(1, sizeof(*node));
-	int ret;
 
-	if (!node)
-		return -ENOMEM;
-	ret = fdcache_reserve(m->fds);
-	if (ret) {
+	*err = node ? fdcache_reserve(m->fds) : -ENOMEM;
+	if (*err) {
 		free(node);
-		return ret;
+		return NULL;
 	}
 	node->fd = open_path(m, p);
 	if (node->fd < 0) {
-		ret = node->fd;
+		*err = node->fd;
 		goto fail;
 	}
 	if (statx(node->fd, "", AT_EMPTY_PATH, MIRROR_STATX, stx)) {
-		ret = -errno;
+		*err = -errno;
 		close(node->fd);
 		goto fail;
 	}
 	node->dev = (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor;
 	node->ino = stx->stx_ino;
-	*made = node;
-	return 0;
+	return node;
 fail:
 	fdcache_unreserve(m->fds);
 	free(node);
-	return ret;
+	return NULL;
 }
 
 /* Somebody else may add the file meanwhile. */
 static int add_node(struct mirror *m, const struct place *p, struct statx *stx,
 		    struct fusex_node_ref *id)
 {
-	struct table_node *node = NULL, *there;
-	int ret;
+	struct table_node *node, *there;
+	int err;
 
-	ret = make_node(m, p, stx, &node);
-	if (ret)
-		return ret;
+	node = make_node(m, p, stx, &err);
+	if (!node)
+		return err;
 	there = fusex_itable_add(m->table, &node->dev, node, id);
 	if (there == node) {
 		node->nodeid = id->nodeid;
