@@ -176,7 +176,7 @@ static int remote_update_time(struct inode *inode, enum fs_update_time type,
  */
 static void remote_kill_priv(struct inode *inode, struct iattr *attr)
 {
-	const umode_t sgid = S_ISGID | S_IXGRP;
+	const umode_t sgid = S_ISGID | 0010;
 
 	if (!(attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID |
 				ATTR_KILL_PRIV)))

@@ -380,7 +380,7 @@ static void unlock(void)
 {
 	struct fusex_req *next = atomic_exchange(&waiting, NULL);
 
-	srv->lock_held = next != NULL;
+	srv->lock_held = !!next;
 	if (next) {
 		srv->lock_waits--;
 		fusex_reply_err(next, 0);

@@ -79,7 +79,8 @@ static int serve(const struct srv_options *o)
 	cfg.optional = o->optional;
 	cfg.timeout_ms = o->timeout_ms;
 	strcpy(cfg.subtype, "selftest");
-	srv->entry_valid = srv->attr_valid = FUSEX_FOREVER;
+	srv->entry_valid = FUSEX_FOREVER;
+	srv->attr_valid = FUSEX_FOREVER;
 	fill_root(&cfg);
 	srv_fill_ops(&ops, o->without);
 	se = fusex_session_new(&ops, sizeof(ops), &cfg, NULL);

@@ -70,7 +70,7 @@ struct srv {
 	bool says_end;
 	uint32_t access_mask;
 	uint32_t revents;
-	_Atomic uint64_t poll_kh;
+	atomic_uint_fast64_t poll_kh;
 	atomic_int lock_waits;
 	atomic_int lock_held;
 	_Atomic uint64_t lock_owner;
