@@ -108,7 +108,7 @@ static int set_uint(const struct option_desc *o, const char *value)
 
 	errno = 0;
 	n = strtoul(value, &end, 0);
-	if (errno || end == value || *end || *value == '-')
+	if (errno || end == value || *end)
 		return bad_value(o, value);
 	if (n < o->min || n > o->max) {
 		log_error("option %s=%s: it is from %u to %u", o->name, value,
