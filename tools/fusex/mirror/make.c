@@ -49,11 +49,51 @@ static mode_t right_mode(const struct fusex_make_in *in,
 	return mode;
 }
 
-static int enter_again(struct mirror *m, const struct place *p,
-		       struct fusex_entry_reply *out)
+static int settle_fd(struct mirror *m, struct fusex_req *req, int fd,
+		     const struct fusex_make_in *in,
+		     struct fusex_entry_reply *out)
 {
-	node_leave(m, out);
-	return node_enter(m, p, out);
+	struct fusex_attr *attr = &out->entry.attr;
+	char name[PROC_NAME_MAX];
+	struct place p = place_of_fd(fd);
+	mode_t mode;
+	int ret;
+
+	if (!is_owner(in, attr) &&
+	    fchownat(fd, "", in->uid, in->gid, AT_EMPTY_PATH))
+		return -errno;
+	/* An O_PATH descriptor is good for extended attributes in /proc only. */
+	if (m->proc_fd >= 0) {
+		p.fd = m->proc_fd;
+		p.name = attr_proc_name(fd, name);
+		p.flags = 0;
+	}
+	ret = set_xattrs(req, &p, in->nr_xattrs);
+	if (!ret)
+		ret = attr_get(m, fd, attr);
+	if (ret)
+		return ret;
+	out->entry.flags = xattr_hints(m, &p);
+	mode = right_mode(in, attr);
+	if ((attr->mode & 07777) == mode)
+		return 0;
+	ret = sys_fchmodat(fd, "", mode, AT_EMPTY_PATH);
+	return ret ? ret : attr_get(m, fd, attr);
+}
+
+/*
+ * Others who may write to the directory may have put something else in the
+ * place of what was just made.  What may be somebody's else is not touched.
+ */
+static bool is_ours(int fd, const struct fusex_make_in *in)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || (st.st_mode & S_IFMT) != (in->mode & S_IFMT))
+		return false;
+	if (st.st_uid != in->uid && st.st_uid != geteuid())
+		return false;
+	return S_ISDIR(st.st_mode) || st.st_nlink == 1;
 }
 
 /* Make the new object what it is to be, as far as it is not yet. */
@@ -62,24 +102,26 @@ static int settle(struct mirror *m, struct fusex_req *req,
 		  struct fusex_entry_reply *out)
 {
 	struct fusex_attr *attr = &out->entry.attr;
-	mode_t mode;
-	int ret;
+	int fd, ret;
 
-	if (!is_owner(in, attr) || in->nr_xattrs) {
-		if (!is_owner(in, attr) &&
-		    fchownat(p->fd, p->name, in->uid, in->gid, p->flags))
-			return -errno;
-		ret = set_xattrs(req, p, in->nr_xattrs);
-		if (!ret)
-			ret = enter_again(m, p, out);
-		if (ret)
-			return ret;
-	}
-	mode = right_mode(in, attr);
-	if ((attr->mode & 07777) == mode)
+	if (is_owner(in, attr) && !in->nr_xattrs &&
+	    (attr->mode & 07777) == right_mode(in, attr))
 		return 0;
-	ret = sys_fchmodat(p->fd, p->name, mode, p->flags);
-	return ret ? ret : enter_again(m, p, out);
+	if (!*p->name)
+		return settle_fd(m, req, p->fd, in, out);
+	ret = fdcache_reserve(m->fds);
+	if (ret)
+		return ret;
+	fd = sys_open_beneath(p->fd, p->name, O_PATH | O_NOFOLLOW, 0);
+	if (fd < 0) {
+		ret = fd;
+	} else {
+		ret = is_ours(fd, in) ? settle_fd(m, req, fd, in, out) :
+					-ESTALE;
+		close(fd);
+	}
+	fdcache_unreserve(m->fds);
+	return ret;
 }
 
 /* For the directory's attributes, which only a remote kernel wants to know. */
