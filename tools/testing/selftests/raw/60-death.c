@@ -141,8 +141,9 @@ static pid_t serve_in_child(struct raw *r)
 	raw_mount(r);
 	pid = fork();
 	if (!pid) {
+		/* Before the first request. */
+		r->twist = never;
 		raw_serve(r);
-		raw_bend(r, 0, never, NULL);
 		for (;;)
 			pause();
 	}

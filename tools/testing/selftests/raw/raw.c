@@ -123,12 +123,14 @@ static void *serve(void *arg)
 		if (in->opcode == FUSEX_OP_FORGET ||
 		    in->opcode == FUSEX_OP_CANCEL)
 			continue;
+		atomic_fetch_add(&r->busy, 1);
 		rep = (struct raw_reply){ .body = body, .times = 1 };
 		answer(r, in, &rep);
 		rep.oh.unique = in->unique;
 		apply_twist(r, in, &rep);
 		if (!rep.drop)
 			send_reply(r, &rep);
+		atomic_fetch_sub(&r->busy, 1);
 	}
 	free(buf);
 	free(body);
