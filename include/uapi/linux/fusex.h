@@ -276,7 +276,8 @@ struct fusex_entry {
  *	the agreed value, at most FUSEX_IO_SIZE_MAX
  * @max_background: asynchronous requests in flight before readahead and
  *	writeback wait, 0 for the kernel's default
- * @timeout_ms: deadline of a request in milliseconds, 0 for none
+ * @timeout_ms: deadline of a request in milliseconds, 0 for none; a SETLK that
+ *	waits has none
  * @block_size: file system block size in bytes, a power of two between 512
  *	and 65536, 0 for 4096
  * @handle_size: largest node handle in bytes, 0 for no handles
