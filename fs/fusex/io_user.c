@@ -6,12 +6,15 @@
  * An operation is cut into requests of the agreed size, of which any number
  * may be on their way.  It is waited for, or ends asynchronously; either way
  * whatever may wait for the server afterwards (memory that has to be marked
- * dirty, pages to be dropped from the cache, the last reference to the file)
+ * dirty, pages to be dropped from the cache)
  * is done by the waiting task or by a worker, never where replies arrive.
+ *
+ * When the waiting task is killed, or an asynchronous operation cancelled, its
+ * requests are abandoned: they end, and nobody touches the memory any more.
  */
+#include <linux/aio.h>
 #include <linux/bvec.h>
 #include <linux/completion.h>
-#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -23,42 +26,40 @@
 
 /**
  * struct fusex_user_io - one read or write on its way
- * @refs: the submitter, and each request
+ * @refs: the submitter, each request, and who abandons them
  * @work: end of an operation that nobody waits for
+ * @cancel: abandons the requests of one
  * @done: no request is left; for who waits
- * @iocb: the operation, NULL once its task was killed
+ * @iocb: the operation; keeps the file
  * @inode: the file
- * @file: a reference, keeps everything when the task was killed
  * @parts: all requests, in order
  * @pos: where it begins, bytes
  * @first: where the first request says it wrote
  * @err: why not all was sent
- * @state: who does the rest, see fusex_user_put()
  * @write_flags: FUSEX_WRITE_*
  * @write: direction
+ * @nowait: nobody waits, the end is reported through @iocb
+ * @given_up: no more requests
  */
 struct fusex_user_io {
 	refcount_t refs;
 	struct work_struct work;
+	struct work_struct cancel;
 	struct completion done;
 	struct kiocb *iocb;
 	struct inode *inode;
-	struct file *file;
 	struct list_head parts;
 	loff_t pos;
 	loff_t first;
 	int err;
-	atomic_t state;
 	u32 write_flags;
 	bool write;
+	bool nowait;
+	bool given_up;
 };
 
-/* fusex_user_io.state; the later of waiter and last request does the rest. */
-enum {
-	FUSEX_USER_AWAITED,	/* a task waits */
-	FUSEX_USER_LEFT,	/* it does not or no longer: a worker has to */
-	FUSEX_USER_DONE,	/* no request is left */
-};
+/* kiocb.private of what io_cancel(2) and exiting tasks may cancel. */
+static DEFINE_SPINLOCK(fusex_user_lock);
 
 /**
  * struct fusex_user_part - one request of it
@@ -209,29 +210,84 @@ static void fusex_user_work(struct work_struct *work)
 	struct fusex_user_io *io = container_of(work, struct fusex_user_io,
 						work);
 	struct kiocb *iocb = io->iocb;
-	struct file *file = io->file;
 	ssize_t ret = fusex_user_finish(io);
 
-	kfree(io);
-	if (iocb) {
-		if (ret > 0)
-			iocb->ki_pos += ret;
-		iocb->ki_complete(iocb, ret);
+	if (iocb->ki_flags & IOCB_AIO_RW) {
+		spin_lock_irq(&fusex_user_lock);
+		iocb->private = NULL;
+		spin_unlock_irq(&fusex_user_lock);
 	}
-	fput(file);
+	kfree(io);
+	if (ret > 0)
+		iocb->ki_pos += ret;
+	iocb->ki_complete(iocb, ret);
 }
 
 static void fusex_user_put(struct fusex_user_io *io)
 {
 	if (!refcount_dec_and_test(&io->refs))
 		return;
-	if (atomic_xchg(&io->state, FUSEX_USER_DONE) == FUSEX_USER_LEFT)
+	if (io->nowait)
 		queue_work(system_dfl_wq, &io->work);
 	else
 		complete(&io->done);
 }
 
+/* All requests end, now or very soon.  Nothing is submitted any more. */
+static void fusex_user_abandon(struct fusex_user_io *io)
+{
+	struct fusex_chan *chan = fusex_chan_of(io->inode);
+	struct fusex_user_part *part;
+
+	WRITE_ONCE(io->given_up, true);
+	/* Pairs with fusex_part_resend(): a new number or a new request. */
+	smp_mb();
+	list_for_each_entry(part, &io->parts, link)
+		fusex_call_abandon(chan, READ_ONCE(part->call.unique));
+}
+
+static void fusex_user_cancel_work(struct work_struct *work)
+{
+	struct fusex_user_io *io = container_of(work, struct fusex_user_io,
+						cancel);
+
+	fusex_user_abandon(io);
+	fusex_user_put(io);
+}
+
+/* Called by aio with interrupts disabled, at most once. */
+static int fusex_user_cancel(struct kiocb *iocb)
+{
+	struct fusex_user_io *io;
+
+	spin_lock(&fusex_user_lock);
+	io = iocb->private;
+	if (io && refcount_inc_not_zero(&io->refs))
+		queue_work(system_dfl_wq, &io->cancel);
+	spin_unlock(&fusex_user_lock);
+	return 0;
+}
+
 static int fusex_part_queue(struct fusex_user_part *part);
+
+static int fusex_part_resend(struct fusex_user_part *part)
+{
+	struct fusex_user_io *io = part->io;
+	int err;
+
+	if (READ_ONCE(io->given_up))
+		return -EINTR;
+	/* The part stays until this is given back. */
+	refcount_inc(&io->refs);
+	err = fusex_part_queue(part);
+	/* Pairs with fusex_user_abandon(). */
+	smp_mb();
+	if (!err && READ_ONCE(io->given_up))
+		fusex_call_abandon(fusex_chan_of(io->inode),
+				   READ_ONCE(part->call.unique));
+	fusex_user_put(io);
+	return err;
+}
 
 /* Returns whether more of it is on its way. */
 static bool fusex_part_written(struct fusex_user_part *part)
@@ -249,7 +305,7 @@ static bool fusex_part_written(struct fusex_user_part *part)
 		return false;
 	part->wr.offset += ret;
 	part->wr.size -= ret;
-	return !fusex_part_queue(part);
+	return !fusex_part_resend(part);
 }
 
 static void fusex_part_end(struct fusex_call *call)
@@ -281,11 +337,11 @@ static struct fusex_user_io *fusex_user_alloc(struct kiocb *iocb, bool write)
 		return NULL;
 	refcount_set(&io->refs, 1);
 	INIT_WORK(&io->work, fusex_user_work);
+	INIT_WORK(&io->cancel, fusex_user_cancel_work);
 	init_completion(&io->done);
 	INIT_LIST_HEAD(&io->parts);
 	io->iocb = iocb;
-	io->file = get_file(iocb->ki_filp);
-	io->inode = file_inode(io->file);
+	io->inode = file_inode(iocb->ki_filp);
 	io->pos = iocb->ki_pos;
 	io->write = write;
 	inode_dio_begin(io->inode);
@@ -297,11 +353,11 @@ static void fusex_part_fill(struct fusex_user_part *part,
 {
 	part->io = io;
 	if (!io->write) {
-		fusex_read_arg(&part->rd, io->file, pos, part->len);
+		fusex_read_arg(&part->rd, io->iocb->ki_filp, pos, part->len);
 		return;
 	}
 	part->wr = (struct fusex_write_in) {
-		.fh		= fusex_fh(io->file),
+		.fh		= fusex_fh(io->iocb->ki_filp),
 		.offset		= pos,
 		.size		= part->len,
 		.flags		= fusex_io_flags(io->iocb),
@@ -382,27 +438,28 @@ static void fusex_user_submit(struct fusex_user_io *io, struct iov_iter *iter,
 /* The end is reported through the iocb, also if nothing was sent. */
 static ssize_t fusex_user_leave(struct fusex_user_io *io)
 {
-	atomic_set(&io->state, FUSEX_USER_LEFT);
+	struct kiocb *iocb = io->iocb;
+
+	io->nowait = true;
+	if (iocb->ki_flags & IOCB_AIO_RW) {
+		iocb->private = io;
+		kiocb_set_cancel_fn(iocb, fusex_user_cancel);
+	}
 	fusex_user_put(io);
 	return -EIOCBQUEUED;
 }
 
-/* Wait for all requests; when killed, a worker does the rest. */
 static ssize_t fusex_user_wait(struct fusex_user_io *io, loff_t *first)
 {
 	ssize_t ret;
 
 	fusex_user_put(io);
 	if (wait_for_completion_killable(&io->done)) {
-		/* The worker finds nobody to tell. */
-		io->iocb = NULL;
-		if (atomic_xchg(&io->state, FUSEX_USER_LEFT) != FUSEX_USER_DONE)
-			return -EINTR;
+		fusex_user_abandon(io);
 		wait_for_completion(&io->done);
 	}
 	ret = fusex_user_finish(io);
 	*first = io->first;
-	fput(io->file);
 	kfree(io);
 	return ret;
 }

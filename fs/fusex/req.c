@@ -807,6 +807,36 @@ int fusex_call_async(struct fusex_chan *chan, struct fusex_call *call,
 	return 0;
 }
 
+/**
+ * fusex_call_abandon - give an asynchronous call up
+ * @chan: the channel
+ * @unique: fusex_call.unique of it
+ *
+ * It ends with -EINTR, here or, while its memory is being copied, where that
+ * is done, which is soon.  One that is over stays what it came to.  Not for
+ * background calls, which have no number before their turn comes.
+ *
+ * Context: that of call->end.
+ */
+void fusex_call_abandon(struct fusex_chan *chan, u64 unique)
+{
+	struct fusex_shard *shard = &chan->shards[unique % FUSEX_SHARDS];
+	struct fusex_req *req;
+
+	spin_lock(&shard->lock);
+	hlist_for_each_entry(req, fusex_req_bucket(shard, unique), hash) {
+		if (req->in.unique != unique)
+			continue;
+		refcount_inc(&req->ref);
+		break;
+	}
+	spin_unlock(&shard->lock);
+	if (!req)
+		return;
+	fusex_req_abandon(req, -EINTR);
+	fusex_req_put(req);
+}
+
 /* ------------------------------------------------------------ sure calls */
 
 struct fusex_sure {
