@@ -217,6 +217,45 @@ static void abort_fault_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, replying->ended);
 }
 
+/* Gives up one request in each state, and no other. */
+static void abandon_test(struct kunit *test)
+{
+	struct fusex_chan *chan = test->priv;
+	struct noted *sending = noted(test, 1);
+	struct noted *sent = noted(test, 1);
+	struct noted *other = noted(test, 1);
+	struct noted *queued = noted(test, 1);
+	struct fusex_req *s;
+
+	s = bring_to(test, sending, FUSEX_REQ_SENDING);
+	bring_to(test, sent, FUSEX_REQ_SENT);
+	bring_to(test, other, FUSEX_REQ_SENT);
+	bring_to(test, queued, FUSEX_REQ_QUEUED);
+
+	fusex_call_abandon(chan, sent->call.unique);
+	KUNIT_EXPECT_EQ(test, 1, sent->ended);
+	KUNIT_EXPECT_EQ(test, -EINTR, sent->error);
+	KUNIT_EXPECT_TRUE(test, sent->call.sent);
+	KUNIT_EXPECT_NULL(test, fusex_req_start_reply(chan, sent->call.unique));
+	fusex_call_abandon(chan, queued->call.unique);
+	KUNIT_EXPECT_EQ(test, 1, queued->ended);
+	KUNIT_EXPECT_FALSE(test, queued->call.sent);
+	KUNIT_EXPECT_TRUE(test, list_empty(&chan->pending));
+	/* What is being copied ends when the copy does. */
+	fusex_call_abandon(chan, sending->call.unique);
+	KUNIT_EXPECT_EQ(test, 0, sending->ended);
+	KUNIT_EXPECT_FALSE(test, fusex_req_sent(s));
+	KUNIT_EXPECT_EQ(test, 1, sending->ended);
+	KUNIT_EXPECT_EQ(test, -EINTR, sending->error);
+	/* What is over stays what it came to, and ends no second time. */
+	KUNIT_EXPECT_EQ(test, 0, other->ended);
+	finish(test, other, 0);
+	fusex_call_abandon(chan, other->call.unique);
+	KUNIT_EXPECT_EQ(test, 1, other->ended);
+	KUNIT_EXPECT_EQ(test, 0, other->error);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&chan->nr_async));
+}
+
 /* A request that is over is found so by the reader that has taken it. */
 static void taken_test(struct kunit *test)
 {
@@ -545,6 +584,7 @@ static struct kunit_case req_cases[] = {
 	KUNIT_CASE(back_test),
 	KUNIT_CASE(abort_test),
 	KUNIT_CASE(abort_fault_test),
+	KUNIT_CASE(abandon_test),
 	KUNIT_CASE(taken_test),
 	KUNIT_CASE(background_test),
 	KUNIT_CASE(background_abort_test),
