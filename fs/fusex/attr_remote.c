@@ -396,7 +396,7 @@ static int remote_ask(struct inode *dir, const struct qstr *name,
 		return 0;
 	err = found == inode;
 	if (err)
-		remote_entry_made(dentry, e->entry_valid);
+		fusex_entry_again(dir, dentry, e->entry_valid, r.epoch);
 	iput(found);
 	return err;
 }

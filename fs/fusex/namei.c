@@ -174,6 +174,30 @@ void fusex_name_failed(struct inode *dir, struct dentry *dentry,
 /* ------------------------------------------------------------------ lookup */
 
 /**
+ * fusex_entry_again - a name is still the node that it was
+ * @dir: directory
+ * @dentry: the name, held
+ * @valid: nanoseconds for which it may be cached
+ * @epoch: fusex_chan_epoch() from before the request was queued
+ *
+ * When a notification about the directory came after the request was queued,
+ * it may have been about this name, which then stays as long as it would have.
+ */
+void fusex_entry_again(struct inode *dir, struct dentry *dentry, u64 valid,
+		       u64 epoch)
+{
+	const struct fusex_attr_ops *attr = fusex_i(dir)->attr;
+
+	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch)
+		return;
+	attr->entry_made(dentry, valid);
+	/* Pairs with the one in fusex_notify_entry(). */
+	smp_mb();
+	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch)
+		attr->entry_expire(dentry);
+}
+
+/**
  * fusex_splice - give a name its node
  * @dir: directory
  * @inode: the node, the reference is taken over; NULL for none

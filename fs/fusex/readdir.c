@@ -124,8 +124,8 @@ static bool name_known(struct inode *dir, struct inode *inode,
 	same = d_inode(dentry) == inode;
 	if (!same)
 		d_invalidate(dentry);
-	else if (epoch >= READ_ONCE(fusex_i(dir)->names_epoch))
-		fusex_i(dir)->attr->entry_made(dentry, valid);
+	else
+		fusex_entry_again(dir, dentry, valid, epoch);
 	dput(dentry);
 	return same;
 }
