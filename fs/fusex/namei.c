@@ -206,8 +206,8 @@ void fusex_entry_again(struct inode *dir, struct dentry *dentry, u64 valid,
  * @epoch: fusex_chan_epoch() from before the request was queued
  *
  * A directory that has another name already is moved.  When a notification
- * about the directory came after the request was queued, the name is used
- * once and not cached.
+ * about the directory came after the request was queued, or the identity of
+ * the node has ended since, the name is used once and not cached.
  *
  * Return: NULL, the dentry to use instead of @dentry, or an error pointer:
  * -EFSCORRUPTED for a directory that would be its own ancestor.
@@ -233,7 +233,9 @@ struct dentry *fusex_splice(struct inode *dir, struct inode *inode,
 	}
 	/* Pairs with the one in fusex_notify_entry(). */
 	smp_mb();
-	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch)
+	/* Either we see that it is gone, or fusex_inode_gone() sees the name. */
+	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch ||
+	    (inode && test_bit(FUSEX_I_GONE, &fusex_i(inode)->state)))
 		d_drop(dentry);
 	return alias;
 }
