@@ -167,7 +167,8 @@ static struct dentry *fusex_inval_name(struct inode *dir, const char *name,
 		return NULL;
 	q.hash = full_name_hash(parent, name, len);
 	dentry = d_lookup(parent, &q);
-	dput(parent);
+	/* The last user of the directory may have gone meanwhile. */
+	fusex_inval_dput(dir, parent);
 	return dentry;
 }
 
