@@ -321,6 +321,9 @@ static void local_apply(struct inode *inode, const struct fusex_attr_reply *r)
 	spin_unlock(&fi->lock);
 
 	local_touch(inode, r->did);
+	/* The change that the kernel lost track of may have been of an ACL. */
+	if (resynced)
+		fusex_attr_forget_absence(inode);
 	if (drop && fi->io->invalidate)
 		fi->io->invalidate(inode, 0, LLONG_MAX);
 }
