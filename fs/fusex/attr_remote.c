@@ -8,6 +8,7 @@
  */
 #include <linux/dcache.h>
 #include <linux/filelock.h>
+#include <linux/iversion.h>
 #include <linux/jiffies.h>
 #include <linux/namei.h>
 #include <linux/posix_acl.h>
@@ -324,12 +325,15 @@ static void remote_after_write(struct inode *inode, loff_t pos, size_t len)
 
 /*
  * Take the reply's attributes.  Returns whether somebody else changed the
- * data: cached pages are of another version.
+ * data: cached pages are of another version.  The change counter tells what
+ * size and times do not, but changes of the kernel's own count too.
  */
 static bool remote_take(struct inode *inode, const struct fusex_attr_reply *r)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 	struct timespec64 mtime = inode_get_mtime(inode);
+	u64 change = inode_peek_iversion(inode);
+	bool counted = !r->did && fi->attr_mask & FUSEX_ATTR_CHANGE;
 	loff_t size = i_size_read(inode);
 	struct timespec64 now;
 
@@ -339,6 +343,8 @@ static bool remote_take(struct inode *inode, const struct fusex_attr_reply *r)
 		fi->attr_expires = fusex_expiry(r->valid, get_jiffies_64());
 		clear_bit(FUSEX_I_STALE, &fi->state);
 	}
+	if (counted && inode_peek_iversion(inode) != change)
+		return true;
 	now = inode_get_mtime(inode);
 	return !(r->did & (FUSEX_DID_MTIME | FUSEX_DID_DATA)) &&
 	       (i_size_read(inode) != size || !timespec64_equal(&mtime, &now));
