@@ -354,6 +354,19 @@ static bool local_fresh(const struct inode *inode)
 	return true;
 }
 
+/*
+ * Files are nobody else's to open.  Of directories VFS lets file systems that
+ * create and open at once (fusex_atomic_open()) break the delegations, and that
+ * would mean to wait with the directory locked.
+ */
+static int local_setlease(struct file *file, int arg, struct file_lease **lease,
+			  void **priv)
+{
+	if (S_ISDIR(file_inode(file)->i_mode))
+		return -EINVAL;
+	return generic_setlease(file, arg, lease, priv);
+}
+
 static const struct dentry_operations local_dentry_ops = {
 };
 
@@ -372,7 +385,7 @@ const struct fusex_attr_ops fusex_attr_local = {
 	.entry_made	= local_entry_made,
 	.entry_expire	= local_entry_expire,
 	.fresh		= local_fresh,
-	.setlease	= generic_setlease,
+	.setlease	= local_setlease,
 	.dentry_ops	= &local_dentry_ops,
 };
 
