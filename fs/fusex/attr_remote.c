@@ -111,15 +111,25 @@ static int remote_access(struct inode *inode, int mask)
 	return err == -ENOSYS ? 0 : err;
 }
 
+/* Does an open that the server does not hear of need its permission? */
+static bool remote_open_asks(const struct inode *inode, int mask)
+{
+	if (!(mask & MAY_OPEN) || !(mask & (MAY_READ | MAY_WRITE | MAY_EXEC)))
+		return false;
+	return fusex_conf_of(inode)->features & FUSEX_F_NO_OPEN ||
+	       fusex_chan_lacks(fusex_chan_of(inode), FUSEX_OP_OPEN);
+}
+
 /*
  * The server decides.  Asking it for every component of every path would be
  * one request each, so it is asked where a program wants to know, and decides
- * about everything else when it is told to do it.  What is not executable for
- * anybody is not executed.
+ * about everything else when it is told to do it; what it is not told is to
+ * open a file, if it wants no OPEN, and then data may come from the cache.
+ * What is not executable for anybody is not executed.
  */
 static int remote_server_permission(struct inode *inode, int mask)
 {
-	if (mask & (MAY_ACCESS | MAY_CHDIR)) {
+	if (mask & (MAY_ACCESS | MAY_CHDIR) || remote_open_asks(inode, mask)) {
 		if (mask & MAY_NOT_BLOCK)
 			return -ECHILD;
 		return remote_access(inode, mask);
