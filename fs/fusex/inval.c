@@ -181,7 +181,8 @@ static bool fusex_names_used(struct dentry *dentry)
 	spin_lock(&dentry->d_lock);
 	hlist_for_each_entry(child, &dentry->d_children, d_sib) {
 		spin_lock_nested(&child->d_lock, DENTRY_D_LOCK_NESTED);
-		used = simple_positive(child) && child->d_lockref.count;
+		/* Negative: it is about to go. */
+		used = simple_positive(child) && child->d_lockref.count > 0;
 		spin_unlock(&child->d_lock);
 		if (used)
 			break;
