@@ -194,6 +194,8 @@ static int local_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 			local_times_dirty(inode, I_DIRTY_SYNC);
 		return err;
 	}
+	if (attr->ia_valid & ATTR_SIZE)
+		r.did = FUSEX_DID_DATA;
 	fusex_attr_apply(inode, &r);
 	local_setattr_done(idmap, inode, attr);
 	if (attr->ia_valid & ATTR_MODE)
@@ -310,7 +312,11 @@ static void local_apply(struct inode *inode, const struct fusex_attr_reply *r)
 	    !(FUSEX_ATTR_REQUIRED & ~r->attr->mask)) {
 		drop = local_resync(inode, r);
 		resynced = true;
-	} else if (r->attr) {
+	} else if (r->attr && (r->did || r->epoch >= fi->epoch)) {
+		/*
+		 * What was only looked at may have grown since; what an
+		 * operation made of it nobody knows better than its reply.
+		 */
 		fusex_attr_copy(inode, r->attr, mask);
 	}
 	if (r->did) {
