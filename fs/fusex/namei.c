@@ -157,7 +157,7 @@ void fusex_did(struct inode *inode, const struct fusex_attr *attr, u64 valid,
  * @call: the change, ended
  *
  * What is known about the name may be wrong, or nobody knows what became of
- * it.
+ * it.  That something exists is no news about a name that is known to.
  */
 void fusex_name_failed(struct inode *dir, struct dentry *dentry,
 		       const struct fusex_call *call)
@@ -165,8 +165,8 @@ void fusex_name_failed(struct inode *dir, struct dentry *dentry,
 	if (fusex_io_uncertain(call)) {
 		fusex_attr_uncertain(dir);
 		d_drop(dentry);
-	} else if (call->error == -EEXIST || call->error == -ENOENT ||
-		   call->error == -ESTALE) {
+	} else if (call->error == -ENOENT || call->error == -ESTALE ||
+		   (call->error == -EEXIST && d_really_is_negative(dentry))) {
 		d_drop(dentry);
 	}
 }
