@@ -196,9 +196,13 @@ void fusex_attr_copy(struct inode *inode, const struct fusex_attr *attr,
 	lockdep_assert_held(&fi->lock);
 	mask &= attr->mask;
 
-	if (mask & FUSEX_ATTR_MODE)
+	if (mask & FUSEX_ATTR_MODE) {
 		inode->i_mode = (inode->i_mode & S_IFMT) |
 				(attr->mode & S_IALLUGO);
+		/* There is something now that a write has to clear. */
+		if (is_sxid(inode->i_mode))
+			inode_set_flags(inode, 0, S_NOSEC);
+	}
 	if (mask & FUSEX_ATTR_NLINK && inode->i_nlink != attr->nlink)
 		set_nlink(inode, attr->nlink);
 	if (mask & FUSEX_ATTR_OWNER)

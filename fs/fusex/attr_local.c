@@ -194,6 +194,8 @@ static int local_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 			local_times_dirty(inode, I_DIRTY_SYNC);
 		return err;
 	}
+	if (attr->ia_valid & ATTR_SIZE)
+		r.did = FUSEX_DID_DATA;
 	fusex_attr_apply(inode, &r);
 	local_setattr_done(idmap, inode, attr);
 	if (attr->ia_valid & ATTR_MODE)
@@ -310,7 +312,11 @@ static void local_apply(struct inode *inode, const struct fusex_attr_reply *r)
 	    !(FUSEX_ATTR_REQUIRED & ~r->attr->mask)) {
 		drop = local_resync(inode, r);
 		resynced = true;
-	} else if (r->attr) {
+	} else if (r->attr && (r->did || r->epoch >= fi->epoch)) {
+		/*
+		 * What was only looked at may have grown since; what an
+		 * operation made of it nobody knows better than its reply.
+		 */
 		fusex_attr_copy(inode, r->attr, mask);
 	}
 	if (r->did) {
@@ -321,6 +327,9 @@ static void local_apply(struct inode *inode, const struct fusex_attr_reply *r)
 	spin_unlock(&fi->lock);
 
 	local_touch(inode, r->did);
+	/* The change that the kernel lost track of may have been of an ACL. */
+	if (resynced)
+		fusex_attr_forget_absence(inode);
 	if (drop && fi->io->invalidate)
 		fi->io->invalidate(inode, 0, LLONG_MAX);
 }
@@ -351,6 +360,19 @@ static bool local_fresh(const struct inode *inode)
 	return true;
 }
 
+/*
+ * Files are nobody else's to open.  Of directories VFS lets file systems that
+ * create and open at once (fusex_atomic_open()) break the delegations, and that
+ * would mean to wait with the directory locked.
+ */
+static int local_setlease(struct file *file, int arg, struct file_lease **lease,
+			  void **priv)
+{
+	if (S_ISDIR(file_inode(file)->i_mode))
+		return -EINVAL;
+	return generic_setlease(file, arg, lease, priv);
+}
+
 static const struct dentry_operations local_dentry_ops = {
 };
 
@@ -369,7 +391,7 @@ const struct fusex_attr_ops fusex_attr_local = {
 	.entry_made	= local_entry_made,
 	.entry_expire	= local_entry_expire,
 	.fresh		= local_fresh,
-	.setlease	= generic_setlease,
+	.setlease	= local_setlease,
 	.dentry_ops	= &local_dentry_ops,
 };
 

@@ -8,6 +8,7 @@
  */
 #include <linux/dcache.h>
 #include <linux/filelock.h>
+#include <linux/iversion.h>
 #include <linux/jiffies.h>
 #include <linux/namei.h>
 #include <linux/posix_acl.h>
@@ -110,15 +111,25 @@ static int remote_access(struct inode *inode, int mask)
 	return err == -ENOSYS ? 0 : err;
 }
 
+/* Does an open that the server does not hear of need its permission? */
+static bool remote_open_asks(const struct inode *inode, int mask)
+{
+	if (!(mask & MAY_OPEN) || !(mask & (MAY_READ | MAY_WRITE | MAY_EXEC)))
+		return false;
+	return fusex_conf_of(inode)->features & FUSEX_F_NO_OPEN ||
+	       fusex_chan_lacks(fusex_chan_of(inode), FUSEX_OP_OPEN);
+}
+
 /*
  * The server decides.  Asking it for every component of every path would be
  * one request each, so it is asked where a program wants to know, and decides
- * about everything else when it is told to do it.  What is not executable for
- * anybody is not executed.
+ * about everything else when it is told to do it; what it is not told is to
+ * open a file, if it wants no OPEN, and then data may come from the cache.
+ * What is not executable for anybody is not executed.
  */
 static int remote_server_permission(struct inode *inode, int mask)
 {
-	if (mask & (MAY_ACCESS | MAY_CHDIR)) {
+	if (mask & (MAY_ACCESS | MAY_CHDIR) || remote_open_asks(inode, mask)) {
 		if (mask & MAY_NOT_BLOCK)
 			return -ECHILD;
 		return remote_access(inode, mask);
@@ -324,12 +335,15 @@ static void remote_after_write(struct inode *inode, loff_t pos, size_t len)
 
 /*
  * Take the reply's attributes.  Returns whether somebody else changed the
- * data: cached pages are of another version.
+ * data: cached pages are of another version.  The change counter tells what
+ * size and times do not, but changes of the kernel's own count too.
  */
 static bool remote_take(struct inode *inode, const struct fusex_attr_reply *r)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 	struct timespec64 mtime = inode_get_mtime(inode);
+	u64 change = inode_peek_iversion(inode);
+	bool counted = !r->did && fi->attr_mask & FUSEX_ATTR_CHANGE;
 	loff_t size = i_size_read(inode);
 	struct timespec64 now;
 
@@ -339,6 +353,8 @@ static bool remote_take(struct inode *inode, const struct fusex_attr_reply *r)
 		fi->attr_expires = fusex_expiry(r->valid, get_jiffies_64());
 		clear_bit(FUSEX_I_STALE, &fi->state);
 	}
+	if (counted && inode_peek_iversion(inode) != change)
+		return true;
 	now = inode_get_mtime(inode);
 	return !(r->did & (FUSEX_DID_MTIME | FUSEX_DID_DATA)) &&
 	       (i_size_read(inode) != size || !timespec64_equal(&mtime, &now));
@@ -396,7 +412,7 @@ static int remote_ask(struct inode *dir, const struct qstr *name,
 		return 0;
 	err = found == inode;
 	if (err)
-		remote_entry_made(dentry, e->entry_valid);
+		fusex_entry_again(dir, dentry, e->entry_valid, r.epoch);
 	iput(found);
 	return err;
 }

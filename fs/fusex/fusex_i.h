@@ -392,6 +392,8 @@ int fusex_lookup_entry(struct inode *dir, const struct qstr *name,
 		       struct fusex_node_reply *r);
 int fusex_entry_call(struct inode *dir, struct fusex_call *call,
 		     struct fusex_node_reply *r, u32 mode, bool open);
+void fusex_entry_again(struct inode *dir, struct dentry *dentry, u64 valid,
+		       u64 epoch);
 struct dentry *fusex_splice(struct inode *dir, struct inode *inode,
 			    struct dentry *dentry, u64 valid, u64 epoch);
 

@@ -167,7 +167,8 @@ static struct dentry *fusex_inval_name(struct inode *dir, const char *name,
 		return NULL;
 	q.hash = full_name_hash(parent, name, len);
 	dentry = d_lookup(parent, &q);
-	dput(parent);
+	/* The last user of the directory may have gone meanwhile. */
+	fusex_inval_dput(dir, parent);
 	return dentry;
 }
 
@@ -180,7 +181,8 @@ static bool fusex_names_used(struct dentry *dentry)
 	spin_lock(&dentry->d_lock);
 	hlist_for_each_entry(child, &dentry->d_children, d_sib) {
 		spin_lock_nested(&child->d_lock, DENTRY_D_LOCK_NESTED);
-		used = simple_positive(child) && child->d_lockref.count;
+		/* Negative: it is about to go. */
+		used = simple_positive(child) && child->d_lockref.count > 0;
 		spin_unlock(&child->d_lock);
 		if (used)
 			break;
@@ -189,14 +191,19 @@ static bool fusex_names_used(struct dentry *dentry)
 	return used;
 }
 
-/* Somebody else has removed @dentry, which is what the server says it is. */
+/*
+ * Somebody else has removed @dentry, which is what the server says it is.  Its
+ * name is @name, and may be another one any time: we do not hold the
+ * directory's i_rwsem.
+ */
 static int fusex_delete_name(struct inode *dir, struct dentry *dentry,
-			     struct inode *inode)
+			     struct inode *inode, const struct qstr *name)
 {
 	struct fusex_attr_reply r = {
 		.epoch = fusex_chan_epoch(fusex_chan_of(dir)),
 		.did = FUSEX_DID_NLINK_DEC,
 	};
+	u32 event = FS_DELETE;
 
 	if (d_mountpoint(dentry))
 		return -EBUSY;
@@ -204,6 +211,7 @@ static int fusex_delete_name(struct inode *dir, struct dentry *dentry,
 		if (fusex_names_used(dentry))
 			return -ENOTEMPTY;
 		r.did = FUSEX_DID_NLINK_ZERO;
+		event |= FS_ISDIR;
 		inode_set_flags(inode, S_DEAD, S_DEAD);
 	}
 	dont_mount(dentry);
@@ -213,13 +221,14 @@ static int fusex_delete_name(struct inode *dir, struct dentry *dentry,
 
 	/* Turns negative only if nobody but us has hold of it. */
 	d_delete(dentry);
-	fsnotify_delete(dir, inode, dentry);
+	fsnotify_name(event, inode, FSNOTIFY_EVENT_INODE, dir, name, 0);
 	return 0;
 }
 
 static int fusex_inval_dentry(struct inode *dir, struct dentry *dentry,
 			      struct inode *inode, u32 code,
-			      const struct fusex_notify_entry *n)
+			      const struct fusex_notify_entry *n,
+			      const char *name)
 {
 	switch (code) {
 	case FUSEX_NOTIFY_EXPIRE_ENTRY:
@@ -229,7 +238,8 @@ static int fusex_inval_dentry(struct inode *dir, struct dentry *dentry,
 		if (!inode || fusex_i(inode)->nodeid != n->child ||
 		    inode->i_generation != n->child_generation)
 			return -ENOENT;
-		return fusex_delete_name(dir, dentry, inode);
+		return fusex_delete_name(dir, dentry, inode,
+					 &QSTR_LEN(name, n->name_len));
 	}
 	d_drop(dentry);
 	return 0;
@@ -240,7 +250,7 @@ static int fusex_inval_dentry(struct inode *dir, struct dentry *dentry,
  * @sb: the super block, pinned
  * @code: which
  * @n: what the server wrote
- * @name: n->name_len bytes
+ * @name: n->name_len bytes and a NUL
  *
  * Context: does not wait for the server.
  * Return: 0; -EINVAL for a name that is none; -ENOENT when the name is not
@@ -276,7 +286,7 @@ int fusex_notify_entry(struct super_block *sb, u32 code,
 		ihold(inode);
 	spin_unlock(&dentry->d_lock);
 
-	err = fusex_inval_dentry(dir, dentry, inode, code, n);
+	err = fusex_inval_dentry(dir, dentry, inode, code, n, name);
 	fusex_inval_dput(dir, dentry);
 	if (inode)
 		fusex_chan_defer_iput(chan, inode);

@@ -186,6 +186,9 @@ int fusex_make_prepare(struct fusex_make *m, struct mnt_idmap *idmap,
 	int err;
 
 	memset(m, 0, sizeof(*m));
+	/* Where the server checks permissions, nobody has asked before this. */
+	if (!fusex_i(dir)->attr->fresh(dir))
+		forget_cached_acl(dir, ACL_TYPE_DEFAULT);
 	/* Applies the umask, unless VFS did because there are no ACLs. */
 	err = posix_acl_create(dir, &mode, &m->default_acl, &m->acl);
 	if (err)

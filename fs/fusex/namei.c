@@ -157,7 +157,7 @@ void fusex_did(struct inode *inode, const struct fusex_attr *attr, u64 valid,
  * @call: the change, ended
  *
  * What is known about the name may be wrong, or nobody knows what became of
- * it.
+ * it.  That something exists is no news about a name that is known to.
  */
 void fusex_name_failed(struct inode *dir, struct dentry *dentry,
 		       const struct fusex_call *call)
@@ -165,13 +165,37 @@ void fusex_name_failed(struct inode *dir, struct dentry *dentry,
 	if (fusex_io_uncertain(call)) {
 		fusex_attr_uncertain(dir);
 		d_drop(dentry);
-	} else if (call->error == -EEXIST || call->error == -ENOENT ||
-		   call->error == -ESTALE) {
+	} else if (call->error == -ENOENT || call->error == -ESTALE ||
+		   (call->error == -EEXIST && d_really_is_negative(dentry))) {
 		d_drop(dentry);
 	}
 }
 
 /* ------------------------------------------------------------------ lookup */
+
+/**
+ * fusex_entry_again - a name is still the node that it was
+ * @dir: directory
+ * @dentry: the name, held
+ * @valid: nanoseconds for which it may be cached
+ * @epoch: fusex_chan_epoch() from before the request was queued
+ *
+ * When a notification about the directory came after the request was queued,
+ * it may have been about this name, which then stays as long as it would have.
+ */
+void fusex_entry_again(struct inode *dir, struct dentry *dentry, u64 valid,
+		       u64 epoch)
+{
+	const struct fusex_attr_ops *attr = fusex_i(dir)->attr;
+
+	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch)
+		return;
+	attr->entry_made(dentry, valid);
+	/* Pairs with the one in fusex_notify_entry(). */
+	smp_mb();
+	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch)
+		attr->entry_expire(dentry);
+}
 
 /**
  * fusex_splice - give a name its node
@@ -182,8 +206,8 @@ void fusex_name_failed(struct inode *dir, struct dentry *dentry,
  * @epoch: fusex_chan_epoch() from before the request was queued
  *
  * A directory that has another name already is moved.  When a notification
- * about the directory came after the request was queued, the name is used
- * once and not cached.
+ * about the directory came after the request was queued, or the identity of
+ * the node has ended since, the name is used once and not cached.
  *
  * Return: NULL, the dentry to use instead of @dentry, or an error pointer:
  * -EFSCORRUPTED for a directory that would be its own ancestor.
@@ -209,7 +233,9 @@ struct dentry *fusex_splice(struct inode *dir, struct inode *inode,
 	}
 	/* Pairs with the one in fusex_notify_entry(). */
 	smp_mb();
-	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch)
+	/* Either we see that it is gone, or fusex_inode_gone() sees the name. */
+	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch ||
+	    (inode && test_bit(FUSEX_I_GONE, &fusex_i(inode)->state)))
 		d_drop(dentry);
 	return alias;
 }

@@ -124,8 +124,8 @@ static bool name_known(struct inode *dir, struct inode *inode,
 	same = d_inode(dentry) == inode;
 	if (!same)
 		d_invalidate(dentry);
-	else if (epoch >= READ_ONCE(fusex_i(dir)->names_epoch))
-		fusex_i(dir)->attr->entry_made(dentry, valid);
+	else
+		fusex_entry_again(dir, dentry, valid, epoch);
 	dput(dentry);
 	return same;
 }
@@ -141,6 +141,9 @@ static void name_take(struct dentry *parent, struct qstr *name,
 	inode = fusex_iget(dir->i_sb, e, e + 1, epoch);
 	if (IS_ERR(inode))
 		return;
+	/* What was looked up after the notification is better. */
+	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch)
+		goto put;
 	name->hash = full_name_hash(parent, name->name, name->len);
 	if (name_known(dir, inode, parent, name, e->entry_valid, epoch))
 		goto put;

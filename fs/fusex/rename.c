@@ -86,6 +86,17 @@ static void fusex_move_links(const struct fusex_move *m, u32 *olddid,
 	}
 }
 
+/*
+ * A notification that has come since may be about the name as it is after the
+ * move, which VFS is about to put into the cache.
+ */
+static void fusex_move_expire(struct inode *dir, struct dentry *dentry,
+			      u64 epoch)
+{
+	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch)
+		fusex_i(dir)->attr->entry_expire(dentry);
+}
+
 static void fusex_move_done(struct fusex_move *m)
 {
 	u32 olddid = FUSEX_DID_MTIME | FUSEX_DID_CTIME;
@@ -100,8 +111,11 @@ static void fusex_move_done(struct fusex_move *m)
 		fusex_did(m->olddir, &m->out.dir, 0, m->epoch, olddid);
 	fusex_did(m->newdir, &m->out.dir2, 0, m->epoch, newdid);
 	fusex_did(d_inode(m->old), &m->out.node, 0, m->epoch, FUSEX_DID_CTIME);
+	fusex_move_expire(m->newdir, m->old, m->epoch);
 	if (!inode2)
 		return;
+	if (m->flags & RENAME_EXCHANGE)
+		fusex_move_expire(m->olddir, m->new, m->epoch);
 	if (!(m->flags & RENAME_EXCHANGE))
 		did2 |= S_ISDIR(inode2->i_mode) ? FUSEX_DID_NLINK_ZERO :
 						  FUSEX_DID_NLINK_DEC;

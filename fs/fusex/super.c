@@ -404,6 +404,11 @@ static int fusex_get_tree(struct fs_context *fc)
 
 static int fusex_reconfigure(struct fs_context *fc)
 {
+	const struct fusex_conf *conf = fusex_sb(fc->root->d_sb)->conf;
+
+	/* Not an option here, but mount(2) takes it for one and clears it. */
+	if (conf->features & FUSEX_F_CHANGE)
+		fc->sb_flags |= SB_I_VERSION;
 	/* A file system about to become read-only is written back first. */
 	return sync_filesystem(fc->root->d_sb);
 }

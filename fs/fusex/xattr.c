@@ -241,7 +241,8 @@ ssize_t fusex_listxattr(struct dentry *dentry, char *list, size_t size)
 
 /*
  * One handler for all names: who may do what to which prefix is VFS's to say,
- * what the prefixes mean the server's.  ACLs do not come this way.
+ * but for "system.", which it leaves to us; what the prefixes mean is the
+ * server's.  ACLs do not come this way.
  */
 static int xattr_get(const struct xattr_handler *handler,
 		     struct dentry *dentry, struct inode *inode,
@@ -256,6 +257,18 @@ static int xattr_get(const struct xattr_handler *handler,
 	return fusex_getxattr(inode, name, value, size);
 }
 
+/*
+ * Attributes of the system mostly say who may do what (ACLs of other kinds), so
+ * they are the owner's.  A server that checks permissions itself does this too.
+ */
+static bool xattr_may_set(struct mnt_idmap *idmap, struct inode *inode,
+			  const char *name)
+{
+	return fusex_sb(inode->i_sb)->server_perm ||
+	       strncmp(name, XATTR_SYSTEM_PREFIX, XATTR_SYSTEM_PREFIX_LEN) ||
+	       inode_owner_or_capable(idmap, inode);
+}
+
 static int xattr_set(const struct xattr_handler *handler,
 		     struct mnt_idmap *idmap, struct dentry *dentry,
 		     struct inode *inode, const char *name, const void *value,
@@ -267,6 +280,8 @@ static int xattr_set(const struct xattr_handler *handler,
 		return err;
 	if (is_posix_acl_xattr(name))
 		return -EOPNOTSUPP;
+	if (!xattr_may_set(idmap, inode, name))
+		return -EPERM;
 	return fusex_setxattr(inode, name, value, size, flags);
 }
 

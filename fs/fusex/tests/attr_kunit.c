@@ -228,6 +228,22 @@ static void copy_type_stays_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, inode->i_mode, S_IFDIR | 06755);
 }
 
+/* That a write has nothing to clear is over when there is something. */
+static void copy_set_user_id_test(struct kunit *test)
+{
+	struct inode *inode = test_inode(test, S_IFREG | 0600, 1);
+	struct fusex_attr plain = full;
+
+	inode->i_flags |= S_NOSEC;
+	plain.mode = S_IFREG | 0755;
+	copy(inode, &plain, FUSEX_ATTR_KNOWN);
+	KUNIT_EXPECT_TRUE(test, inode->i_flags & S_NOSEC);
+	copy(inode, &full, FUSEX_ATTR_SIZE);
+	KUNIT_EXPECT_TRUE(test, inode->i_flags & S_NOSEC);
+	copy(inode, &full, FUSEX_ATTR_MODE);
+	KUNIT_EXPECT_FALSE(test, inode->i_flags & S_NOSEC);
+}
+
 /* ------------------------------------------------------------------ epochs */
 
 static void apply(struct inode *inode, const struct fusex_attr_ops *table,
@@ -287,7 +303,7 @@ static void local_epoch_test(struct kunit *test)
 	fusex_i(inode)->epoch = c->changed;
 	apply(inode, &fusex_attr_local, &full, c->asked);
 	KUNIT_EXPECT_EQ(test, i_size_read(inode), 0);
-	KUNIT_EXPECT_EQ(test, inode->i_blocks, 8);
+	KUNIT_EXPECT_EQ(test, inode->i_blocks, c->believed ? 8 : 0);
 }
 
 /* ... unless the kernel has lost track. */
@@ -302,6 +318,23 @@ static void local_stale_epoch_test(struct kunit *test)
 	apply(inode, &fusex_attr_local, &full, c->asked);
 	KUNIT_EXPECT_EQ(test, i_size_read(inode), c->believed ? 1ll << 33 : 0);
 	KUNIT_EXPECT_EQ(test, test_bit(FUSEX_I_STALE, &fi->state),
+			!c->believed);
+}
+
+/* Who lost track does not know what is absent either. */
+static void local_stale_absence_test(struct kunit *test)
+{
+	const struct epoch_case *c = test->param_value;
+	struct inode *inode = test_inode(test, S_IFREG, 1);
+	struct fusex_inode *fi = fusex_i(inode);
+
+	fi->epoch = c->changed;
+	set_bit(FUSEX_I_NO_XATTR, &fi->state);
+	apply(inode, &fusex_attr_local, &full, c->asked);
+	KUNIT_EXPECT_TRUE(test, test_bit(FUSEX_I_NO_XATTR, &fi->state));
+	set_bit(FUSEX_I_STALE, &fi->state);
+	apply(inode, &fusex_attr_local, &full, c->asked);
+	KUNIT_EXPECT_EQ(test, test_bit(FUSEX_I_NO_XATTR, &fi->state),
 			!c->believed);
 }
 
@@ -342,9 +375,11 @@ static struct kunit_case attr_cases[] = {
 	KUNIT_CASE(copy_all_test),
 	KUNIT_CASE(copy_masked_test),
 	KUNIT_CASE(copy_type_stays_test),
+	KUNIT_CASE(copy_set_user_id_test),
 	KUNIT_CASE_PARAM(remote_epoch_test, epoch_gen_params),
 	KUNIT_CASE_PARAM(local_epoch_test, epoch_gen_params),
 	KUNIT_CASE_PARAM(local_stale_epoch_test, epoch_gen_params),
+	KUNIT_CASE_PARAM(local_stale_absence_test, epoch_gen_params),
 	KUNIT_CASE(local_stale_times_test),
 	KUNIT_CASE(remote_silent_test),
 	{}

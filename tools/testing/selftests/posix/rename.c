@@ -141,6 +141,20 @@ TEST(rename, noreplace)
 	STREQ(slurp("c"), "a");
 }
 
+TEST(rename, refused_leaves_the_directory_where_it_is)
+{
+	char where[4096];
+
+	OK(mkdir("d", 0755));
+	OK(mkdir("e", 0755));
+	drop_caches();
+	OK(chdir("d"));
+	FAILS(RENAME("../d", "../e", RENAME_NOREPLACE), EEXIST);
+	CHECK(getcwd(where, sizeof(where)));
+	STREQ(strrchr(where, '/'), "/d");
+	OK(chdir(".."));
+}
+
 TEST(rename, exchange)
 {
 	uint64_t f, d;

@@ -4,6 +4,7 @@
  * permissions checked by the server.
  */
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include "server.h"
 
@@ -119,6 +120,29 @@ TEST(change, of_mtime_drops_data)
 	srv_stop();
 }
 
+TEST(change, of_the_counter_drops_data)
+{
+	struct srv_options o = {
+		.attr_mode = FUSEX_ATTR_REMOTE,
+		.features = FUSEX_F_CHANGE,
+	};
+	uint64_t id;
+
+	srv_start(&o);
+	id = file("f", "old");
+	srv->nodes[id].attr.mask |= FUSEX_ATTR_CHANGE;
+	srv->nodes[id].attr.change = 7;
+	STREQ(slurp("m/f"), "old");
+	/* Within the granularity of times, and of the same length. */
+	memcpy(srv->nodes[id].data, "new", 3);
+	srv_inval(id, FUSEX_INVAL_ATTR);
+	STREQ(slurp("m/f"), "old");
+	srv->nodes[id].attr.change = 8;
+	srv_inval(id, FUSEX_INVAL_ATTR);
+	STREQ(slurp("m/f"), "new");
+	srv_stop();
+}
+
 TEST(change, of_type_is_refused)
 {
 	uint64_t id;
@@ -186,6 +210,58 @@ TEST(server_perm, asks_the_server)
 	as_root();
 	srv->fail[FUSEX_OP_OPEN] = 0;
 	srv_stop();
+}
+
+TEST(server_perm, asks_when_opening_needs_no_server)
+{
+	struct srv_options o = {
+		.attr_mode = FUSEX_ATTR_REMOTE,
+		.features = FUSEX_F_SERVER_PERM | FUSEX_F_NO_OPEN,
+		.mount = "allow_other",
+	};
+
+	srv_start(&o);
+	file("f", "secret");
+	STREQ(slurp("m/f"), "secret");
+	srv->fail[FUSEX_OP_ACCESS] = EACCES;
+	as(1000, 1000);
+	FAILS(open("m/f", O_RDONLY), EACCES);
+	EQ(srv->access_mask, R_OK);
+	FAILS(open("m/f", O_RDWR), EACCES);
+	EQ(srv->access_mask, R_OK | W_OK);
+	srv->fail[FUSEX_OP_ACCESS] = 0;
+	OK(close(open("m/f", O_RDONLY)));
+	as_root();
+	srv_stop();
+}
+
+static void owner_sets_system_attributes(uint32_t attr_mode)
+{
+	struct srv_options o = {
+		.attr_mode = attr_mode,
+		.mount = "allow_other",
+	};
+
+	srv_start(&o);
+	file("f", "x");
+	/* The server has no SETXATTR, which is as far as root comes. */
+	OK(chmod("m/f", 0666));
+	as(1000, 1000);
+	FAILS(setxattr("m/f", "system.acl_of_a_kind", "x", 1, 0), EPERM);
+	FAILS(removexattr("m/f", "system.acl_of_a_kind"), EPERM);
+	as_root();
+	FAILS(setxattr("m/f", "system.acl_of_a_kind", "x", 1, 0), EOPNOTSUPP);
+	srv_stop();
+}
+
+TEST(system_xattr, is_the_owners_local)
+{
+	owner_sets_system_attributes(FUSEX_ATTR_LOCAL);
+}
+
+TEST(system_xattr, is_the_owners_remote)
+{
+	owner_sets_system_attributes(FUSEX_ATTR_REMOTE);
 }
 
 TEST(statfs, is_the_servers)
