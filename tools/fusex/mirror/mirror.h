@@ -299,6 +299,9 @@ void creds_init(void);
 /** creds_become() - what this thread makes belongs to that owner, if possible */
 void creds_become(uint32_t uid, uint32_t gid);
 
+/** creds_restore() - undo creds_become() of the same ids */
+void creds_restore(uint32_t uid, uint32_t gid);
+
 /* ---------------------------------------------------------------- attrs.c */
 
 /**
