@@ -253,6 +253,18 @@ static struct fusex_session *new_session(struct mirror *m,
 	return se;
 }
 
+/* Those that fusex_run() takes for a wish to end. */
+static void block_signals(void)
+{
+	sigset_t end;
+
+	sigemptyset(&end);
+	sigaddset(&end, SIGTERM);
+	sigaddset(&end, SIGINT);
+	sigaddset(&end, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &end, NULL);
+}
+
 /* Mounts, tells the caller so, and serves until unmounted. */
 static int mount_and_run(struct mirror *m, const char *target)
 {
@@ -264,6 +276,8 @@ static int mount_and_run(struct mirror *m, const char *target)
 	};
 	int ret;
 
+	/* What comes before fusex_run() looks must not leave the mount behind. */
+	block_signals();
 	ret = fusex_session_mount(m->se, target, set.mount);
 	if (ret) {
 		log_error("%s", fusex_session_error(m->se));
