@@ -194,7 +194,7 @@ static int finish_options(void)
 static unsigned int raise_limits(bool handles)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-	unsigned int max = 1024;
+	unsigned int max = 1024, reserved = FDS_RESERVED;
 	struct rlimit r;
 
 	/* How large a file may be is checked where it is written. */
@@ -208,7 +208,10 @@ static unsigned int raise_limits(bool handles)
 		max = r.rlim_cur < 1u << 30 ? (unsigned int)r.rlim_cur :
 					      1u << 30;
 	}
-	max = max > 2 * FDS_RESERVED ? max - FDS_RESERVED : max / 2;
+	/* Each thread has a descriptor of the channel. */
+	reserved += set.threads > set.max_threads ? set.threads :
+						    set.max_threads;
+	max = max > 2 * reserved ? max - reserved : max / 2;
 	if (set.fds && set.fds < max)
 		max = set.fds;
 	else if (!set.fds && handles && max > FDS_HANDLES)
