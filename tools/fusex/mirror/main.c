@@ -37,7 +37,7 @@
  * @threads: workers to begin with
  * @max_threads: and at most
  * @fds: descriptors of files, 0 for a sensible number
- * @readonly: mount and source are never written
+ * @readonly: the mount is read-only to begin with
  * @mount: options of the mount
  */
 struct settings {
@@ -169,14 +169,25 @@ static int parse(int argc, char **argv)
 	return 0;
 }
 
-static bool has_option(const char *list, const char *name)
+static bool is_option(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(text, name, len) && (!text[len] || text[len] == '=');
+}
+
+/* Is the option there, and not taken back by the other one after it? */
+static bool has_option(const char *list, const char *name, const char *other)
 {
 	char *copy = list ? strdup(list) : NULL, *rest = copy, *one;
 	bool found = false;
 
-	while ((one = options_next(&rest)))
-		found |= !strncmp(one, name, strlen(name)) &&
-			 (!one[strlen(name)] || one[strlen(name)] == '=');
+	while ((one = options_next(&rest))) {
+		if (is_option(one, name))
+			found = true;
+		else if (other && is_option(one, other))
+			found = false;
+	}
 	free(copy);
 	return found;
 }
@@ -184,8 +195,8 @@ static bool has_option(const char *list, const char *name)
 /* The mount is shown with what it mirrors, unless told otherwise. */
 static int finish_options(void)
 {
-	set.readonly = has_option(set.mount, "ro");
-	if (has_option(set.mount, "source"))
+	set.readonly = has_option(set.mount, "ro", "rw");
+	if (has_option(set.mount, "source", NULL))
 		return 0;
 	return options_append(&set.mount, "source", set.source);
 }
@@ -236,7 +247,7 @@ static void configure(const struct mirror *m, struct fusex_config *cfg)
 	if (m->handles)
 		cfg->handle_size = MIRROR_HANDLE_MAX;
 	strcpy(cfg->subtype, "mirror");
-	limits_probe(m, cfg);
+	limits_probe(m, cfg, set.readonly);
 }
 
 static struct fusex_session *new_session(struct mirror *m,
