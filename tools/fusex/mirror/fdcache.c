@@ -109,6 +109,17 @@ static void idle_remove(struct fdcache *cache, struct cached_fd *cfd)
 	cache->idle--;
 }
 
+static void hash_insert(struct fdcache *cache, struct cached_fd *cfd)
+{
+	struct cached_fd **head = bucket(cache, cfd->nodeid);
+
+	cfd->hash_next = *head;
+	*head = cfd;
+	cfd->gone = false;
+	if (cfd->can & FD_WRITE)
+		cache->writers++;
+}
+
 static void hash_remove(struct fdcache *cache, struct cached_fd *cfd)
 {
 	struct cached_fd **link = bucket(cache, cfd->nodeid);
@@ -269,7 +280,7 @@ static struct cached_fd *take_lesser(struct fdcache *cache,
 struct cached_fd *fdcache_add(struct fdcache *cache, uint64_t nodeid,
 			      uint32_t generation, int fd, unsigned int can)
 {
-	struct cached_fd *cfd = calloc(1, sizeof(*cfd)), **head, *lesser;
+	struct cached_fd *cfd = calloc(1, sizeof(*cfd)), *lesser;
 
 	if (!cfd) {
 		close(fd);
@@ -282,11 +293,7 @@ struct cached_fd *fdcache_add(struct fdcache *cache, uint64_t nodeid,
 	cfd->nodeid = nodeid;
 	cfd->generation = generation;
 	pthread_mutex_lock(&cache->lock);
-	head = bucket(cache, nodeid);
-	cfd->hash_next = *head;
-	*head = cfd;
-	if (can & FD_WRITE)
-		cache->writers++;
+	hash_insert(cache, cfd);
 	lesser = take_lesser(cache, cfd);
 	pthread_mutex_unlock(&cache->lock);
 	if (lesser)
@@ -294,11 +301,17 @@ struct cached_fd *fdcache_add(struct fdcache *cache, uint64_t nodeid,
 	return cfd;
 }
 
-void fdcache_pin(struct fdcache *cache, struct cached_fd *cfd)
+bool fdcache_pin(struct fdcache *cache, struct cached_fd *cfd)
 {
+	bool gone;
+
 	pthread_mutex_lock(&cache->lock);
 	cfd->pinned = true;
+	gone = cfd->gone;
+	if (gone)
+		hash_insert(cache, cfd);
 	pthread_mutex_unlock(&cache->lock);
+	return gone;
 }
 
 void fdcache_unpin(struct fdcache *cache, uint64_t nodeid,
@@ -319,10 +332,14 @@ void fdcache_unpin(struct fdcache *cache, uint64_t nodeid,
 
 /* Takes the next one of the node out of the cache, if nobody uses it. */
 static struct cached_fd *forget_next(struct fdcache *cache, uint64_t nodeid,
-				     uint32_t generation)
+				     uint32_t generation, bool pinned)
 {
-	struct cached_fd *cfd = find(cache, nodeid, generation, 0);
+	struct cached_fd *cfd;
 
+	for (cfd = *bucket(cache, nodeid); cfd; cfd = cfd->hash_next)
+		if (is_node(cfd, nodeid, generation) &&
+		    (pinned || !cfd->pinned))
+			break;
 	if (!cfd)
 		return NULL;
 	if (!cfd->users)
@@ -332,22 +349,24 @@ static struct cached_fd *forget_next(struct fdcache *cache, uint64_t nodeid,
 	return cfd;
 }
 
-void fdcache_forget(struct fdcache *cache, uint64_t nodeid,
-		    uint32_t generation)
+bool fdcache_forget(struct fdcache *cache, uint64_t nodeid,
+		    uint32_t generation, bool pinned)
 {
 	struct cached_fd *cfd;
-	bool unused;
+	bool unused, left;
 
 	do {
 		unused = false;
 		pthread_mutex_lock(&cache->lock);
-		cfd = forget_next(cache, nodeid, generation);
+		cfd = forget_next(cache, nodeid, generation, pinned);
 		if (cfd)
 			unused = !cfd->users;
+		left = find(cache, nodeid, generation, 0);
 		pthread_mutex_unlock(&cache->lock);
 		if (unused)
 			dispose(cache, cfd);
 	} while (cfd);
+	return left;
 }
 
 /* Takes up to BATCH old writers; the list is in the order of their stamps. */
