@@ -16,7 +16,9 @@
 /**
  * struct fdcache - descriptors by node
  * @lock: protects everything, descriptors are closed without it
- * @limit: of @count
+ * @limit: of @count, those that are pinned come on top
+ * @most: of @count in any case
+ * @pinned: descriptors that are pinned and can be found
  * @count: descriptors that are open, and rooms that are reserved
  * @idle: descriptors in the list of unused ones
  * @writers: descriptors for writing that can be found
@@ -31,6 +33,8 @@
 struct fdcache {
 	pthread_mutex_t		lock;
 	unsigned int		limit;
+	unsigned int		most;
+	unsigned int		pinned;
 	unsigned int		count;
 	unsigned int		idle;
 	unsigned int		writers;
@@ -60,8 +64,20 @@ struct fdcache *fdcache_new(unsigned int limit)
 	pthread_cond_init(&cache->room, &attr);
 	pthread_condattr_destroy(&attr);
 	cache->limit = limit;
+	cache->most = limit;
 	cache->mask = n - 1;
 	return cache;
+}
+
+void fdcache_set_most(struct fdcache *cache, unsigned int most)
+{
+	cache->most = most;
+}
+
+static bool has_room(const struct fdcache *cache)
+{
+	return cache->count < cache->most &&
+	       cache->count - cache->pinned < cache->limit;
 }
 
 static struct cached_fd **bucket(struct fdcache *cache, uint64_t nodeid)
@@ -116,6 +132,8 @@ static void hash_insert(struct fdcache *cache, struct cached_fd *cfd)
 	cfd->hash_next = *head;
 	*head = cfd;
 	cfd->gone = false;
+	if (cfd->pinned)
+		cache->pinned++;
 	if (cfd->can & FD_WRITE)
 		cache->writers++;
 }
@@ -128,6 +146,8 @@ static void hash_remove(struct fdcache *cache, struct cached_fd *cfd)
 		link = &(*link)->hash_next;
 	*link = cfd->hash_next;
 	cfd->gone = true;
+	if (cfd->pinned)
+		cache->pinned--;
 	if (cfd->can & FD_WRITE)
 		cache->writers--;
 }
@@ -216,16 +236,16 @@ static bool wait_for_room(struct fdcache *cache)
 	struct timespec until;
 	int ret = 0;
 
-	if (cache->count < cache->limit || cache->oldest)
+	if (has_room(cache) || cache->oldest)
 		return true;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += PATIENCE;
 	cache->waiting++;
-	while (!ret && cache->count >= cache->limit && !cache->oldest)
+	while (!ret && !has_room(cache) && !cache->oldest)
 		ret = pthread_cond_timedwait(&cache->room, &cache->lock,
 					     &until);
 	cache->waiting--;
-	return cache->count < cache->limit || cache->oldest;
+	return has_room(cache) || cache->oldest;
 }
 
 int fdcache_reserve(struct fdcache *cache)
@@ -236,7 +256,7 @@ int fdcache_reserve(struct fdcache *cache)
 	pthread_mutex_lock(&cache->lock);
 	if (!wait_for_room(cache)) {
 		ret = -ENFILE;
-	} else if (cache->count < cache->limit) {
+	} else if (has_room(cache)) {
 		cache->count++;
 	} else {
 		victim = cache->oldest;
@@ -306,10 +326,13 @@ bool fdcache_pin(struct fdcache *cache, struct cached_fd *cfd)
 	bool gone;
 
 	pthread_mutex_lock(&cache->lock);
-	cfd->pinned = true;
 	gone = cfd->gone;
+	if (!gone && !cfd->pinned)
+		cache->pinned++;
+	cfd->pinned = true;
 	if (gone)
 		hash_insert(cache, cfd);
+	room_made(cache);
 	pthread_mutex_unlock(&cache->lock);
 	return gone;
 }
@@ -324,6 +347,7 @@ void fdcache_unpin(struct fdcache *cache, uint64_t nodeid,
 		if (!cfd->pinned || !is_node(cfd, nodeid, generation))
 			continue;
 		cfd->pinned = false;
+		cache->pinned--;
 		if (!cfd->users)
 			idle_insert(cache, cfd);
 	}
@@ -419,12 +443,12 @@ unsigned int fdcache_count(struct fdcache *cache)
 
 unsigned int fdcache_room(struct fdcache *cache)
 {
-	unsigned int n;
+	unsigned int used;
 
 	pthread_mutex_lock(&cache->lock);
-	n = cache->limit - cache->count + cache->idle;
+	used = cache->count - cache->idle;
 	pthread_mutex_unlock(&cache->lock);
-	return n;
+	return used < cache->limit ? cache->limit - used : 0;
 }
 
 unsigned int fdcache_limit(const struct fdcache *cache)

@@ -50,6 +50,13 @@ struct cached_fd {
  */
 struct fdcache *fdcache_new(unsigned int limit);
 
+/**
+ * fdcache_set_most() - let what is pinned come on top of the limit
+ * @cache: the cache, not used yet
+ * @most: how many descriptors there may be with them, at least the limit
+ */
+void fdcache_set_most(struct fdcache *cache, unsigned int most);
+
 /** fdcache_free() - close all, and free the cache (NULL is ignored) */
 void fdcache_free(struct fdcache *cache);
 

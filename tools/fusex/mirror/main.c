@@ -201,8 +201,11 @@ static int finish_options(void)
 	return options_append(&set.mount, "source", set.source);
 }
 
-/* Returns how many descriptors nodes may have. */
-static unsigned int raise_limits(bool handles)
+/*
+ * Returns how many descriptors nodes may have, and with those of files that were
+ * deleted and have to stay open.
+ */
+static unsigned int raise_limits(bool handles, unsigned int *most)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	unsigned int max = 1024, reserved = FDS_RESERVED;
@@ -225,7 +228,8 @@ static unsigned int raise_limits(bool handles)
 	max = max > 2 * reserved ? max - reserved : max / 2;
 	if (set.fds && set.fds < max)
 		max = set.fds;
-	else if (!set.fds && handles && max > FDS_HANDLES)
+	*most = max;
+	if (!set.fds && handles && max > FDS_HANDLES)
 		max = FDS_HANDLES;
 	return max;
 }
@@ -313,11 +317,15 @@ static int mount_and_run(struct mirror *m, const char *target)
 
 static int mirror_main(struct mirror *m, const char *target)
 {
+	unsigned int limit, most;
 	struct fusex_config cfg;
 	int ret;
 
 	fusex_config_init(&cfg, sizeof(cfg));
-	ret = nodes_init(m, raise_limits(m->handles), &cfg.root);
+	limit = raise_limits(m->handles, &most);
+	ret = nodes_init(m, limit, &cfg.root);
+	if (!ret)
+		fdcache_set_most(m->fds, most);
 	if (!ret)
 		ret = dirs_init(m);
 	if (ret) {

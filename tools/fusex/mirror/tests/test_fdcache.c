@@ -163,6 +163,20 @@ static void test_pin(void)
 	fdcache_forget(c, 1, 1, true);
 	ok(!is_open(fd) && !has(c, 1, FD_PATH), "or when the node is forgotten");
 	fdcache_free(c);
+
+	c = fdcache_new(1);
+	fdcache_set_most(c, 3);
+	for (i = 1; i <= 2; i++) {
+		add(c, i, ALL);
+		cfd = fdcache_get(c, i, 1, ALL);
+		fdcache_pin(c, cfd);
+		fdcache_put(c, cfd);
+	}
+	add(c, 3, ALL);
+	add(c, 4, ALL);
+	ok(has(c, 1, ALL) && has(c, 2, ALL) && has(c, 4, ALL) &&
+	   fdcache_count(c) == 3, "what is pinned can come on top");
+	fdcache_free(c);
 }
 
 static void test_forget(void)
