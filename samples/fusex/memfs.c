@@ -658,7 +658,9 @@ static int mem_statfs(struct fusex_req *req, const struct fusex_node *node,
 	out->bfree = (uint64_t)sysconf(_SC_AVPHYS_PAGES);
 	out->bavail = out->bfree;
 	out->namelen = FUSEX_NAME_MAX;
-	out->files = fusex_itable_count(fs->table);
+	/* As many as there is memory for. */
+	out->ffree = out->bfree;
+	out->files = fusex_itable_count(fs->table) + out->ffree;
 	return 0;
 }
 
@@ -831,6 +833,16 @@ static void exchange(struct node *dir, struct name *a, struct node *dir2,
 	modified(dir2);
 }
 
+/* In the same directory it keeps its place: who renames what he reads ends. */
+static void change_name(struct node *dir, struct name **link, struct name *name)
+{
+	name->next = (*link)->next;
+	name->cookie = (*link)->cookie;
+	free(*link);
+	*link = name;
+	modified(dir);
+}
+
 static int move(struct memfs *fs, struct node *dir, const char *text,
 		struct node *dir2, const char *text2)
 {
@@ -844,8 +856,12 @@ static int move(struct memfs *fs, struct node *dir, const char *text,
 		return -ENOMEM;
 	if (old)
 		remove_name(fs, dir2, find(dir2, text2));
-	cut(dir, find(dir, text));
-	insert(dir2, name);
+	if (dir == dir2) {
+		change_name(dir, find(dir, text), name);
+	} else {
+		cut(dir, find(dir, text));
+		insert(dir2, name);
+	}
 	moved(node, dir, dir2);
 	return 0;
 }

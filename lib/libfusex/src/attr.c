@@ -120,17 +120,28 @@ void fusex_attr_from_statx(struct fusex_attr *attr, const struct statx *stx)
 	}
 }
 
+static uint64_t at_most(uint64_t n, uint64_t max)
+{
+	return n < max ? n : max;
+}
+
+/* Not all file systems have figures that fit each other, as they must here. */
 void fusex_statfs_from_statvfs(struct fusex_statfs_out *out,
 			       const struct statvfs *st)
 {
 	memset(out, 0, sizeof(*out));
 	out->blocks = st->f_blocks;
-	out->bfree = st->f_bfree;
-	out->bavail = st->f_bavail;
+	out->bfree = at_most(st->f_bfree, out->blocks);
+	out->bavail = at_most(st->f_bavail, out->blocks);
 	out->files = st->f_files;
-	out->ffree = st->f_ffree;
-	out->bsize = (uint32_t)st->f_bsize;
-	out->frsize = (uint32_t)st->f_frsize;
-	out->namelen = st->f_namemax < FUSEX_NAME_MAX ?
-		       (uint32_t)st->f_namemax : FUSEX_NAME_MAX;
+	out->ffree = at_most(st->f_ffree, out->files);
+	out->bsize = (uint32_t)at_most(st->f_bsize, INT32_MAX);
+	out->frsize = (uint32_t)at_most(st->f_frsize, INT32_MAX);
+	if (!out->bsize)
+		out->bsize = 4096;
+	if (!out->frsize)
+		out->frsize = out->bsize;
+	out->namelen = (uint32_t)at_most(st->f_namemax, FUSEX_NAME_MAX);
+	if (!out->namelen)
+		out->namelen = FUSEX_NAME_MAX;
 }

@@ -152,9 +152,18 @@ void session_set_sizes(struct fusex_session *se)
 		se->data_size = XATTR_BYTES;
 }
 
+static int dup_fd(int fd)
+{
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 /**
  * session_clone_fd() - another descriptor of the channel, for a worker
  * @se: a session that was set up
+ *
+ * A server that got its descriptor from elsewhere may not have the device: its
+ * workers share a queue.
  *
  * Return: the descriptor, owned by the caller, or -errno.
  */
@@ -163,12 +172,12 @@ int session_clone_fd(struct fusex_session *se)
 	struct fusex_clone clone = { .size = sizeof(clone), .fd = se->fd };
 	int err, fd;
 
-	if (se->fake) {
-		fd = fcntl(se->fd, F_DUPFD_CLOEXEC, 0);
-		return fd < 0 ? -errno : fd;
-	}
+	if (se->fake)
+		return dup_fd(se->fd);
 
 	fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOENT || errno == EACCES || errno == EPERM))
+		return dup_fd(se->fd);
 	if (fd < 0)
 		return -errno;
 	if (ioctl(fd, FUSEX_IOC_CLONE, &clone) < 0) {

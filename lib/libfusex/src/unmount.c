@@ -87,52 +87,68 @@ enum mount_state {
 	MOUNT_ON_TOP,
 };
 
-/* Later lines of mountinfo cover earlier ones with the same path. */
-static int find_mount(const struct fusex_session *se, enum mount_state *state)
+/*
+ * Where our mount is now: a folder above may have been renamed since.  Later
+ * lines of mountinfo cover earlier ones with the same path.
+ */
+static int find_mount(const struct fusex_session *se, enum mount_state *state,
+		      char **where)
 {
 	char *line = NULL, *path;
 	size_t size = 0;
+	int ret = 0;
 	FILE *f;
 	long id = -1;
 
 	f = fopen("/proc/self/mountinfo", "re");
 	if (!f)
 		return -errno;
-	while (getline(&line, &size, f) > 0) {
+	while (!ret && getline(&line, &size, f) > 0) {
 		path = mounted_on(line, &id);
-		if (!path || strcmp(path, se->target) != 0)
+		if (!path)
 			continue;
-		if (id == se->mnt_id)
+		if (id == se->mnt_id && !*where) {
 			*state = MOUNT_ON_TOP;
-		else if (*state == MOUNT_ON_TOP)
+			*where = strdup(path);
+			ret = *where ? 0 : -ENOMEM;
+		} else if (*where && !strcmp(path, *where)) {
 			*state = MOUNT_COVERED;
+		}
 	}
 	free(line);
 	fclose(f);
+	return ret;
+}
+
+static int unmount_from(struct fusex_session *se, enum mount_state state,
+			const char *where)
+{
+	if (state == MOUNT_GONE)
+		return 0;
+	if (state == MOUNT_COVERED)
+		return session_fail(se, EBUSY,
+				    "cannot unmount %s: something else is mounted on top of it",
+				    where);
+	if (umount2(where, MNT_DETACH | UMOUNT_NOFOLLOW) && errno != EINVAL)
+		return session_fail(se, errno, "cannot unmount %s:", where);
 	return 0;
 }
 
 int fusex_session_unmount(struct fusex_session *se)
 {
 	enum mount_state state = MOUNT_GONE;
+	char *where = NULL;
 	int ret;
 
 	if (!se->target)
 		return session_fail(se, EINVAL, "the session is not mounted");
-	ret = find_mount(se, &state);
+	ret = find_mount(se, &state, &where);
 	if (ret)
-		return session_fail(se, -ret, "/proc/self/mountinfo:");
-	if (state == MOUNT_GONE)
-		return 0;
-	if (state == MOUNT_COVERED)
-		return session_fail(se, EBUSY,
-				    "cannot unmount %s: something else is mounted on top of it",
-				    se->target);
-	if (umount2(se->target, MNT_DETACH | UMOUNT_NOFOLLOW) &&
-	    errno != EINVAL)
-		return session_fail(se, errno, "cannot unmount %s:",
-				    se->target);
-	return 0;
+		ret = session_fail(se, -ret, "/proc/self/mountinfo:");
+	else
+		ret = unmount_from(se, state, where);
+	free(where);
+	return ret;
 }
 
 /**

@@ -101,7 +101,7 @@ static void test_statvfs(void)
 {
 	struct statvfs st = {
 		.f_bsize = 65536, .f_frsize = 4096, .f_blocks = 1ull << 40,
-		.f_bfree = 2, .f_bavail = 3, .f_files = 4, .f_ffree = 5,
+		.f_bfree = 2, .f_bavail = 3, .f_files = 5, .f_ffree = 4,
 		.f_namemax = 1530,
 	};
 	struct fusex_statfs_out out;
@@ -110,11 +110,18 @@ static void test_statvfs(void)
 	fusex_statfs_from_statvfs(&out, &st);
 	ok(out.bsize == 65536 && out.frsize == 4096 &&
 	   out.blocks == 1ull << 40 && out.bfree == 2 && out.bavail == 3 &&
-	   out.files == 4 && out.ffree == 5 && !out.reserved, "figures");
+	   out.files == 5 && out.ffree == 4 && !out.reserved, "figures");
 	is(out.namelen, 255, "names are not longer than the interface allows");
 	st.f_namemax = 143;
 	fusex_statfs_from_statvfs(&out, &st);
 	is(out.namelen, 143, "but may be shorter");
+	st = (struct statvfs){ .f_blocks = 1, .f_bfree = 2, .f_bavail = 3,
+			       .f_ffree = 4 };
+	fusex_statfs_from_statvfs(&out, &st);
+	ok(out.blocks == 1 && out.bfree == 1 && out.bavail == 1 && !out.files &&
+	   !out.ffree, "no more is free than there is");
+	ok(out.bsize == 4096 && out.frsize == 4096 && out.namelen == 255,
+	   "figures that are missing get a value");
 }
 
 static void test_handles(void)

@@ -29,11 +29,39 @@ static void wait_for_ready(int fd, pid_t pid)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
+/*
+ * Not this program's business, and it stays: it would keep a lock of its
+ * caller's, or a file system from being unmounted.
+ */
+static void close_inherited(int own)
+{
+	if (own > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, (unsigned int)own - 1, 0);
+	close_range((unsigned int)own + 1, ~0U, 0);
+}
+
+/* Nothing else may get their numbers: daemon_ready() replaces them. */
+static int open_standard(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			return -errno;
+	} while (fd <= STDERR_FILENO);
+	close(fd);
+	return 0;
+}
+
 int daemon_start(void)
 {
 	int fds[2], err;
 	pid_t pid;
 
+	err = open_standard();
+	if (err)
+		return err;
 	if (pipe2(fds, O_CLOEXEC))
 		return -errno;
 	pid = fork();
@@ -47,8 +75,8 @@ int daemon_start(void)
 		close(fds[1]);
 		wait_for_ready(fds[0], pid);
 	}
-	close(fds[0]);
 	ready_fd = fds[1];
+	close_inherited(ready_fd);
 	return 0;
 }
 

@@ -152,9 +152,11 @@ static void find_path(const char *word, char dev[DEV_MAX])
 	char *cwd = *word == '/' ? strdup("") : getcwd(NULL, 0);
 	struct wanted w = { .dev = dev };
 	char *path = NULL;
+	const char *slash;
 	size_t len;
 
-	if (!cwd || asprintf(&path, "%s%s%s", cwd, *cwd ? "/" : "", word) < 0)
+	slash = cwd && *cwd && strcmp(cwd, "/") ? "/" : "";
+	if (!cwd || asprintf(&path, "%s%s%s", cwd, slash, word) < 0)
 		path = NULL;
 	free(cwd);
 	if (!path)

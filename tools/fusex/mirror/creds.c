@@ -7,30 +7,30 @@
  * away, but the kernel that is served has checked permissions already, and has
  * groups and ACLs to go by that are not known here: the capabilities are kept.
  *
+ * Everything else is done with the server's own ids.  A thread must not keep the
+ * others: those that it starts would begin with them, and a file system
+ * underneath may go by them (NFS asks its server in their name).
+ *
  * Where that is not allowed a new file is given away after it was made.
  */
 #include <linux/securebits.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <threads.h>
 #include <unistd.h>
 
 #include "mirror.h"
 
 static bool can_switch;
-
-static thread_local struct {
-	bool		known;
-	uint32_t	uid;
-	uint32_t	gid;
-} now;
+static uint32_t own_uid, own_gid;
 
 void creds_init(void)
 {
 	int bits = prctl(PR_GET_SECUREBITS);
 
-	can_switch = bits >= 0 && !geteuid() &&
+	own_uid = geteuid();
+	own_gid = getegid();
+	can_switch = bits >= 0 && !own_uid &&
 		     !prctl(PR_SET_SECUREBITS,
 			    (unsigned long)bits | SECBIT_NO_SETUID_FIXUP);
 }
@@ -39,16 +39,19 @@ void creds_become(uint32_t uid, uint32_t gid)
 {
 	if (!can_switch)
 		return;
-	if (!now.known) {
-		now.uid = geteuid();
-		now.gid = getegid();
-		now.known = true;
-	}
 	/* The system calls: the library's change all threads, or say nothing. */
-	if (now.gid != gid)
+	if (gid != own_gid)
 		syscall(SYS_setfsgid, gid);
-	if (now.uid != uid)
+	if (uid != own_uid)
 		syscall(SYS_setfsuid, uid);
-	now.uid = uid;
-	now.gid = gid;
+}
+
+void creds_restore(uint32_t uid, uint32_t gid)
+{
+	if (!can_switch)
+		return;
+	if (uid != own_uid)
+		syscall(SYS_setfsuid, own_uid);
+	if (gid != own_gid)
+		syscall(SYS_setfsgid, own_gid);
 }

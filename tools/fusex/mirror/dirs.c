@@ -29,6 +29,7 @@
  * @fd: a descriptor with a position of its own
  * @cookie: where it goes on
  * @ended: it was read to the end
+ * @old: what is in @buf was read before somebody else began
  * @pos: next entry in @buf
  * @len: bytes of entries in @buf
  * @buf: struct linux_dirent64
@@ -40,6 +41,7 @@ struct stream {
 	int		fd;
 	uint64_t	cookie;
 	bool		ended;
+	bool		old;
 	size_t		pos;
 	size_t		len;
 	char		buf[BUF_SIZE] __attribute__((aligned(8)));
@@ -98,12 +100,27 @@ static bool goes_on(const struct stream *s, uint64_t cookie)
 	return cookie ? s->cookie == cookie : s->ended;
 }
 
+/*
+ * Who begins now must not be given later on what another reader's stream has
+ * had in its buffer since before: names were made in between.
+ */
+static void begins(struct dirstreams *ds, const struct fusex_node *node)
+{
+	struct stream *s;
+
+	for (s = ds->idle; s; s = s->next)
+		if (is_of(s, node->nodeid, node->generation))
+			s->old = true;
+}
+
 static struct stream *take(struct dirstreams *ds, const struct fusex_node *node,
 			   uint64_t cookie)
 {
 	struct stream **link, *s;
 
 	pthread_mutex_lock(&ds->lock);
+	if (!cookie)
+		begins(ds, node);
 	for (link = &ds->idle; (s = *link); link = &s->next) {
 		if (is_of(s, node->nodeid, node->generation) &&
 		    goes_on(s, cookie)) {
@@ -196,6 +213,7 @@ static int stream_open(struct mirror *m, const struct fusex_node *node, int fd,
 	s->fd = ret;
 	s->cookie = 0;
 	s->ended = false;
+	s->old = false;
 	s->pos = 0;
 	s->len = 0;
 	*out = s;
@@ -209,12 +227,13 @@ unreserve:
 
 static int stream_seek(struct stream *s, uint64_t cookie)
 {
-	if (s->cookie == cookie && cookie)
+	if (s->cookie == cookie && cookie && !s->old)
 		return 0;
 	if (lseek(s->fd, (off_t)cookie, SEEK_SET) < 0)
 		return -errno;
 	s->cookie = cookie;
 	s->ended = false;
+	s->old = false;
 	s->pos = 0;
 	s->len = 0;
 	return 0;

@@ -16,7 +16,9 @@
 /**
  * struct fdcache - descriptors by node
  * @lock: protects everything, descriptors are closed without it
- * @limit: of @count
+ * @limit: of @count, those that are pinned come on top
+ * @most: of @count in any case
+ * @pinned: descriptors that are pinned and can be found
  * @count: descriptors that are open, and rooms that are reserved
  * @idle: descriptors in the list of unused ones
  * @writers: descriptors for writing that can be found
@@ -31,6 +33,8 @@
 struct fdcache {
 	pthread_mutex_t		lock;
 	unsigned int		limit;
+	unsigned int		most;
+	unsigned int		pinned;
 	unsigned int		count;
 	unsigned int		idle;
 	unsigned int		writers;
@@ -60,8 +64,20 @@ struct fdcache *fdcache_new(unsigned int limit)
 	pthread_cond_init(&cache->room, &attr);
 	pthread_condattr_destroy(&attr);
 	cache->limit = limit;
+	cache->most = limit;
 	cache->mask = n - 1;
 	return cache;
+}
+
+void fdcache_set_most(struct fdcache *cache, unsigned int most)
+{
+	cache->most = most;
+}
+
+static bool has_room(const struct fdcache *cache)
+{
+	return cache->count < cache->most &&
+	       cache->count - cache->pinned < cache->limit;
 }
 
 static struct cached_fd **bucket(struct fdcache *cache, uint64_t nodeid)
@@ -109,6 +125,19 @@ static void idle_remove(struct fdcache *cache, struct cached_fd *cfd)
 	cache->idle--;
 }
 
+static void hash_insert(struct fdcache *cache, struct cached_fd *cfd)
+{
+	struct cached_fd **head = bucket(cache, cfd->nodeid);
+
+	cfd->hash_next = *head;
+	*head = cfd;
+	cfd->gone = false;
+	if (cfd->pinned)
+		cache->pinned++;
+	if (cfd->can & FD_WRITE)
+		cache->writers++;
+}
+
 static void hash_remove(struct fdcache *cache, struct cached_fd *cfd)
 {
 	struct cached_fd **link = bucket(cache, cfd->nodeid);
@@ -117,6 +146,8 @@ static void hash_remove(struct fdcache *cache, struct cached_fd *cfd)
 		link = &(*link)->hash_next;
 	*link = cfd->hash_next;
 	cfd->gone = true;
+	if (cfd->pinned)
+		cache->pinned--;
 	if (cfd->can & FD_WRITE)
 		cache->writers--;
 }
@@ -205,16 +236,16 @@ static bool wait_for_room(struct fdcache *cache)
 	struct timespec until;
 	int ret = 0;
 
-	if (cache->count < cache->limit || cache->oldest)
+	if (has_room(cache) || cache->oldest)
 		return true;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += PATIENCE;
 	cache->waiting++;
-	while (!ret && cache->count >= cache->limit && !cache->oldest)
+	while (!ret && !has_room(cache) && !cache->oldest)
 		ret = pthread_cond_timedwait(&cache->room, &cache->lock,
 					     &until);
 	cache->waiting--;
-	return cache->count < cache->limit || cache->oldest;
+	return has_room(cache) || cache->oldest;
 }
 
 int fdcache_reserve(struct fdcache *cache)
@@ -225,7 +256,7 @@ int fdcache_reserve(struct fdcache *cache)
 	pthread_mutex_lock(&cache->lock);
 	if (!wait_for_room(cache)) {
 		ret = -ENFILE;
-	} else if (cache->count < cache->limit) {
+	} else if (has_room(cache)) {
 		cache->count++;
 	} else {
 		victim = cache->oldest;
@@ -269,7 +300,7 @@ static struct cached_fd *take_lesser(struct fdcache *cache,
 struct cached_fd *fdcache_add(struct fdcache *cache, uint64_t nodeid,
 			      uint32_t generation, int fd, unsigned int can)
 {
-	struct cached_fd *cfd = calloc(1, sizeof(*cfd)), **head, *lesser;
+	struct cached_fd *cfd = calloc(1, sizeof(*cfd)), *lesser;
 
 	if (!cfd) {
 		close(fd);
@@ -282,11 +313,7 @@ struct cached_fd *fdcache_add(struct fdcache *cache, uint64_t nodeid,
 	cfd->nodeid = nodeid;
 	cfd->generation = generation;
 	pthread_mutex_lock(&cache->lock);
-	head = bucket(cache, nodeid);
-	cfd->hash_next = *head;
-	*head = cfd;
-	if (can & FD_WRITE)
-		cache->writers++;
+	hash_insert(cache, cfd);
 	lesser = take_lesser(cache, cfd);
 	pthread_mutex_unlock(&cache->lock);
 	if (lesser)
@@ -294,11 +321,20 @@ struct cached_fd *fdcache_add(struct fdcache *cache, uint64_t nodeid,
 	return cfd;
 }
 
-void fdcache_pin(struct fdcache *cache, struct cached_fd *cfd)
+bool fdcache_pin(struct fdcache *cache, struct cached_fd *cfd)
 {
+	bool gone;
+
 	pthread_mutex_lock(&cache->lock);
+	gone = cfd->gone;
+	if (!gone && !cfd->pinned)
+		cache->pinned++;
 	cfd->pinned = true;
+	if (gone)
+		hash_insert(cache, cfd);
+	room_made(cache);
 	pthread_mutex_unlock(&cache->lock);
+	return gone;
 }
 
 void fdcache_unpin(struct fdcache *cache, uint64_t nodeid,
@@ -311,6 +347,7 @@ void fdcache_unpin(struct fdcache *cache, uint64_t nodeid,
 		if (!cfd->pinned || !is_node(cfd, nodeid, generation))
 			continue;
 		cfd->pinned = false;
+		cache->pinned--;
 		if (!cfd->users)
 			idle_insert(cache, cfd);
 	}
@@ -319,10 +356,14 @@ void fdcache_unpin(struct fdcache *cache, uint64_t nodeid,
 
 /* Takes the next one of the node out of the cache, if nobody uses it. */
 static struct cached_fd *forget_next(struct fdcache *cache, uint64_t nodeid,
-				     uint32_t generation)
+				     uint32_t generation, bool pinned)
 {
-	struct cached_fd *cfd = find(cache, nodeid, generation, 0);
+	struct cached_fd *cfd;
 
+	for (cfd = *bucket(cache, nodeid); cfd; cfd = cfd->hash_next)
+		if (is_node(cfd, nodeid, generation) &&
+		    (pinned || !cfd->pinned))
+			break;
 	if (!cfd)
 		return NULL;
 	if (!cfd->users)
@@ -332,22 +373,24 @@ static struct cached_fd *forget_next(struct fdcache *cache, uint64_t nodeid,
 	return cfd;
 }
 
-void fdcache_forget(struct fdcache *cache, uint64_t nodeid,
-		    uint32_t generation)
+bool fdcache_forget(struct fdcache *cache, uint64_t nodeid,
+		    uint32_t generation, bool pinned)
 {
 	struct cached_fd *cfd;
-	bool unused;
+	bool unused, left;
 
 	do {
 		unused = false;
 		pthread_mutex_lock(&cache->lock);
-		cfd = forget_next(cache, nodeid, generation);
+		cfd = forget_next(cache, nodeid, generation, pinned);
 		if (cfd)
 			unused = !cfd->users;
+		left = find(cache, nodeid, generation, 0);
 		pthread_mutex_unlock(&cache->lock);
 		if (unused)
 			dispose(cache, cfd);
 	} while (cfd);
+	return left;
 }
 
 /* Takes up to BATCH old writers; the list is in the order of their stamps. */
@@ -400,12 +443,12 @@ unsigned int fdcache_count(struct fdcache *cache)
 
 unsigned int fdcache_room(struct fdcache *cache)
 {
-	unsigned int n;
+	unsigned int used;
 
 	pthread_mutex_lock(&cache->lock);
-	n = cache->limit - cache->count + cache->idle;
+	used = cache->count - cache->idle;
 	pthread_mutex_unlock(&cache->lock);
-	return n;
+	return used < cache->limit ? cache->limit - used : 0;
 }
 
 unsigned int fdcache_limit(const struct fdcache *cache)

@@ -50,6 +50,13 @@ struct cached_fd {
  */
 struct fdcache *fdcache_new(unsigned int limit);
 
+/**
+ * fdcache_set_most() - let what is pinned come on top of the limit
+ * @cache: the cache, not used yet
+ * @most: how many descriptors there may be with them, at least the limit
+ */
+void fdcache_set_most(struct fdcache *cache, unsigned int most);
+
 /** fdcache_free() - close all, and free the cache (NULL is ignored) */
 void fdcache_free(struct fdcache *cache);
 
@@ -102,16 +109,30 @@ void fdcache_unreserve(struct fdcache *cache);
 struct cached_fd *fdcache_add(struct fdcache *cache, uint64_t nodeid,
 			      uint32_t generation, int fd, unsigned int can);
 
-/** fdcache_pin() - keep a descriptor in use until its node is forgotten */
-void fdcache_pin(struct fdcache *cache, struct cached_fd *cfd);
+/**
+ * fdcache_pin() - keep a descriptor in use until its node is forgotten
+ * @cache: the cache
+ * @cfd: the descriptor, in use
+ *
+ * Return: whether its node was forgotten meanwhile; it is there again then.
+ */
+bool fdcache_pin(struct fdcache *cache, struct cached_fd *cfd);
 
 /** fdcache_unpin() - the node has a name again */
 void fdcache_unpin(struct fdcache *cache, uint64_t nodeid,
 		   uint32_t generation);
 
-/** fdcache_forget() - the node is not known any more: close what it has */
-void fdcache_forget(struct fdcache *cache, uint64_t nodeid,
-		    uint32_t generation);
+/**
+ * fdcache_forget() - the node is not known any more: close what it has
+ * @cache: the cache
+ * @nodeid: the node
+ * @generation: its generation
+ * @pinned: what is pinned, too
+ *
+ * Return: whether something is left, which is pinned then.
+ */
+bool fdcache_forget(struct fdcache *cache, uint64_t nodeid,
+		    uint32_t generation, bool pinned);
 
 /**
  * fdcache_age() - close descriptors for writing that were not used lately

@@ -72,13 +72,16 @@ static bool is_block_size(unsigned long n)
 	return n >= 512 && n <= 65536 && !(n & (n - 1));
 }
 
-void limits_probe(const struct mirror *m, struct fusex_config *cfg)
+void limits_probe(const struct mirror *m, struct fusex_config *cfg,
+		  bool readonly)
 {
 	struct statvfs st;
 	int fd;
 
 	if (!fstatvfs(m->root_fd, &st) && is_block_size(st.f_bsize))
 		cfg->block_size = (uint32_t)st.f_bsize;
+	if (readonly)
+		return;
 	fd = openat(m->root_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return;

@@ -37,7 +37,7 @@
  * @threads: workers to begin with
  * @max_threads: and at most
  * @fds: descriptors of files, 0 for a sensible number
- * @readonly: mount and source are never written
+ * @readonly: the mount is read-only to begin with
  * @mount: options of the mount
  */
 struct settings {
@@ -169,14 +169,25 @@ static int parse(int argc, char **argv)
 	return 0;
 }
 
-static bool has_option(const char *list, const char *name)
+static bool is_option(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(text, name, len) && (!text[len] || text[len] == '=');
+}
+
+/* Is the option there, and not taken back by the other one after it? */
+static bool has_option(const char *list, const char *name, const char *other)
 {
 	char *copy = list ? strdup(list) : NULL, *rest = copy, *one;
 	bool found = false;
 
-	while ((one = options_next(&rest)))
-		found |= !strncmp(one, name, strlen(name)) &&
-			 (!one[strlen(name)] || one[strlen(name)] == '=');
+	while ((one = options_next(&rest))) {
+		if (is_option(one, name))
+			found = true;
+		else if (other && is_option(one, other))
+			found = false;
+	}
 	free(copy);
 	return found;
 }
@@ -184,17 +195,20 @@ static bool has_option(const char *list, const char *name)
 /* The mount is shown with what it mirrors, unless told otherwise. */
 static int finish_options(void)
 {
-	set.readonly = has_option(set.mount, "ro");
-	if (has_option(set.mount, "source"))
+	set.readonly = has_option(set.mount, "ro", "rw");
+	if (has_option(set.mount, "source", NULL))
 		return 0;
 	return options_append(&set.mount, "source", set.source);
 }
 
-/* Returns how many descriptors nodes may have. */
-static unsigned int raise_limits(bool handles)
+/*
+ * Returns how many descriptors nodes may have, and with those of files that were
+ * deleted and have to stay open.
+ */
+static unsigned int raise_limits(bool handles, unsigned int *most)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-	unsigned int max = 1024;
+	unsigned int max = 1024, reserved = FDS_RESERVED;
 	struct rlimit r;
 
 	/* How large a file may be is checked where it is written. */
@@ -208,10 +222,14 @@ static unsigned int raise_limits(bool handles)
 		max = r.rlim_cur < 1u << 30 ? (unsigned int)r.rlim_cur :
 					      1u << 30;
 	}
-	max = max > 2 * FDS_RESERVED ? max - FDS_RESERVED : max / 2;
+	/* Each thread has a descriptor of the channel. */
+	reserved += set.threads > set.max_threads ? set.threads :
+						    set.max_threads;
+	max = max > 2 * reserved ? max - reserved : max / 2;
 	if (set.fds && set.fds < max)
 		max = set.fds;
-	else if (!set.fds && handles && max > FDS_HANDLES)
+	*most = max;
+	if (!set.fds && handles && max > FDS_HANDLES)
 		max = FDS_HANDLES;
 	return max;
 }
@@ -233,7 +251,7 @@ static void configure(const struct mirror *m, struct fusex_config *cfg)
 	if (m->handles)
 		cfg->handle_size = MIRROR_HANDLE_MAX;
 	strcpy(cfg->subtype, "mirror");
-	limits_probe(m, cfg);
+	limits_probe(m, cfg, set.readonly);
 }
 
 static struct fusex_session *new_session(struct mirror *m,
@@ -253,6 +271,18 @@ static struct fusex_session *new_session(struct mirror *m,
 	return se;
 }
 
+/* Those that fusex_run() takes for a wish to end. */
+static void block_signals(void)
+{
+	sigset_t end;
+
+	sigemptyset(&end);
+	sigaddset(&end, SIGTERM);
+	sigaddset(&end, SIGINT);
+	sigaddset(&end, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &end, NULL);
+}
+
 /* Mounts, tells the caller so, and serves until unmounted. */
 static int mount_and_run(struct mirror *m, const char *target)
 {
@@ -264,6 +294,8 @@ static int mount_and_run(struct mirror *m, const char *target)
 	};
 	int ret;
 
+	/* What comes before fusex_run() looks must not leave the mount behind. */
+	block_signals();
 	ret = fusex_session_mount(m->se, target, set.mount);
 	if (ret) {
 		log_error("%s", fusex_session_error(m->se));
@@ -285,11 +317,15 @@ static int mount_and_run(struct mirror *m, const char *target)
 
 static int mirror_main(struct mirror *m, const char *target)
 {
+	unsigned int limit, most;
 	struct fusex_config cfg;
 	int ret;
 
 	fusex_config_init(&cfg, sizeof(cfg));
-	ret = nodes_init(m, raise_limits(m->handles), &cfg.root);
+	limit = raise_limits(m->handles, &most);
+	ret = nodes_init(m, limit, &cfg.root);
+	if (!ret)
+		fdcache_set_most(m->fds, most);
 	if (!ret)
 		ret = dirs_init(m);
 	if (ret) {

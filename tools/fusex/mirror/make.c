@@ -170,7 +170,8 @@ int mirror_mknod(struct fusex_req *req, const struct fusex_node *dir,
 	if (mknodat(ref.fd, name, in->mode,
 		    makedev(in->rdev_major, in->rdev_minor)))
 		ret = -errno;
-	else
+	creds_restore(in->uid, in->gid);
+	if (!ret)
 		ret = finish(m, req, ref.fd, name, in, out);
 	node_put(m, &ref);
 	return ret;
@@ -190,7 +191,8 @@ int mirror_mkdir(struct fusex_req *req, const struct fusex_node *dir,
 	creds_become(in->uid, in->gid);
 	if (mkdirat(ref.fd, name, in->mode & 07777))
 		ret = -errno;
-	else
+	creds_restore(in->uid, in->gid);
+	if (!ret)
 		ret = finish(m, req, ref.fd, name, in, out);
 	node_put(m, &ref);
 	return ret;
@@ -211,7 +213,8 @@ int mirror_symlink(struct fusex_req *req, const struct fusex_node *dir,
 	creds_become(in->uid, in->gid);
 	if (symlinkat(target, ref.fd, name))
 		ret = -errno;
-	else
+	creds_restore(in->uid, in->gid);
+	if (!ret)
 		ret = finish(m, req, ref.fd, name, in, out);
 	node_put(m, &ref);
 	return ret;
@@ -249,6 +252,7 @@ static int create_new(struct mirror *m, struct fusex_req *req, int dirfd,
 	creds_become(in->uid, in->gid);
 	fd = sys_open_beneath(dirfd, name, O_CREAT | O_EXCL | O_RDWR,
 			      in->mode);
+	creds_restore(in->uid, in->gid);
 	if (fd < 0) {
 		fdcache_unreserve(m->fds);
 		return fd;
@@ -305,7 +309,10 @@ int mirror_tmpfile(struct fusex_req *req, const struct fusex_node *dir,
 	creds_become(in->uid, in->gid);
 	fd = openat(ref.fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
 		    in->mode & 07777);
-	ret = fd < 0 ? -errno : finish_open(m, req, fd, in, true, out);
+	ret = fd < 0 ? -errno : 0;
+	creds_restore(in->uid, in->gid);
+	if (!ret)
+		ret = finish_open(m, req, fd, in, true, out);
 	if (ret) {
 		if (fd >= 0)
 			close(fd);

@@ -121,7 +121,7 @@ static inline struct mirror *mirror_of(struct fusex_req *req)
  * source_open() - open the tree that is to be mirrored
  * @m: the mirror; local is set already
  * @path: the tree
- * @readonly: nothing is ever written
+ * @readonly: the mount is read-only to begin with: reading leaves no trace
  *
  * Return: 0 or -errno, which was logged.
  */
@@ -136,8 +136,10 @@ void source_close(struct mirror *m);
  * limits_probe() - find out what file sizes and times the source can store
  * @m: the mirror
  * @cfg: where they go; keeps the defaults when that cannot be found out
+ * @readonly: do not try by making a file
  */
-void limits_probe(const struct mirror *m, struct fusex_config *cfg);
+void limits_probe(const struct mirror *m, struct fusex_config *cfg,
+		  bool readonly);
 
 /* ---------------------------------------------------------------- nodes.c */
 
@@ -298,6 +300,9 @@ void creds_init(void);
 
 /** creds_become() - what this thread makes belongs to that owner, if possible */
 void creds_become(uint32_t uid, uint32_t gid);
+
+/** creds_restore() - undo creds_become() of the same ids */
+void creds_restore(uint32_t uid, uint32_t gid);
 
 /* ---------------------------------------------------------------- attrs.c */
 

@@ -140,9 +140,28 @@ int node_enter(struct mirror *m, const struct place *p,
 	return 0;
 }
 
+/*
+ * Lookups are not counted here, and a FORGET is sent a while after its node was
+ * dropped.  By now the file may have been looked up again, opened and deleted,
+ * and what is pinned be all that is left of it.  So the kernel is asked, by a
+ * notification that does nothing to a node in use: there will be another FORGET
+ * if it knows the node.
+ */
+static bool is_known_again(struct mirror *m, uint64_t nodeid,
+			   uint32_t generation)
+{
+	const struct fusex_node_ref ref = { nodeid, generation, 0 };
+	int ret = m->se ? fusex_notify_prune(m->se, &ref, 1) : -ENOTCONN;
+
+	/* When in doubt, better too much is kept than too little. */
+	return ret != -ENOENT && ret != -ENOTCONN && ret != -ENODEV;
+}
+
 static void forget_one(struct mirror *m, const struct fusex_forget_one *one)
 {
-	fdcache_forget(m->fds, one->nodeid, one->generation);
+	if (fdcache_forget(m->fds, one->nodeid, one->generation, false) &&
+	    !is_known_again(m, one->nodeid, one->generation))
+		fdcache_forget(m->fds, one->nodeid, one->generation, true);
 	dirs_forget(m, one->nodeid, one->generation);
 }
 
@@ -320,7 +339,7 @@ void node_cache(struct mirror *m, const struct fusex_entry *entry, int fd,
 	if (!cfd)
 		return;
 	if (pin)
-		fdcache_pin(m->fds, cfd);
+		(void)fdcache_pin(m->fds, cfd);
 	fdcache_put(m->fds, cfd);
 	if (can & FD_WRITE)
 		house_writer(m);
@@ -370,6 +389,14 @@ int node_hold(struct mirror *m, int dirfd, const char *name,
 	return *held ? 0 : hold_name(m, dirfd, name, held);
 }
 
+/* A FORGET that came in between is for who had it before, or is the last one. */
+static void pin(struct mirror *m, struct cached_fd *held)
+{
+	if (fdcache_pin(m->fds, held) &&
+	    !is_known_again(m, held->nodeid, held->generation))
+		fdcache_forget(m->fds, held->nodeid, held->generation, true);
+}
+
 void node_removed(struct mirror *m, struct cached_fd *held, bool removed,
 		  struct fusex_attr *attr)
 {
@@ -379,10 +406,10 @@ void node_removed(struct mirror *m, struct cached_fd *held, bool removed,
 		return;
 	if (removed) {
 		if (statx(held->fd, "", AT_EMPTY_PATH, MIRROR_STATX, &stx)) {
-			fdcache_pin(m->fds, held);
+			pin(m, held);
 		} else {
 			if (!stx.stx_nlink || S_ISDIR(stx.stx_mode))
-				fdcache_pin(m->fds, held);
+				pin(m, held);
 			if (attr)
 				attr_fill(&stx, attr);
 		}

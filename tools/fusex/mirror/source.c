@@ -33,9 +33,8 @@ static int private_mount(const struct mirror *m, const char *path,
 	fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (readonly)
-		attr.attr_set |= MOUNT_ATTR_RDONLY;
-	if (m->local) {
+	/* Not read-only: the mirror can be remounted, and nobody tells us. */
+	if (m->local || readonly) {
 		attr.attr_set |= MOUNT_ATTR_NOATIME;
 		attr.attr_clr |= MOUNT_ATTR__ATIME;
 	}
@@ -57,7 +56,7 @@ static int open_root(struct mirror *m, const char *path, bool readonly)
 	} else {
 		m->tree_fd = -1;
 		m->root_fd = open(path, flags);
-		if (m->local)
+		if (m->local || readonly)
 			m->noatime = O_NOATIME;
 	}
 	if (m->root_fd < 0) {

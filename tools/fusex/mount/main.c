@@ -27,6 +27,7 @@
  * @target: mount point
  * @server: after the dot of the type
  * @options: for the server, NULL for none
+ * @kept: those of them that every mount has, NULL for none
  * @remount: change an existing mount
  * @fake: do nothing
  */
@@ -35,27 +36,47 @@ struct request {
 	const char	*target;
 	const char	*server;
 	char		*options;
+	char		*kept;
 	bool		remount;
 	bool		fake;
 };
 
+/* What a mount that is there can take; what it shows stays what it was. */
+static bool is_changeable(const char *name)
+{
+	return !strcmp(name, "bind") ||
+	       (options_is_mount(name) && strcmp(name, "source"));
+}
+
 /* fstab's options are for others; the rest is the server's to judge. */
+static int take_option(const char *one, struct request *rq)
+{
+	char name[64];
+	int ret;
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(one, "="), one);
+	if (!strcmp(name, "remount")) {
+		rq->remount = true;
+		return 0;
+	}
+	if (!*name || options_is_fstab(name))
+		return 0;
+	ret = options_append(&rq->options, one, NULL);
+	if (!ret && is_changeable(name))
+		ret = options_append(&rq->kept, one, NULL);
+	return ret;
+}
+
 static int take_options(const char *text, struct request *rq)
 {
-	char *copy = strdup(text), *rest = copy, *one, name[64];
-	int ret = 0;
+	char *copy = strdup(text), *rest = copy, *one;
+	int ret = copy ? 0 : -ENOMEM;
 
-	if (!copy)
-		return -ENOMEM;
-	while (!ret && (one = options_next(&rest))) {
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(one, "="),
-			 one);
-		if (!strcmp(name, "remount"))
-			rq->remount = true;
-		else if (*name && !options_is_fstab(name))
-			ret = options_append(&rq->options, one, NULL);
-	}
+	while (!ret && (one = options_next(&rest)))
+		ret = take_option(one, rq);
 	free(copy);
+	if (ret)
+		log_error("out of memory");
 	return ret;
 }
 
@@ -118,17 +139,23 @@ static int parse(int argc, char **argv, struct request *rq)
 	return 0;
 }
 
-/* What is there already needs no server; mount(8) without helpers can do it. */
+/*
+ * What is there already needs no server; mount(8) without helpers can do it.
+ * The server's options cannot change any more, but mount(8) repeats them from
+ * fstab, and so do people: they go no further.  With the source given mount(8)
+ * does not add them again.
+ */
 static int remount(struct request *rq)
 {
 	char *options = NULL;
 
 	if (options_append(&options, "remount", NULL) ||
-	    (rq->options && options_append(&options, rq->options, NULL))) {
+	    (rq->kept && options_append(&options, rq->kept, NULL))) {
 		log_error("out of memory");
 		return EXIT_SYSTEM;
 	}
-	execlp("mount", "mount", "-i", "-o", options, rq->target, (char *)NULL);
+	execlp("mount", "mount", "-i", "-o", options, "--", rq->source,
+	       rq->target, (char *)NULL);
 	log_error("cannot run mount: %s", strerror(errno));
 	free(options);
 	return EXIT_SYSTEM;
@@ -174,5 +201,6 @@ int main(int argc, char **argv)
 	else if (!ret && !rq.fake)
 		ret = start_server(&rq);
 	free(rq.options);
+	free(rq.kept);
 	return ret;
 }

@@ -115,7 +115,7 @@ static void *give_back(void *arg)
 {
 	struct fdcache *c = arg;
 
-	fdcache_forget(c, 1, 1);
+	fdcache_forget(c, 1, 1, true);
 	return NULL;
 }
 
@@ -160,8 +160,22 @@ static void test_pin(void)
 	cfd = fdcache_get(c, 1, 1, FD_PATH);
 	fdcache_pin(c, cfd);
 	fdcache_put(c, cfd);
-	fdcache_forget(c, 1, 1);
+	fdcache_forget(c, 1, 1, true);
 	ok(!is_open(fd) && !has(c, 1, FD_PATH), "or when the node is forgotten");
+	fdcache_free(c);
+
+	c = fdcache_new(1);
+	fdcache_set_most(c, 3);
+	for (i = 1; i <= 2; i++) {
+		add(c, i, ALL);
+		cfd = fdcache_get(c, i, 1, ALL);
+		fdcache_pin(c, cfd);
+		fdcache_put(c, cfd);
+	}
+	add(c, 3, ALL);
+	add(c, 4, ALL);
+	ok(has(c, 1, ALL) && has(c, 2, ALL) && has(c, 4, ALL) &&
+	   fdcache_count(c) == 3, "what is pinned can come on top");
 	fdcache_free(c);
 }
 
@@ -175,15 +189,22 @@ static void test_forget(void)
 	fd[1] = add(c, 1, FD_PATH | FD_WRITE);
 	fd[2] = add(c, 2, ALL);
 	cfd = fdcache_get(c, 1, 1, FD_WRITE);
-	fdcache_forget(c, 1, 2);
+	fdcache_forget(c, 1, 2, true);
 	ok(is_open(fd[0]), "another generation is another node");
-	fdcache_forget(c, 1, 1);
+	fdcache_forget(c, 1, 1, true);
 	ok(!is_open(fd[0]), "what is forgotten is closed");
 	ok(is_open(fd[1]), "but not while it is in use");
 	ok(!has(c, 1, FD_WRITE), "though it is not found any more");
 	fdcache_put(c, cfd);
 	ok(!is_open(fd[1]), "it is closed after that");
 	ok(is_open(fd[2]), "other nodes keep theirs");
+	cfd = fdcache_get(c, 2, 1, FD_WRITE);
+	ok(!fdcache_forget(c, 2, 1, false), "what is in use is not left");
+	ok(fdcache_pin(c, cfd), "but there again when it is pinned");
+	ok(!fdcache_pin(c, cfd), "from then on");
+	fdcache_put(c, cfd);
+	ok(fdcache_forget(c, 2, 1, false) && is_open(fd[2]) &&
+	   has(c, 2, FD_WRITE), "what is pinned may be left");
 	is(fdcache_count(c), 1, "and nothing else counts");
 	fdcache_free(c);
 }
@@ -244,7 +265,7 @@ static void *worker(void *arg)
 			return (void *)2;
 		fdcache_put(c, cfd);
 		if (i % 16 == 0)
-			fdcache_forget(c, node, 1);
+			fdcache_forget(c, node, 1, true);
 		if (i % 128 == 0)
 			fdcache_age(c);
 	}
