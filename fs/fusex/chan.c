@@ -263,7 +263,6 @@ int fusex_chan_attach(struct fusex_chan *chan, struct super_block *sb)
 		break;
 	case FUSEX_CHAN_READY:
 		WRITE_ONCE(chan->state, FUSEX_CHAN_MOUNTED);
-		chan->sb = sb;
 		chan->dev = sb->s_dev;
 		break;
 	case FUSEX_CHAN_MOUNTED:
@@ -278,11 +277,11 @@ int fusex_chan_attach(struct fusex_chan *chan, struct super_block *sb)
 		return err;
 
 	err = fusex_sysfs_add(chan, sb);
-	if (!err)
-		return 0;
 	spin_lock(&chan->lock);
-	chan->sb = NULL;
-	if (chan->state == FUSEX_CHAN_MOUNTED)
+	/* What notifications can find does not go without fusex_chan_quiesce(). */
+	if (!err)
+		chan->sb = sb;
+	else if (chan->state == FUSEX_CHAN_MOUNTED)
 		WRITE_ONCE(chan->state, FUSEX_CHAN_READY);
 	spin_unlock(&chan->lock);
 	return err;
