@@ -160,15 +160,21 @@ static void fusex_req_end_locked(struct fusex_req *req, int error)
 
 static bool fusex_req_activate(struct fusex_req *req);
 
-/* A background request is over: the next one may go. */
+/*
+ * A background request is over: the next one may go.  What a dead channel has
+ * left is for fusex_req_end_all(): refused here, it would come back to here,
+ * once deeper in the stack for each.
+ */
 static void fusex_background_done(struct fusex_chan *chan)
 {
 	struct fusex_req *next;
 
 	do {
+		next = NULL;
 		spin_lock(&chan->lock);
-		next = list_first_entry_or_null(&chan->backlog,
-						struct fusex_req, link);
+		if (chan->state != FUSEX_CHAN_DEAD)
+			next = list_first_entry_or_null(&chan->backlog,
+							struct fusex_req, link);
 		if (next)
 			list_del_init(&next->link);
 		else
