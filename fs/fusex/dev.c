@@ -109,7 +109,8 @@ static int dev_submit(struct fusex_chan *chan, struct fusex_req *req,
 	bool polled = false;
 
 	spin_lock(&chan->lock);
-	if (unlikely(chan->state == FUSEX_CHAN_DEAD)) {
+	/* Who ended it meanwhile has looked for it, or does so after us. */
+	if (unlikely(chan->state == FUSEX_CHAN_DEAD || fusex_req_over(req))) {
 		spin_unlock(&chan->lock);
 		return -ENOTCONN;
 	}

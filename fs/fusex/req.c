@@ -86,7 +86,17 @@ static void fusex_req_move(struct fusex_req *req, enum fusex_req_state to)
 	smp_store_release(&req->state, to);
 }
 
-static bool fusex_req_over(const struct fusex_req *req)
+/**
+ * fusex_req_over - has a request ended?
+ * @req: the request
+ *
+ * A transport that asks under the lock that its withdraw takes, before it
+ * queues the request, leaves none in the queue that is over: who ended it
+ * withdraws it afterwards.
+ *
+ * Return: whether it is DONE, which it stays.
+ */
+bool fusex_req_over(const struct fusex_req *req)
 {
 	/* Pairs with fusex_req_move(). */
 	return smp_load_acquire(&req->state) == FUSEX_REQ_DONE;
@@ -549,7 +559,8 @@ int fusex_req_reply(struct fusex_req *req, int error)
  * fusex_req_refused - a transport cannot take a request back
  * @req: QUEUED and in no queue, or over; the reference is dropped
  *
- * For a request that comes back to a transport after its channel has died.
+ * For a request that comes to a transport after it was ended, or after its
+ * channel has died.
  */
 void fusex_req_refused(struct fusex_req *req)
 {

@@ -133,7 +133,7 @@ struct fusex_op_stats {
  * struct fusex_transport_ops - what a transport does for a channel
  * @submit: take a QUEUED request and its reference; @sync says that the
  *	submitter is about to sleep.  -ENOTCONN, and the reference stays the
- *	caller's, when the channel is dead
+ *	caller's, when the channel is dead or the request over
  * @withdraw: give back a request that is over, true if it was still in the
  *	queue and the reference is the caller's now
  * @cancel: deliver CANCEL for a SENT request; takes a reference
@@ -291,6 +291,7 @@ extern struct workqueue_struct *fusex_wq;
 
 /* req.c: what transports do to requests */
 bool fusex_req_legal(u8 from, u8 to);
+bool fusex_req_over(const struct fusex_req *req);
 bool fusex_req_start_send(struct fusex_req *req);
 bool fusex_req_sent(struct fusex_req *req);
 bool fusex_req_unsend(struct fusex_req *req);
