@@ -58,6 +58,11 @@ static void fusex_chan_timer(struct work_struct *work)
 		WRITE_ONCE(chan->timer_armed, 1);
 		mod_delayed_work(fusex_wq, &chan->timer, left);
 	}
+	/* This was the old deadline, and may have put off the look for the new. */
+	if (READ_ONCE(chan->timeout) != timeout) {
+		WRITE_ONCE(chan->timer_armed, 1);
+		mod_delayed_work(fusex_wq, &chan->timer, 0);
+	}
 }
 
 /**
