@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #define CALLERS	64
@@ -291,6 +292,62 @@ TEST(death, signal_sends_cancel)
 	raw_bend(r, 0, NULL, NULL);
 	oh.unique = late.unique;
 	OK(write(r->fd, &oh, sizeof(oh)));
+	EQ(WAIT(pid), 0);
+	raw_stop(r);
+}
+
+/* Serves until @op comes, which it leaves in @buf. */
+static void serve_until(struct raw *r, uint32_t op, char *buf)
+{
+	const struct fusex_in_header *in = (void *)buf;
+	static char body[RAW_BODY];
+
+	for (;;) {
+		struct raw_reply rep = { .body = body };
+		struct iovec iov[2] = { { &rep.oh, sizeof(rep.oh) } };
+
+		OK(read(r->fd, buf, r->setup.request_size));
+		if (in->opcode == op)
+			return;
+		if (in->opcode == FUSEX_OP_FORGET)
+			continue;
+		answer(r, in, &rep);
+		rep.oh.unique = in->unique;
+		rep.oh.len = sizeof(rep.oh) + rep.len;
+		iov[1] = (struct iovec){ rep.body, rep.len };
+		OK(writev(r->fd, iov, 2));
+	}
+}
+
+TEST(death, cancel_is_not_lost)
+{
+	struct fusex_out_header oh = { .len = sizeof(oh), .error = -EINTR };
+	struct raw *r = raw_alloc();
+	struct pollfd pfd = { .events = POLLIN };
+	const struct fusex_cancel_in *cancel;
+	char *buf;
+	pid_t pid;
+
+	raw_setup_init(&r->setup, FUSEX_ATTR_REMOTE);
+	r->setup.features = FUSEX_F_POSIX_LOCKS;
+	raw_mount(r);
+	answer_init(r);
+	buf = malloc(r->setup.request_size);
+	CHECK(buf);
+	pid = start_caller(r, do_setlkw, -EINTR);
+	serve_until(r, FUSEX_OP_SETLK, buf);
+	oh.unique = ((struct fusex_in_header *)buf)->unique;
+	OK(kill(pid, SIGUSR1));
+	pfd.fd = r->fd;
+	EQ(poll(&pfd, 1, -1), 1);
+	FAILS(read(r->fd, (void *)4096, r->setup.request_size), EFAULT);
+	EQ(poll(&pfd, 1, -1), 1);
+	serve_until(r, FUSEX_OP_CANCEL, buf);
+	cancel = (void *)(buf + sizeof(struct fusex_in_header));
+	EQ(cancel->unique, oh.unique);
+	OK(write(r->fd, &oh, sizeof(oh)));
+	free(buf);
+	raw_serve(r);
 	EQ(WAIT(pid), 0);
 	raw_stop(r);
 }
