@@ -45,9 +45,6 @@
 #include "transport.h"
 #include "trace.h"
 
-/* How long an exiting task waits for fusex_call_sure(). */
-#define FUSEX_EXIT_WAIT	(5 * HZ)
-
 static struct kmem_cache *fusex_req_cache;
 
 /* ----------------------------------------------------------------- states */
@@ -700,17 +697,21 @@ static struct fusex_req *fusex_req_make(struct fusex_chan *chan,
 
 /* ---------------------------------------------------------------- waiting */
 
-/* Sleeps until the request is over; false when a signal came first. */
-static bool fusex_req_sleep(const struct fusex_req *req, unsigned int state)
+/*
+ * Sleeps until the request is over; false when a signal, or the end of
+ * @patience, came first.
+ */
+static bool fusex_req_sleep(const struct fusex_req *req, unsigned int state,
+			    long patience)
 {
 	bool over;
 
 	for (;;) {
 		set_current_state(state);
 		over = fusex_req_over(req);
-		if (over || signal_pending_state(state, current))
+		if (over || !patience || signal_pending_state(state, current))
 			break;
-		schedule();
+		patience = schedule_timeout(patience);
 	}
 	__set_current_state(TASK_RUNNING);
 	return over;
@@ -756,16 +757,19 @@ static void fusex_req_wait(struct fusex_req *req)
 {
 	/* Callers hold locks of the VFS: frozen tasks may hold those. */
 	const unsigned int freezable = TASK_FREEZABLE_UNSAFE;
+	long patience = fusex_chan_patience(req->chan);
 
 	/* Who is killed does not wait, but the server need not go on either. */
 	if (req->call->interruptible &&
-	    !fusex_req_sleep(req, TASK_INTERRUPTIBLE | freezable))
+	    !fusex_req_sleep(req, TASK_INTERRUPTIBLE | freezable, patience))
 		fusex_req_interrupt(req);
-	if (fusex_req_sleep(req, TASK_KILLABLE | freezable))
+	if (fusex_req_sleep(req, TASK_KILLABLE | freezable, patience))
 		return;
 	fusex_req_abandon(req, -EINTR);
 	/* At most a copy is still to be waited for, and it does not fault. */
-	fusex_req_sleep(req, TASK_UNINTERRUPTIBLE);
+	fusex_req_sleep(req, TASK_UNINTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
+	if (unlikely(current->flags & PF_EXITING))
+		fusex_chan_in_vain(req->chan);
 }
 
 /**
@@ -776,9 +780,9 @@ static void fusex_req_wait(struct fusex_req *req)
  * Context: process context, sleeps.  Not in the server's own threads' way: see
  * fusex_chan_defer_iput().
  * Return: 0; the server's error; -ENOSYS, remembered; -EFSCORRUPTED for a
- * reply of the wrong size; -EINTR when killed; -ERESTARTSYS when interrupted
- * before it was sent; -ETIMEDOUT; -ENOTCONN; -ENOMEM (never when call->nofs);
- * -E2BIG.
+ * reply of the wrong size; -EINTR when killed, or when an exiting task has
+ * waited for long enough; -ERESTARTSYS when interrupted before it was sent;
+ * -ETIMEDOUT; -ENOTCONN; -ENOMEM (never when call->nofs); -E2BIG.
  */
 int fusex_call(struct fusex_chan *chan, struct fusex_call *call)
 {
@@ -915,13 +919,17 @@ static struct fusex_sure *fusex_sure_make(const struct fusex_call *call,
 	return sure;
 }
 
-static void fusex_sure_wait(struct fusex_sure *sure)
+static void fusex_sure_wait(struct fusex_chan *chan, struct fusex_sure *sure)
 {
-	/* No signal reaches an exiting task any more. */
-	if (current->flags & PF_EXITING)
-		wait_for_completion_timeout(&sure->over, FUSEX_EXIT_WAIT);
-	else
-		wait_for_completion_killable(&sure->over);
+	long patience = fusex_chan_patience(chan);
+
+	if (patience == MAX_SCHEDULE_TIMEOUT)
+		wait_for_completion_state(&sure->over,
+					  TASK_KILLABLE |
+					  TASK_FREEZABLE_UNSAFE);
+	else if (patience &&
+		 !wait_for_completion_timeout(&sure->over, patience))
+		fusex_chan_in_vain(chan);
 }
 
 /**
@@ -955,7 +963,7 @@ int fusex_call_sure(struct fusex_chan *chan, struct fusex_call *call)
 		call->error = err;
 		return err;
 	}
-	fusex_sure_wait(sure);
+	fusex_sure_wait(chan, sure);
 	call->error = completion_done(&sure->over) ? sure->call.error : -EINTR;
 	call->sent = true;
 	fusex_sure_put(sure);

@@ -230,6 +230,40 @@ TEST(death, callers_can_be_killed)
 		kill_waiting(SIGKILL, raw_actions[i].act, raw_actions[i].op);
 }
 
+/* More than could be waited for one after the other. */
+#define FILES	200
+
+static int hold_files(struct raw *r)
+{
+	for (int i = 0; i < FILES; i++)
+		if (open(raw_path(r, "f"), O_RDONLY) < 0)
+			return -errno;
+	for (;;)
+		do_statfs(r);
+}
+
+static bool statfs_seen(void *arg)
+{
+	struct raw *r = arg;
+
+	return atomic_load(&r->count[FUSEX_OP_STATFS]) >= 1;
+}
+
+/* Closing files at its end, a process gives a server up once and for all. */
+TEST(death, killed_with_many_files)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	pid_t pid;
+
+	pid = start_caller(r, hold_files, 0);
+	UNTIL(statfs_seen, r);
+	raw_bend(r, 0, never, NULL);
+	UNTIL(one_seen, r);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	raw_stop(r);
+}
+
 static struct fusex_in_header late;
 
 static void remember(struct raw *r, const struct fusex_in_header *in,
