@@ -901,7 +901,8 @@ static struct fusex_sure *fusex_sure_make(const struct fusex_call *call,
 	unsigned int i;
 
 	/* An unlock that fails for want of memory is never tried again. */
-	sure = kzalloc_flex(*sure, data, room, GFP_KERNEL | __GFP_NOFAIL);
+	sure = kzalloc_flex(*sure, data, room,
+			    GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	refcount_set(&sure->ref, 2);
 	init_completion(&sure->over);
 	sure->call = *call;
