@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -351,6 +352,53 @@ static void serve_until(struct raw *r, uint32_t op, char *buf)
 		iov[1] = (struct iovec){ rep.body, rep.len };
 		OK(writev(r->fd, iov, 2));
 	}
+}
+
+static void *serve_a_while(void *arg)
+{
+	struct raw *r = arg;
+	char *buf = malloc(r->setup.request_size);
+
+	serve_until(r, FUSEX_OP_STATFS, buf);
+	atomic_store(&r->seen, 1);
+	free(buf);
+	return NULL;
+}
+
+/* Server, user and mount namespace in one, with nothing open but the device. */
+static void serve_itself(struct raw *r, uint32_t attr_mode)
+{
+	pthread_t thread;
+	int fd;
+
+	OK(unshare(CLONE_NEWNS));
+	OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	raw_setup_init(&r->setup, attr_mode);
+	raw_mount(r);
+	answer_init(r);
+	EQ(pthread_create(&thread, NULL, serve_a_while, r), 0);
+	fd = OK(open(raw_path(r, "f"), O_WRONLY));
+	EQ(write(fd, "x", 1), 1);
+	close(fd);
+	do_statfs(r);
+	_exit(1);
+}
+
+/*
+ * A process's last act is to take its mount namespace away, at a time when no
+ * signal reaches it and its descriptors are not closed yet.
+ */
+TEST(death, namespace_of_the_server)
+{
+	struct raw *r = raw_alloc();
+	pid_t pid = OK(fork());
+
+	if (!pid)
+		serve_itself(r, FUSEX_ATTR_REMOTE);
+	UNTIL(one_seen, r);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	rmdir(r->mnt);
 }
 
 TEST(death, cancel_is_not_lost)
