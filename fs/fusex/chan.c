@@ -58,6 +58,11 @@ static void fusex_chan_timer(struct work_struct *work)
 		WRITE_ONCE(chan->timer_armed, 1);
 		mod_delayed_work(fusex_wq, &chan->timer, left);
 	}
+	/* This was the old deadline, and may have put off the look for the new. */
+	if (READ_ONCE(chan->timeout) != timeout) {
+		WRITE_ONCE(chan->timer_armed, 1);
+		mod_delayed_work(fusex_wq, &chan->timer, 0);
+	}
 }
 
 /**
@@ -83,6 +88,44 @@ void fusex_chan_set_timeout(struct fusex_chan *chan, u32 timeout_ms)
 u32 fusex_chan_timeout(const struct fusex_chan *chan)
 {
 	return READ_ONCE(chan->timeout_ms);
+}
+
+/* ------------------------------------------------------------ exiting tasks */
+
+/**
+ * fusex_chan_patience - how long may the current task wait for the server?
+ * @chan: the channel
+ *
+ * No signal reaches a process that is exiting any more, so it does not wait
+ * for ever.  There may be thousands of files to be closed: who has waited in
+ * vain does not wait again, nor does anybody before the server has answered
+ * something.
+ *
+ * Return: jiffies, MAX_SCHEDULE_TIMEOUT for as long as it takes.
+ */
+long fusex_chan_patience(struct fusex_chan *chan)
+{
+	u64 in_vain;
+
+	if (likely(!(current->flags & PF_EXITING)))
+		return MAX_SCHEDULE_TIMEOUT;
+	in_vain = READ_ONCE(chan->in_vain);
+	if (likely(!in_vain))
+		return FUSEX_EXIT_WAIT;
+	if (READ_ONCE(chan->in_vain_pid) == task_pid_nr(current) ||
+	    in_vain == fusex_chan_answers(chan) + 1)
+		return 0;
+	return FUSEX_EXIT_WAIT;
+}
+
+/**
+ * fusex_chan_in_vain - an exiting task has lost its patience
+ * @chan: the channel; what the task has abandoned has ended
+ */
+void fusex_chan_in_vain(struct fusex_chan *chan)
+{
+	WRITE_ONCE(chan->in_vain_pid, task_pid_nr(current));
+	WRITE_ONCE(chan->in_vain, fusex_chan_answers(chan) + 1);
 }
 
 /* ------------------------------------------------------------ final puts */
@@ -263,7 +306,6 @@ int fusex_chan_attach(struct fusex_chan *chan, struct super_block *sb)
 		break;
 	case FUSEX_CHAN_READY:
 		WRITE_ONCE(chan->state, FUSEX_CHAN_MOUNTED);
-		chan->sb = sb;
 		chan->dev = sb->s_dev;
 		break;
 	case FUSEX_CHAN_MOUNTED:
@@ -278,11 +320,11 @@ int fusex_chan_attach(struct fusex_chan *chan, struct super_block *sb)
 		return err;
 
 	err = fusex_sysfs_add(chan, sb);
-	if (!err)
-		return 0;
 	spin_lock(&chan->lock);
-	chan->sb = NULL;
-	if (chan->state == FUSEX_CHAN_MOUNTED)
+	/* What notifications can find does not go without fusex_chan_quiesce(). */
+	if (!err)
+		chan->sb = sb;
+	else if (chan->state == FUSEX_CHAN_MOUNTED)
 		WRITE_ONCE(chan->state, FUSEX_CHAN_READY);
 	spin_unlock(&chan->lock);
 	return err;
@@ -293,14 +335,36 @@ static bool fusex_chan_is_quiet(struct fusex_chan *chan)
 	return !atomic_read(&chan->nr_async) && !READ_ONCE(chan->notifiers);
 }
 
+/*
+ * Waits until the channel is quiet.  -EINTR: killed, or it is an exiting task,
+ * a mount namespace's last, and the server does not get on.
+ */
+static int fusex_chan_wait_quiet(struct fusex_chan *chan)
+{
+	const unsigned int state = TASK_KILLABLE | TASK_FREEZABLE_UNSAFE;
+	u64 answers;
+
+	if (likely(!(current->flags & PF_EXITING)))
+		return wait_event_state(chan->quiet, fusex_chan_is_quiet(chan),
+					state) ? -EINTR : 0;
+	do {
+		answers = fusex_chan_answers(chan);
+		if (wait_event_timeout(chan->quiet, fusex_chan_is_quiet(chan),
+				       FUSEX_EXIT_WAIT))
+			return 0;
+	} while (fusex_chan_answers(chan) != answers);
+	return -EINTR;
+}
+
 /**
  * fusex_chan_quiesce - the super block is about to go
  * @chan: the channel
  *
  * Afterwards no notification uses the super block, and neither an
  * asynchronous call nor a deferred put holds one of its inodes.  The server
- * still answers.  Who is killed while waiting for that aborts the channel,
- * after which nothing has to be waited for any more.
+ * still answers.  Who is killed while waiting for that, or is exiting and sees
+ * no progress, aborts the channel, after which nothing has to be waited for any
+ * more.
  *
  * Context: process context, sleeps.
  */
@@ -317,7 +381,7 @@ void fusex_chan_quiesce(struct fusex_chan *chan)
 	if (!sb)
 		return;
 	fusex_req_leave(chan);
-	if (wait_event_killable(chan->quiet, fusex_chan_is_quiet(chan))) {
+	if (fusex_chan_wait_quiet(chan)) {
 		fusex_chan_abort(chan);
 		wait_event(chan->quiet, fusex_chan_is_quiet(chan));
 	}

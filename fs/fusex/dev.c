@@ -109,7 +109,8 @@ static int dev_submit(struct fusex_chan *chan, struct fusex_req *req,
 	bool polled = false;
 
 	spin_lock(&chan->lock);
-	if (unlikely(chan->state == FUSEX_CHAN_DEAD)) {
+	/* Who ended it meanwhile has looked for it, or does so after us. */
+	if (unlikely(chan->state == FUSEX_CHAN_DEAD || fusex_req_over(req))) {
 		spin_unlock(&chan->lock);
 		return -ENOTCONN;
 	}
@@ -282,9 +283,11 @@ static int get_work(struct fusex_dev *dev, struct fusex_chan *chan,
 
 	memset(work, 0, sizeof(*work));
 	for (;;) {
-		/* What a dying thread takes, nobody answers. */
-		if (fatal_signal_pending(current))
+		/* What a dying thread takes, or is woken for, is for others. */
+		if (fatal_signal_pending(current)) {
+			dev_kick(chan);
 			return -EINTR;
+		}
 		spin_lock(&chan->lock);
 		if (chan->nr_devs > 1)
 			*raw_cpu_ptr(chan->cpu_dev) = dev;
@@ -357,6 +360,22 @@ static ssize_t send_request(struct fusex_chan *chan, struct fusex_req *req,
 	}
 }
 
+/* Nobody has got the CANCEL: the next reader tries. */
+static void return_cancel(struct fusex_chan *chan, struct fusex_req *req)
+{
+	bool dead;
+
+	spin_lock(&chan->lock);
+	dead = chan->state == FUSEX_CHAN_DEAD;
+	if (!dead)
+		list_add(&req->link, &chan->cancels);
+	spin_unlock(&chan->lock);
+	if (dead)
+		fusex_req_put(req);
+	else
+		dev_kick(chan);
+}
+
 static ssize_t send_cancel(struct fusex_chan *chan, struct fusex_req *req,
 			   struct iov_iter *to)
 {
@@ -373,11 +392,12 @@ static ssize_t send_cancel(struct fusex_chan *chan, struct fusex_req *req,
 	};
 	size_t done = copy_to_iter(&msg, sizeof(msg), to);
 
-	/* The signal was delivered or will be seen by nobody. */
-	fusex_req_put(req);
-	if (done == sizeof(msg))
+	if (done == sizeof(msg)) {
+		fusex_req_put(req);
 		return done;
+	}
 	iov_iter_revert(to, done);
+	return_cancel(chan, req);
 	return -EFAULT;
 }
 

@@ -12,6 +12,7 @@
  * behind says that they are due.
  */
 
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "transport.h"
@@ -255,5 +256,7 @@ int fusex_forget_cache_init(void)
  */
 void fusex_forget_cache_exit(void)
 {
+	/* Inodes are freed by RCU, and with them the forgets they did not use. */
+	rcu_barrier();
 	kmem_cache_destroy(fusex_forget_cache);
 }

@@ -55,17 +55,16 @@ static size_t piece(const struct bio_vec *bv, size_t off, size_t len,
 		    struct page **page, size_t *in_page)
 {
 	size_t at = bv->bv_offset + off;
+	struct folio *folio;
 	size_t room;
 
 	*page = bv->bv_page + (at >> PAGE_SHIFT);
 	*in_page = offset_in_page(at);
 	room = PAGE_SIZE - *in_page;
-	if (!IS_ENABLED(CONFIG_HIGHMEM)) {
-		struct folio *folio = page_folio(*page);
-
+	folio = page_folio(*page);
+	if (!folio_test_partial_kmap(folio))
 		room = folio_size(folio) - *in_page -
 		       (folio_page_idx(folio, *page) << PAGE_SHIFT);
-	}
 	return min3(len, room, bv->bv_len - off);
 }
 

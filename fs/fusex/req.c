@@ -45,9 +45,6 @@
 #include "transport.h"
 #include "trace.h"
 
-/* How long an exiting task waits for fusex_call_sure(). */
-#define FUSEX_EXIT_WAIT	(5 * HZ)
-
 static struct kmem_cache *fusex_req_cache;
 
 /* ----------------------------------------------------------------- states */
@@ -86,7 +83,17 @@ static void fusex_req_move(struct fusex_req *req, enum fusex_req_state to)
 	smp_store_release(&req->state, to);
 }
 
-static bool fusex_req_over(const struct fusex_req *req)
+/**
+ * fusex_req_over - has a request ended?
+ * @req: the request
+ *
+ * A transport that asks under the lock that its withdraw takes, before it
+ * queues the request, leaves none in the queue that is over: who ended it
+ * withdraws it afterwards.
+ *
+ * Return: whether it is DONE, which it stays.
+ */
+bool fusex_req_over(const struct fusex_req *req)
 {
 	/* Pairs with fusex_req_move(). */
 	return smp_load_acquire(&req->state) == FUSEX_REQ_DONE;
@@ -160,15 +167,21 @@ static void fusex_req_end_locked(struct fusex_req *req, int error)
 
 static bool fusex_req_activate(struct fusex_req *req);
 
-/* A background request is over: the next one may go. */
+/*
+ * A background request is over: the next one may go.  What a dead channel has
+ * left is for fusex_req_end_all(): refused here, it would come back to here,
+ * once deeper in the stack for each.
+ */
 static void fusex_background_done(struct fusex_chan *chan)
 {
 	struct fusex_req *next;
 
 	do {
+		next = NULL;
 		spin_lock(&chan->lock);
-		next = list_first_entry_or_null(&chan->backlog,
-						struct fusex_req, link);
+		if (chan->state != FUSEX_CHAN_DEAD)
+			next = list_first_entry_or_null(&chan->backlog,
+							struct fusex_req, link);
 		if (next)
 			list_del_init(&next->link);
 		else
@@ -543,7 +556,8 @@ int fusex_req_reply(struct fusex_req *req, int error)
  * fusex_req_refused - a transport cannot take a request back
  * @req: QUEUED and in no queue, or over; the reference is dropped
  *
- * For a request that comes back to a transport after its channel has died.
+ * For a request that comes to a transport after it was ended, or after its
+ * channel has died.
  */
 void fusex_req_refused(struct fusex_req *req)
 {
@@ -683,17 +697,21 @@ static struct fusex_req *fusex_req_make(struct fusex_chan *chan,
 
 /* ---------------------------------------------------------------- waiting */
 
-/* Sleeps until the request is over; false when a signal came first. */
-static bool fusex_req_sleep(const struct fusex_req *req, unsigned int state)
+/*
+ * Sleeps until the request is over; false when a signal, or the end of
+ * @patience, came first.
+ */
+static bool fusex_req_sleep(const struct fusex_req *req, unsigned int state,
+			    long patience)
 {
 	bool over;
 
 	for (;;) {
 		set_current_state(state);
 		over = fusex_req_over(req);
-		if (over || signal_pending_state(state, current))
+		if (over || !patience || signal_pending_state(state, current))
 			break;
-		schedule();
+		patience = schedule_timeout(patience);
 	}
 	__set_current_state(TASK_RUNNING);
 	return over;
@@ -739,16 +757,19 @@ static void fusex_req_wait(struct fusex_req *req)
 {
 	/* Callers hold locks of the VFS: frozen tasks may hold those. */
 	const unsigned int freezable = TASK_FREEZABLE_UNSAFE;
+	long patience = fusex_chan_patience(req->chan);
 
 	/* Who is killed does not wait, but the server need not go on either. */
 	if (req->call->interruptible &&
-	    !fusex_req_sleep(req, TASK_INTERRUPTIBLE | freezable))
+	    !fusex_req_sleep(req, TASK_INTERRUPTIBLE | freezable, patience))
 		fusex_req_interrupt(req);
-	if (fusex_req_sleep(req, TASK_KILLABLE | freezable))
+	if (fusex_req_sleep(req, TASK_KILLABLE | freezable, patience))
 		return;
 	fusex_req_abandon(req, -EINTR);
 	/* At most a copy is still to be waited for, and it does not fault. */
-	fusex_req_sleep(req, TASK_UNINTERRUPTIBLE);
+	fusex_req_sleep(req, TASK_UNINTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
+	if (unlikely(current->flags & PF_EXITING))
+		fusex_chan_in_vain(req->chan);
 }
 
 /**
@@ -759,9 +780,9 @@ static void fusex_req_wait(struct fusex_req *req)
  * Context: process context, sleeps.  Not in the server's own threads' way: see
  * fusex_chan_defer_iput().
  * Return: 0; the server's error; -ENOSYS, remembered; -EFSCORRUPTED for a
- * reply of the wrong size; -EINTR when killed; -ERESTARTSYS when interrupted
- * before it was sent; -ETIMEDOUT; -ENOTCONN; -ENOMEM (never when call->nofs);
- * -E2BIG.
+ * reply of the wrong size; -EINTR when killed, or when an exiting task has
+ * waited for long enough; -ERESTARTSYS when interrupted before it was sent;
+ * -ETIMEDOUT; -ENOTCONN; -ENOMEM (never when call->nofs); -E2BIG.
  */
 int fusex_call(struct fusex_chan *chan, struct fusex_call *call)
 {
@@ -880,7 +901,8 @@ static struct fusex_sure *fusex_sure_make(const struct fusex_call *call,
 	unsigned int i;
 
 	/* An unlock that fails for want of memory is never tried again. */
-	sure = kzalloc_flex(*sure, data, room, GFP_KERNEL | __GFP_NOFAIL);
+	sure = kzalloc_flex(*sure, data, room,
+			    GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	refcount_set(&sure->ref, 2);
 	init_completion(&sure->over);
 	sure->call = *call;
@@ -898,13 +920,17 @@ static struct fusex_sure *fusex_sure_make(const struct fusex_call *call,
 	return sure;
 }
 
-static void fusex_sure_wait(struct fusex_sure *sure)
+static void fusex_sure_wait(struct fusex_chan *chan, struct fusex_sure *sure)
 {
-	/* No signal reaches an exiting task any more. */
-	if (current->flags & PF_EXITING)
-		wait_for_completion_timeout(&sure->over, FUSEX_EXIT_WAIT);
-	else
-		wait_for_completion_killable(&sure->over);
+	long patience = fusex_chan_patience(chan);
+
+	if (patience == MAX_SCHEDULE_TIMEOUT)
+		wait_for_completion_state(&sure->over,
+					  TASK_KILLABLE |
+					  TASK_FREEZABLE_UNSAFE);
+	else if (patience &&
+		 !wait_for_completion_timeout(&sure->over, patience))
+		fusex_chan_in_vain(chan);
 }
 
 /**
@@ -938,7 +964,7 @@ int fusex_call_sure(struct fusex_chan *chan, struct fusex_call *call)
 		call->error = err;
 		return err;
 	}
-	fusex_sure_wait(sure);
+	fusex_sure_wait(chan, sure);
 	call->error = completion_done(&sure->over) ? sure->call.error : -EINTR;
 	call->sent = true;
 	fusex_sure_put(sure);

@@ -44,7 +44,7 @@ void fusex_stats_prepare(struct fusex_chan *chan, u32 op, gfp_t gfp)
 
 	if (likely(READ_ONCE(chan->stats[op])))
 		return;
-	gfp = (gfp & ~__GFP_NOFAIL) | __GFP_NOWARN;
+	gfp = (gfp & ~__GFP_NOFAIL) | __GFP_NOWARN | __GFP_ACCOUNT;
 	stats = alloc_percpu_gfp(struct fusex_op_stats, gfp);
 	if (stats && cmpxchg(&chan->stats[op], NULL, stats))
 		free_percpu(stats);

@@ -39,6 +39,9 @@
 #define FUSEX_REQ_ROOM		4096
 #define FUSEX_REQ_PAYLOAD	(2 * XATTR_SIZE_MAX)
 
+/* How long an exiting task, which no signal reaches, waits for an answer. */
+#define FUSEX_EXIT_WAIT		(5 * HZ)
+
 /* Latencies are counted in buckets of [2^n, 2^(n+1)) microseconds. */
 #define FUSEX_LAT_BUCKETS	28
 
@@ -133,7 +136,7 @@ struct fusex_op_stats {
  * struct fusex_transport_ops - what a transport does for a channel
  * @submit: take a QUEUED request and its reference; @sync says that the
  *	submitter is about to sleep.  -ENOTCONN, and the reference stays the
- *	caller's, when the channel is dead
+ *	caller's, when the channel is dead or the request over
  * @withdraw: give back a request that is over, true if it was still in the
  *	queue and the reference is the caller's now
  * @cancel: deliver CANCEL for a SENT request; takes a reference
@@ -209,6 +212,9 @@ struct fusex_dev {
  * @iputs: inodes to be put by @iput_work
  * @iput_work: does that
  * @poll: who polls a descriptor
+ * @in_vain: fusex_chan_answers() when an exiting task gave up waiting, plus 1;
+ *	0 for never
+ * @in_vain_pid: the task that did last
  * @bad_replies: how many there were
  * @stats: per opcode, allocated when first needed
  * @sysfs: directory under /sys/fs/fusex, while mounted
@@ -256,6 +262,8 @@ struct fusex_chan {
 	struct llist_head iputs;
 	struct work_struct iput_work;
 	wait_queue_head_t poll;
+	u64 in_vain;
+	pid_t in_vain_pid;
 	atomic_t bad_replies;
 	struct fusex_op_stats __percpu *stats[FUSEX_OP_NR];
 	struct fusex_sysfs *sysfs;
@@ -287,10 +295,13 @@ u32 fusex_chan_timeout(const struct fusex_chan *chan);
 struct super_block *fusex_chan_pin_sb(struct fusex_chan *chan);
 void fusex_chan_unpin_sb(struct fusex_chan *chan);
 void fusex_chan_async_done(struct fusex_chan *chan);
+long fusex_chan_patience(struct fusex_chan *chan);
+void fusex_chan_in_vain(struct fusex_chan *chan);
 extern struct workqueue_struct *fusex_wq;
 
 /* req.c: what transports do to requests */
 bool fusex_req_legal(u8 from, u8 to);
+bool fusex_req_over(const struct fusex_req *req);
 bool fusex_req_start_send(struct fusex_req *req);
 bool fusex_req_sent(struct fusex_req *req);
 bool fusex_req_unsend(struct fusex_req *req);

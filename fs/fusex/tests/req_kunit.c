@@ -271,6 +271,26 @@ static void taken_test(struct kunit *test)
 	fusex_req_put(req);
 }
 
+/* A reader that dies gives back what it has: not if that is over meanwhile. */
+static void late_queue_test(struct kunit *test)
+{
+	struct fusex_chan *chan = test->priv;
+	struct fusex_req *req;
+	struct noted *n = noted(test, 1);
+
+	start(test, n, FUSEX_OP_GETATTR);
+	req = fake_next(chan);
+	KUNIT_ASSERT_NOT_NULL(test, req);
+	fusex_call_abandon(chan, n->call.unique);
+	KUNIT_EXPECT_EQ(test, 1, n->ended);
+	KUNIT_EXPECT_EQ(test, -ENOTCONN,
+			fusex_dev_transport.submit(chan, req, false));
+	KUNIT_EXPECT_TRUE(test, list_empty(&chan->pending));
+	fusex_req_refused(req);
+	KUNIT_EXPECT_EQ(test, 1, n->ended);
+	KUNIT_EXPECT_EQ(test, -EINTR, n->error);
+}
+
 /* More than may be in the background at once. */
 #define NR	5
 
@@ -586,6 +606,7 @@ static struct kunit_case req_cases[] = {
 	KUNIT_CASE(abort_fault_test),
 	KUNIT_CASE(abandon_test),
 	KUNIT_CASE(taken_test),
+	KUNIT_CASE(late_queue_test),
 	KUNIT_CASE(background_test),
 	KUNIT_CASE(background_abort_test),
 	KUNIT_CASE(leave_test),

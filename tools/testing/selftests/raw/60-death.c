@@ -10,10 +10,12 @@
 
 #include <dirent.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #define CALLERS	64
@@ -229,6 +231,39 @@ TEST(death, callers_can_be_killed)
 		kill_waiting(SIGKILL, raw_actions[i].act, raw_actions[i].op);
 }
 
+/* More than could be waited for one after the other. */
+#define FILES	200
+
+static int hold_files(struct raw *r)
+{
+	for (int i = 0; i < FILES; i++)
+		if (open(raw_path(r, "f"), O_RDONLY) < 0)
+			return -errno;
+	for (;;)
+		do_statfs(r);
+}
+
+static bool statfs_seen(void *arg)
+{
+	struct raw *r = arg;
+
+	return atomic_load(&r->count[FUSEX_OP_STATFS]) >= 1;
+}
+
+/* Closing files at its end, a process gives a server up once and for all. */
+TEST(death, killed_with_many_files)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	pid_t pid;
+
+	pid = start_caller(r, hold_files, 0);
+	UNTIL(statfs_seen, r);
+	raw_bend(r, FUSEX_OP_FLUSH, never, NULL);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	raw_stop(r);
+}
+
 static struct fusex_in_header late;
 
 static void remember(struct raw *r, const struct fusex_in_header *in,
@@ -291,6 +326,109 @@ TEST(death, signal_sends_cancel)
 	raw_bend(r, 0, NULL, NULL);
 	oh.unique = late.unique;
 	OK(write(r->fd, &oh, sizeof(oh)));
+	EQ(WAIT(pid), 0);
+	raw_stop(r);
+}
+
+/* Serves until @op comes, which it leaves in @buf. */
+static void serve_until(struct raw *r, uint32_t op, char *buf)
+{
+	const struct fusex_in_header *in = (void *)buf;
+	static char body[RAW_BODY];
+
+	for (;;) {
+		struct raw_reply rep = { .body = body };
+		struct iovec iov[2] = { { &rep.oh, sizeof(rep.oh) } };
+
+		OK(read(r->fd, buf, r->setup.request_size));
+		if (in->opcode == op)
+			return;
+		if (in->opcode == FUSEX_OP_FORGET)
+			continue;
+		answer(r, in, &rep);
+		rep.oh.unique = in->unique;
+		rep.oh.len = sizeof(rep.oh) + rep.len;
+		iov[1] = (struct iovec){ rep.body, rep.len };
+		OK(writev(r->fd, iov, 2));
+	}
+}
+
+static void *serve_a_while(void *arg)
+{
+	struct raw *r = arg;
+	char *buf = malloc(r->setup.request_size);
+
+	serve_until(r, FUSEX_OP_STATFS, buf);
+	atomic_store(&r->seen, 1);
+	free(buf);
+	return NULL;
+}
+
+/* Server, user and mount namespace in one, with nothing open but the device. */
+static void serve_itself(struct raw *r, uint32_t attr_mode)
+{
+	pthread_t thread;
+	int fd;
+
+	OK(unshare(CLONE_NEWNS));
+	OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	raw_setup_init(&r->setup, attr_mode);
+	raw_mount(r);
+	answer_init(r);
+	EQ(pthread_create(&thread, NULL, serve_a_while, r), 0);
+	fd = OK(open(raw_path(r, "f"), O_WRONLY));
+	EQ(write(fd, "x", 1), 1);
+	close(fd);
+	do_statfs(r);
+	_exit(1);
+}
+
+/*
+ * A process's last act is to take its mount namespace away, at a time when no
+ * signal reaches it and its descriptors are not closed yet.
+ */
+TEST(death, namespace_of_the_server)
+{
+	struct raw *r = raw_alloc();
+	pid_t pid = OK(fork());
+
+	if (!pid)
+		serve_itself(r, FUSEX_ATTR_REMOTE);
+	UNTIL(one_seen, r);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	rmdir(r->mnt);
+}
+
+TEST(death, cancel_is_not_lost)
+{
+	struct fusex_out_header oh = { .len = sizeof(oh), .error = -EINTR };
+	struct raw *r = raw_alloc();
+	struct pollfd pfd = { .events = POLLIN };
+	const struct fusex_cancel_in *cancel;
+	char *buf;
+	pid_t pid;
+
+	raw_setup_init(&r->setup, FUSEX_ATTR_REMOTE);
+	r->setup.features = FUSEX_F_POSIX_LOCKS;
+	raw_mount(r);
+	answer_init(r);
+	buf = malloc(r->setup.request_size);
+	CHECK(buf);
+	pid = start_caller(r, do_setlkw, -EINTR);
+	serve_until(r, FUSEX_OP_SETLK, buf);
+	oh.unique = ((struct fusex_in_header *)buf)->unique;
+	OK(kill(pid, SIGUSR1));
+	pfd.fd = r->fd;
+	EQ(poll(&pfd, 1, -1), 1);
+	FAILS(read(r->fd, (void *)4096, r->setup.request_size), EFAULT);
+	EQ(poll(&pfd, 1, -1), 1);
+	serve_until(r, FUSEX_OP_CANCEL, buf);
+	cancel = (void *)(buf + sizeof(struct fusex_in_header));
+	EQ(cancel->unique, oh.unique);
+	OK(write(r->fd, &oh, sizeof(oh)));
+	free(buf);
+	raw_serve(r);
 	EQ(WAIT(pid), 0);
 	raw_stop(r);
 }
