@@ -68,6 +68,8 @@ static void fusex_set_io_regular(struct inode *inode, u8 mode)
 	fusex_i(inode)->io = table->io;
 	if (table->io->large_folios)
 		mapping_set_large_folios(inode->i_mapping);
+	/* It may be the server that reclaims, for which nobody else writes. */
+	mapping_set_writeback_may_deadlock_on_reclaim(inode->i_mapping);
 	/* A block larger than a page could not be cached page by page. */
 	if (inode->i_blkbits > PAGE_SHIFT)
 		inode->i_blkbits = PAGE_SHIFT;
