@@ -39,6 +39,7 @@
  * @write_flags: FUSEX_WRITE_*
  * @write: direction
  * @nowait: nobody waits, the end is reported through @iocb
+ * @one: one request only: the next depends on what the server says to it
  * @given_up: no more requests
  */
 struct fusex_user_io {
@@ -55,6 +56,7 @@ struct fusex_user_io {
 	u32 write_flags;
 	bool write;
 	bool nowait;
+	bool one;
 	bool given_up;
 };
 
@@ -185,9 +187,15 @@ static void fusex_user_written(struct fusex_user_io *io, size_t len)
 	fusex_cache_invalidate(io->inode, start, end);
 }
 
-/* Everything was answered; where this runs may wait for the server. */
+/*
+ * Everything was answered; where this runs may wait for the server.
+ *
+ * The size is set before pages are dropped: who fills one by the old size does
+ * that before, and it is dropped, or finds the new size.
+ */
 static ssize_t fusex_user_finish(struct fusex_user_io *io)
 {
+	struct inode *inode = io->inode;
 	struct fusex_user_part *part;
 	size_t len = 0;
 	ssize_t ret;
@@ -199,9 +207,11 @@ static ssize_t fusex_user_finish(struct fusex_user_io *io)
 		len += part->len;
 	}
 	ret = fusex_user_result(io);
+	if (io->write && !io->nowait && ret > 0)
+		fusex_i(inode)->attr->after_write(inode, io->first, ret);
 	if (io->write && len)
 		fusex_user_written(io, len);
-	inode_dio_end(io->inode);
+	inode_dio_end(inode);
 	return ret ?: io->err;
 }
 
@@ -410,7 +420,10 @@ static int fusex_part_send(struct fusex_user_io *io,
 	return err;
 }
 
-/* Send all of @iter; the first error ends it, what was sent goes on. */
+/*
+ * Send all of @iter, or as much as one request takes; the first error ends it,
+ * what was sent goes on.
+ */
 static void fusex_user_submit(struct fusex_user_io *io, struct iov_iter *iter,
 			      u32 limit)
 {
@@ -431,6 +444,8 @@ static void fusex_user_submit(struct fusex_user_io *io, struct iov_iter *iter,
 		}
 		len = part->len;
 		io->err = fusex_part_send(io, part, pos);
+		if (io->one)
+			break;
 		pos += len;
 	}
 }
@@ -515,44 +530,44 @@ ssize_t fusex_user_read(struct kiocb *iocb, struct iov_iter *to)
 
 /* -------------------------------------------------------------------- writing */
 
-/* One step of a write that is waited for: up to @limit bytes at once. */
+/*
+ * One step of a write that is waited for: all of it, or when the file grows,
+ * one request, after which the size is known and where an append went.
+ */
 static ssize_t fusex_user_write_some(struct kiocb *iocb, struct iov_iter *from,
-				     size_t limit)
+				     bool grows)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	const struct fusex_attr_ops *attr = fusex_i(inode)->attr;
+	u32 limit = fusex_conf_of(inode)->max_write;
 	struct fusex_user_io *io = fusex_user_alloc(iocb, true);
 	size_t count = iov_iter_count(from);
-	size_t n = min(limit, count);
+	size_t n;
 	loff_t pos;
 	ssize_t ret;
 
 	if (!io)
 		return -ENOMEM;
 	if (iocb->ki_flags & IOCB_APPEND)
-		io->write_flags = attr->append_flags;
-	iov_iter_truncate(from, n);
-	fusex_user_submit(io, from, fusex_conf_of(inode)->max_write);
-	n -= iov_iter_count(from);
-	iov_iter_reexpand(from, count - n);
+		io->write_flags = fusex_i(inode)->attr->append_flags;
+	io->one = grows;
+	fusex_user_submit(io, from, limit);
+	n = count - iov_iter_count(from);
 	ret = fusex_user_wait(io, &pos);
 	/* What the server did not take comes again. */
 	iov_iter_revert(from, n - max(ret, 0));
-	if (ret <= 0)
-		return ret;
-	attr->after_write(inode, pos, ret);
-	iocb->ki_pos = pos + ret;
+	if (ret > 0)
+		iocb->ki_pos = pos + ret;
 	return ret;
 }
 
 static ssize_t fusex_user_write_wait(struct kiocb *iocb, struct iov_iter *from,
-				     size_t limit)
+				     bool grows)
 {
 	ssize_t done = 0;
 	ssize_t ret = 0;
 
 	while (iov_iter_count(from)) {
-		ret = fusex_user_write_some(iocb, from, limit);
+		ret = fusex_user_write_some(iocb, from, grows);
 		if (ret <= 0)
 			break;
 		done += ret;
@@ -621,12 +636,11 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 		return fusex_user_write_leave(iocb, from);
 	/* Inside the file requests may overtake each other. */
 	if (inside)
-		return fusex_user_write_wait(iocb, from, SIZE_MAX);
+		return fusex_user_write_wait(iocb, from, false);
 	/* Who must not wait cannot be told of a size that is not known yet. */
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
-	/* After each request the size is known, and where an append went. */
-	return fusex_user_write_wait(iocb, from, fusex_conf_of(inode)->max_write);
+	return fusex_user_write_wait(iocb, from, true);
 }
 
 /**
