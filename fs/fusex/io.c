@@ -297,6 +297,31 @@ ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
 }
 
 /**
+ * fusex_io_write_size - know the size of the file that a write goes by
+ * @iocb: the write; i_rwsem is held
+ *
+ * Whoever appends goes to the end of it.  Any other write needs it, too, when
+ * the kernel lost track, because of a write that was given up say: what is
+ * beyond the size is taken to be zero.
+ *
+ * Context: process, sleeps on the server, killable, unless @iocb must not.
+ * Return: 0, -EAGAIN if it must not, or an error.
+ */
+int fusex_io_write_size(struct kiocb *iocb)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct fusex_inode *fi = fusex_i(inode);
+	bool stale = test_bit(FUSEX_I_STALE, &fi->state);
+
+	lockdep_assert_held(&inode->i_rwsem);
+	if (!stale && !(iocb->ki_flags & IOCB_APPEND))
+		return 0;
+	if (iocb->ki_flags & IOCB_NOWAIT && (stale || !fi->attr->fresh(inode)))
+		return -EAGAIN;
+	return fi->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+}
+
+/**
  * fusex_io_dio_wait - wait until no request moves data from or to programs
  * @inode: the file, i_rwsem is held, so that no new one starts
  *

@@ -328,11 +328,9 @@ static ssize_t fusex_plain_write_locked(struct kiocb *iocb,
 	ssize_t ret;
 	int err;
 
-	if (iocb->ki_flags & IOCB_APPEND) {
-		err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
-		if (err)
-			return err;
-	}
+	err = fusex_io_write_size(iocb);
+	if (err)
+		return err;
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
