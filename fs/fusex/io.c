@@ -322,6 +322,24 @@ int fusex_io_write_size(struct kiocb *iocb)
 }
 
 /**
+ * fusex_io_written - drop cached data that a write has shown to be outdated
+ * @inode: the file; i_rwsem is held, i_size is what it is after the write
+ * @oldsize: i_size before, bytes
+ * @end: byte after the last one written
+ *
+ * The attributes in the reply to a write are not compared with the old ones,
+ * because the write changes them.  But if the size is not what the write has
+ * made of it, somebody else was there.
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_io_written(struct inode *inode, loff_t oldsize, loff_t end)
+{
+	if (i_size_read(inode) != max(oldsize, end))
+		fusex_i(inode)->io->invalidate(inode, 0, LLONG_MAX);
+}
+
+/**
  * fusex_io_dio_wait - wait until no request moves data from or to programs
  * @inode: the file, i_rwsem is held, so that no new one starts
  *

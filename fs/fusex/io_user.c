@@ -34,6 +34,7 @@
  * @inode: the file
  * @parts: all requests, in order
  * @pos: where it begins, bytes
+ * @oldsize: i_size when it began
  * @first: where the first request says it wrote
  * @err: why not all was sent
  * @write_flags: FUSEX_WRITE_*
@@ -51,6 +52,7 @@ struct fusex_user_io {
 	struct inode *inode;
 	struct list_head parts;
 	loff_t pos;
+	loff_t oldsize;
 	loff_t first;
 	int err;
 	u32 write_flags;
@@ -207,8 +209,10 @@ static ssize_t fusex_user_finish(struct fusex_user_io *io)
 		len += part->len;
 	}
 	ret = fusex_user_result(io);
-	if (io->write && !io->nowait && ret > 0)
+	if (io->write && !io->nowait && ret > 0) {
 		fusex_i(inode)->attr->after_write(inode, io->first, ret);
+		fusex_io_written(inode, io->oldsize, io->first + ret);
+	}
 	if (io->write && len)
 		fusex_user_written(io, len);
 	inode_dio_end(inode);
@@ -353,6 +357,7 @@ static struct fusex_user_io *fusex_user_alloc(struct kiocb *iocb, bool write)
 	io->iocb = iocb;
 	io->inode = file_inode(iocb->ki_filp);
 	io->pos = iocb->ki_pos;
+	io->oldsize = i_size_read(io->inode);
 	io->write = write;
 	inode_dio_begin(io->inode);
 	return io;
