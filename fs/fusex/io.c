@@ -12,6 +12,12 @@
 #include "io.h"
 #include "validate.h"
 
+/*
+ * For what may wait for a server.  Not the system's: a server that hangs must
+ * not keep others from it, and the module goes only when nothing runs in it.
+ */
+struct workqueue_struct *fusex_io_wq;
+
 /* A mode without a table is one this kernel lacks. */
 static const struct fusex_io_table *const fusex_io_tables[FUSEX_IO_NR] = {
 	[FUSEX_IO_PLAIN]	= &fusex_io_plain,
@@ -367,7 +373,7 @@ void fusex_io_later(struct inode *inode, struct work_struct *work)
 {
 	ihold(inode);
 	atomic_inc(&fusex_sb(inode->i_sb)->io_late);
-	queue_work(system_dfl_wq, work);
+	queue_work(fusex_io_wq, work);
 }
 
 /**
@@ -402,4 +408,23 @@ void fusex_io_drain(struct super_block *sb)
 		fusex_chan_abort(fsb->chan);
 		wait_var_event(&fsb->io_late, !atomic_read(&fsb->io_late));
 	}
+}
+
+/**
+ * fusex_io_init - make what all file systems share
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int fusex_io_init(void)
+{
+	fusex_io_wq = alloc_workqueue("fusex_io", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	return fusex_io_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * fusex_io_exit - undo fusex_io_init()
+ */
+void fusex_io_exit(void)
+{
+	destroy_workqueue(fusex_io_wq);
 }

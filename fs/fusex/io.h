@@ -54,6 +54,9 @@ struct fusex_io_table {
 extern const struct fusex_io_table fusex_io_plain;
 
 /* io.c: the setter, and single requests */
+extern struct workqueue_struct *fusex_io_wq;
+int fusex_io_init(void);
+void fusex_io_exit(void);
 void fusex_inode_set_io(struct inode *inode, u8 mode);
 bool fusex_io_mode_supported(u8 mode);
 extern const struct fusex_io_ops fusex_io_none;

@@ -242,7 +242,7 @@ static void fusex_user_put(struct fusex_user_io *io)
 	if (!refcount_dec_and_test(&io->refs))
 		return;
 	if (io->nowait)
-		queue_work(system_dfl_wq, &io->work);
+		queue_work(fusex_io_wq, &io->work);
 	else
 		complete(&io->done);
 }
@@ -277,7 +277,7 @@ static int fusex_user_cancel(struct kiocb *iocb)
 	spin_lock(&fusex_user_lock);
 	io = iocb->private;
 	if (io && refcount_inc_not_zero(&io->refs))
-		queue_work(system_dfl_wq, &io->cancel);
+		queue_work(fusex_io_wq, &io->cancel);
 	spin_unlock(&fusex_user_lock);
 	return 0;
 }
