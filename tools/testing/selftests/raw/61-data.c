@@ -9,6 +9,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
@@ -99,6 +101,46 @@ TEST(write, after_one_that_was_given_up)
 	}
 }
 
+static void resize(struct raw *r, uint64_t from, uint64_t to)
+{
+	pthread_mutex_lock(&r->lock);
+	for (int i = 0; i < RAW_NODES; i++)
+		if (r->nodes[i].size == from)
+			r->nodes[i].size = to;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static uint64_t size_now(int fd)
+{
+	struct statx stx;
+
+	OK(statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_SIZE,
+		 &stx));
+	return stx.stx_size;
+}
+
+/* What was stored beyond the new end does not come back. */
+TEST(mapping, of_a_file_that_has_shrunk)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	int fd = OK(open(raw_path(r, "f"), O_RDWR));
+	char *p = mmap(NULL, RAW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		       0);
+
+	CHECK(p != MAP_FAILED);
+	p[0] = 'y';
+	p[8192] = 'y';
+	resize(r, RAW_SIZE, 100);
+	EQ(size_now(fd), 100);
+	resize(r, 100, RAW_SIZE);
+	EQ(size_now(fd), RAW_SIZE);
+	is_byte(fd, 8192, 'x');
+	is_byte(fd, 0, 'y');
+	OK(munmap(p, RAW_SIZE));
+	close(fd);
+	raw_stop(r);
+}
+
 /* The reply to the write is what says that the file has grown. */
 TEST(write, into_a_file_that_has_grown)
 {
@@ -107,11 +149,7 @@ TEST(write, into_a_file_that_has_grown)
 	uint64_t grown = RAW_SIZE + 2000;
 
 	is_byte(fd, RAW_SIZE - 1, 'x');
-	pthread_mutex_lock(&r->lock);
-	for (int i = 0; i < RAW_NODES; i++)
-		if (r->nodes[i].size == RAW_SIZE)
-			r->nodes[i].size = grown;
-	pthread_mutex_unlock(&r->lock);
+	resize(r, RAW_SIZE, grown);
 	EQ(OK(pwrite(fd, "y", 1, 0)), 1);
 	is_byte(fd, (off_t)grown - 1, 'x');
 	close(fd);
