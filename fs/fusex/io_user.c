@@ -637,13 +637,14 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 	inside = iocb->ki_pos + ret <= i_size_read(inode);
 	if (inside && !is_sync_kiocb(iocb) && !iocb_is_dsync(iocb))
 		return fusex_user_write_leave(iocb, from);
-	/* Inside the file requests may overtake each other. */
-	if (inside)
-		return fusex_user_write_wait(iocb, from, false);
-	/* Who must not wait cannot be told of a size that is not known yet. */
-	if (iocb->ki_flags & IOCB_NOWAIT)
+	/*
+	 * Who must not wait cannot be told of a size that is not known yet, and
+	 * whoever asks others to wait wants to hear so.
+	 */
+	if (iocb->ki_flags & IOCB_NOWAIT && !(inside && is_sync_kiocb(iocb)))
 		return -EAGAIN;
-	return fusex_user_write_wait(iocb, from, true);
+	/* Inside the file requests may overtake each other. */
+	return fusex_user_write_wait(iocb, from, !inside);
 }
 
 /**
