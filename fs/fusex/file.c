@@ -42,6 +42,7 @@ struct fusex_file *fusex_file_get(struct file *file)
 	ff = kzalloc_obj(*ff, GFP_KERNEL_ACCOUNT);
 	if (!ff)
 		return NULL;
+	refcount_set(&ff->ref, 1);
 	INIT_LIST_HEAD(&ff->writer);
 	init_waitqueue_head(&ff->poll_wait);
 	old = cmpxchg(&file->private_data, NULL, ff);
@@ -54,7 +55,7 @@ struct fusex_file *fusex_file_get(struct file *file)
 
 /* ---------------------------------------------------------------- release */
 
-struct release {
+struct fusex_release {
 	struct fusex_call call;
 	struct fusex_release_in in;
 	struct fusex_chan *chan;
@@ -62,7 +63,8 @@ struct release {
 
 static void release_end(struct fusex_call *call)
 {
-	struct release *r = container_of(call, struct release, call);
+	struct fusex_release *r = container_of(call, struct fusex_release,
+					       call);
 
 	fusex_chan_defer_iput(r->chan, call->node);
 	kfree(r);
@@ -72,16 +74,14 @@ static void release_end(struct fusex_call *call)
  * Closing does not wait for the server, so the request outlives the open file
  * and keeps the inode: no FORGET overtakes it.
  */
-static void release_send(struct inode *inode, u64 fh, u32 flags, u64 owner)
+static struct fusex_release *release_make(struct inode *inode, u64 fh,
+					  u32 flags, u64 owner)
 {
-	struct fusex_chan *chan = fusex_chan_of(inode);
-	struct release *r;
+	struct fusex_release *r;
 
-	if (fusex_chan_lacks(chan, FUSEX_OP_RELEASE))
-		return;
 	/* There is nobody to give an error to, and the server must know. */
 	r = kzalloc_obj(*r, GFP_KERNEL | __GFP_NOFAIL);
-	r->chan = chan;
+	r->chan = fusex_chan_of(inode);
 	r->in.fh = fh;
 	r->in.flags = flags & FUSEX_OPEN_FLAGS;
 	r->in.lock_owner = owner;
@@ -91,10 +91,50 @@ static void release_send(struct inode *inode, u64 fh, u32 flags, u64 owner)
 	r->call.arg_len = sizeof(r->in);
 	r->call.end = release_end;
 	ihold(inode);
-	if (!fusex_call_async(chan, &r->call, GFP_KERNEL | __GFP_NOFAIL))
+	return r;
+}
+
+/* May be in the server's own context. */
+static void release_send(struct fusex_release *r)
+{
+	if (fusex_call_async(r->chan, &r->call, GFP_NOFS | __GFP_NOFAIL))
+		release_end(&r->call);
+}
+
+/**
+ * fusex_file_hold - keep an open file from being released at the server
+ * @file: open file that a request is going to name, or NULL
+ *
+ * For requests that may still be on their way when the file is closed.
+ *
+ * Context: any in which the caller has a reference to @file.
+ * Return: for fusex_file_put(), NULL if there is nothing to release.
+ */
+struct fusex_file *fusex_file_hold(struct file *file)
+{
+	struct fusex_file *ff = NULL;
+
+	if (file)
+		/* Pairs with the cmpxchg() in fusex_file_get(). */
+		ff = smp_load_acquire(&file->private_data);
+	if (ff)
+		refcount_inc(&ff->ref);
+	return ff;
+}
+
+/**
+ * fusex_file_put - undo fusex_file_hold()
+ * @ff: what it returned
+ *
+ * Context: process, does not wait for the server; may be its own context.
+ */
+void fusex_file_put(struct fusex_file *ff)
+{
+	if (!ff || !refcount_dec_and_test(&ff->ref))
 		return;
-	kfree(r);
-	iput(inode);
+	if (ff->release)
+		release_send(ff->release);
+	kfree_rcu(ff, rcu);
 }
 
 /**
@@ -110,7 +150,7 @@ static void release_send(struct inode *inode, u64 fh, u32 flags, u64 owner)
 void fusex_release_fh(struct inode *inode, u64 fh, u32 flags)
 {
 	if (!(fusex_conf_of(inode)->features & FUSEX_F_NO_OPEN))
-		release_send(inode, fh, flags, 0);
+		release_send(release_make(inode, fh, flags, 0));
 }
 
 /**
@@ -120,16 +160,19 @@ void fusex_release_fh(struct inode *inode, u64 fh, u32 flags)
  * @flags: O_* of the open
  * @owner: of flock locks that end with it, 0 for none
  *
+ * Readahead that names the file has to be answered first.
+ *
  * Context: process, does not wait for the server.
  */
 void fusex_file_release(struct inode *inode, struct fusex_file *ff, u32 flags,
 			u64 owner)
 {
-	if (ff->opened)
-		release_send(inode, ff->fh, flags, owner);
 	fusex_poll_release(ff);
 	fusex_readdir_release(ff);
-	kfree_rcu(ff, rcu);
+	if (ff->opened &&
+	    !fusex_chan_lacks(fusex_chan_of(inode), FUSEX_OP_RELEASE))
+		ff->release = release_make(inode, ff->fh, flags, owner);
+	fusex_file_put(ff);
 }
 
 /**

@@ -133,6 +133,7 @@ struct fusex_inode {
 };
 
 struct fusex_dirbuf;
+struct fusex_release;
 
 /**
  * struct fusex_file - private_data of an open file there is something to know of
@@ -144,6 +145,8 @@ struct fusex_dirbuf;
  * @chan: whose notifications, once @kh is set
  * @poll_wait: pollers to wake
  * @dirbuf: what was read of a directory and not yet passed on (readdir.c)
+ * @ref: the open file, and asynchronous READs that name it
+ * @release: what the server hears when the last of them is gone (file.c)
  * @rcu: pollers may look it up while it goes
  *
  * Open files that have none of it have no such structure: use fusex_fh() and
@@ -158,6 +161,8 @@ struct fusex_file {
 	struct fusex_chan *chan;
 	wait_queue_head_t poll_wait;
 	struct fusex_dirbuf *dirbuf;
+	refcount_t ref;
+	struct fusex_release *release;
 	struct rcu_head rcu;
 };
 
@@ -427,6 +432,8 @@ void fusex_make_release(struct fusex_make *m);
  * file.c: open files, whatever their data path
  */
 struct fusex_file *fusex_file_get(struct file *file);
+struct fusex_file *fusex_file_hold(struct file *file);
+void fusex_file_put(struct fusex_file *ff);
 int fusex_open(struct inode *inode, struct file *file);
 int fusex_open_finish(struct inode *inode, struct file *file,
 		      const struct fusex_open_out *out);

@@ -12,6 +12,12 @@
 #include "io.h"
 #include "validate.h"
 
+/*
+ * For what may wait for a server.  Not the system's: a server that hangs must
+ * not keep others from it, and the module goes only when nothing runs in it.
+ */
+struct workqueue_struct *fusex_io_wq;
+
 /* A mode without a table is one this kernel lacks. */
 static const struct fusex_io_table *const fusex_io_tables[FUSEX_IO_NR] = {
 	[FUSEX_IO_PLAIN]	= &fusex_io_plain,
@@ -68,6 +74,8 @@ static void fusex_set_io_regular(struct inode *inode, u8 mode)
 	fusex_i(inode)->io = table->io;
 	if (table->io->large_folios)
 		mapping_set_large_folios(inode->i_mapping);
+	/* It may be the server that reclaims, for which nobody else writes. */
+	mapping_set_writeback_may_deadlock_on_reclaim(inode->i_mapping);
 	/* A block larger than a page could not be cached page by page. */
 	if (inode->i_blkbits > PAGE_SHIFT)
 		inode->i_blkbits = PAGE_SHIFT;
@@ -295,6 +303,49 @@ ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
 }
 
 /**
+ * fusex_io_write_size - know the size of the file that a write goes by
+ * @iocb: the write; i_rwsem is held
+ *
+ * Whoever appends goes to the end of it.  Any other write needs it, too, when
+ * the kernel lost track, because of a write that was given up say: what is
+ * beyond the size is taken to be zero.
+ *
+ * Context: process, sleeps on the server, killable, unless @iocb must not.
+ * Return: 0, -EAGAIN if it must not, or an error.
+ */
+int fusex_io_write_size(struct kiocb *iocb)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct fusex_inode *fi = fusex_i(inode);
+	bool stale = test_bit(FUSEX_I_STALE, &fi->state);
+
+	lockdep_assert_held(&inode->i_rwsem);
+	if (!stale && !(iocb->ki_flags & IOCB_APPEND))
+		return 0;
+	if (iocb->ki_flags & IOCB_NOWAIT && (stale || !fi->attr->fresh(inode)))
+		return -EAGAIN;
+	return fi->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+}
+
+/**
+ * fusex_io_written - drop cached data that a write has shown to be outdated
+ * @inode: the file; i_rwsem is held, i_size is what it is after the write
+ * @oldsize: i_size before, bytes
+ * @end: byte after the last one written
+ *
+ * The attributes in the reply to a write are not compared with the old ones,
+ * because the write changes them.  But if the size is not what the write has
+ * made of it, somebody else was there.
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_io_written(struct inode *inode, loff_t oldsize, loff_t end)
+{
+	if (i_size_read(inode) != max(oldsize, end))
+		fusex_i(inode)->io->invalidate(inode, 0, LLONG_MAX);
+}
+
+/**
  * fusex_io_dio_wait - wait until no request moves data from or to programs
  * @inode: the file, i_rwsem is held, so that no new one starts
  *
@@ -322,7 +373,7 @@ void fusex_io_later(struct inode *inode, struct work_struct *work)
 {
 	ihold(inode);
 	atomic_inc(&fusex_sb(inode->i_sb)->io_late);
-	queue_work(system_dfl_wq, work);
+	queue_work(fusex_io_wq, work);
 }
 
 /**
@@ -357,4 +408,23 @@ void fusex_io_drain(struct super_block *sb)
 		fusex_chan_abort(fsb->chan);
 		wait_var_event(&fsb->io_late, !atomic_read(&fsb->io_late));
 	}
+}
+
+/**
+ * fusex_io_init - make what all file systems share
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int fusex_io_init(void)
+{
+	fusex_io_wq = alloc_workqueue("fusex_io", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	return fusex_io_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * fusex_io_exit - undo fusex_io_init()
+ */
+void fusex_io_exit(void)
+{
+	destroy_workqueue(fusex_io_wq);
 }

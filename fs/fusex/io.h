@@ -54,6 +54,9 @@ struct fusex_io_table {
 extern const struct fusex_io_table fusex_io_plain;
 
 /* io.c: the setter, and single requests */
+extern struct workqueue_struct *fusex_io_wq;
+int fusex_io_init(void);
+void fusex_io_exit(void);
 void fusex_inode_set_io(struct inode *inode, u8 mode);
 bool fusex_io_mode_supported(u8 mode);
 extern const struct fusex_io_ops fusex_io_none;
@@ -68,6 +71,8 @@ ssize_t fusex_read_send(struct inode *inode, struct file *file, loff_t pos,
 ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
 			 const struct bio_vec *bvec, size_t skip, size_t len,
 			 u32 open_flags, u32 write_flags);
+int fusex_io_write_size(struct kiocb *iocb);
+void fusex_io_written(struct inode *inode, loff_t oldsize, loff_t end);
 int fusex_io_dio_wait(struct inode *inode);
 void fusex_io_later(struct inode *inode, struct work_struct *work);
 void fusex_io_later_done(struct inode *inode);

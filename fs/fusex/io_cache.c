@@ -175,6 +175,18 @@ int fusex_cache_fsync(struct file *file, loff_t start, loff_t end,
 
 /* ------------------------------------------------------------------ dropping */
 
+/*
+ * Dirty data is newer than the server's, unless the file does not reach so far
+ * any more: that would never be written, and come back when the file grows.
+ */
+static bool fusex_may_drop(struct address_space *mapping, struct folio *folio)
+{
+	if (folio->mapping != mapping || folio_test_writeback(folio))
+		return false;
+	return !folio_test_dirty(folio) ||
+	       folio_pos(folio) >= i_size_read(mapping->host);
+}
+
 static int fusex_drop_folio(struct address_space *mapping, struct folio *folio,
 			    bool wait)
 {
@@ -187,8 +199,7 @@ static int fusex_drop_folio(struct address_space *mapping, struct folio *folio,
 	if (folio->mapping == mapping && folio_mapped(folio))
 		unmap_mapping_pages(mapping, folio->index,
 				    folio_nr_pages(folio), false);
-	if (folio->mapping == mapping && !folio_test_dirty(folio) &&
-	    !folio_test_writeback(folio))
+	if (fusex_may_drop(mapping, folio))
 		generic_error_remove_folio(mapping, folio);
 	folio_unlock(folio);
 	return 0;

@@ -28,6 +28,7 @@
  * @wr: its argument when writing
  * @out: the reply when writing
  * @inode: the file; kept by the state of the folios
+ * @ff: the open file named when reading, or NULL
  * @epoch: fusex_chan_epoch() when it was sent
  * @pos: where it begins, bytes
  * @bytes: bytes of all segments
@@ -44,6 +45,7 @@ struct fusex_pages {
 	};
 	struct fusex_write_out out;
 	struct inode *inode;
+	struct fusex_file *ff;
 	u64 epoch;
 	loff_t pos;
 	size_t bytes;
@@ -173,6 +175,7 @@ static void fusex_pages_read_end(struct fusex_call *call)
 					first * PAGE_SIZE + bv->bv_offset,
 					bv->bv_len, err);
 	}
+	fusex_file_put(p->ff);
 	kfree(p);
 }
 
@@ -186,6 +189,7 @@ static void fusex_pages_read_send(struct fusex_pages *p, struct file *file,
 	/* What lies beyond the end is zero, whatever the server has there. */
 	p->size = clamp_t(loff_t, left, 0, p->bytes);
 	p->epoch = fusex_chan_epoch(chan);
+	p->ff = fusex_file_hold(file);
 	fusex_read_arg(&p->rd, file, p->pos, p->size);
 	p->call = (struct fusex_call) {
 		.op		= FUSEX_OP_READ,

@@ -248,6 +248,7 @@ static ssize_t fusex_plain_send(struct fusex_plain_write *w, u32 write_flags)
 	fusex_plain_done(w, ret > 0 && at == w->pos ? at + ret : w->pos);
 	if (ret <= 0)
 		return ret;
+	fusex_io_written(w->inode, w->oldsize, at + ret);
 	if (at != w->pos)
 		fusex_cache_invalidate(w->inode, min(at, w->pos),
 				       max(at, w->pos) + ret - 1);
@@ -328,11 +329,9 @@ static ssize_t fusex_plain_write_locked(struct kiocb *iocb,
 	ssize_t ret;
 	int err;
 
-	if (iocb->ki_flags & IOCB_APPEND) {
-		err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
-		if (err)
-			return err;
-	}
+	err = fusex_io_write_size(iocb);
+	if (err)
+		return err;
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;

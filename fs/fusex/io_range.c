@@ -318,8 +318,10 @@ static ssize_t fusex_copy_prepared(struct file *src, loff_t pos_in,
 	ret = fusex_copy_send(src, pos_in, dst, pos_out, len, flags);
 	/* Even if it failed: some of it may have been done. */
 	fi->io->invalidate(inode, pos_out, last);
-	if (ret > 0 && !(flags & FUSEX_COPY_DEDUPE))
+	if (ret > 0 && !(flags & FUSEX_COPY_DEDUPE)) {
 		fi->attr->after_write(inode, pos_out, ret);
+		fusex_io_written(inode, size, pos_out + ret);
+	}
 	return ret;
 }
 
@@ -330,7 +332,9 @@ static ssize_t fusex_copy_locked(struct file *src, loff_t pos_in,
 	struct rw_semaphore *inval = &inode->i_mapping->invalidate_lock;
 	ssize_t ret;
 
-	ret = fusex_io_dio_wait(inode) ?: file_modified(dst);
+	ret = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	if (!ret)
+		ret = fusex_io_dio_wait(inode) ?: file_modified(dst);
 	if (ret)
 		return ret;
 	ret = down_write_killable(inval);
@@ -390,6 +394,22 @@ ssize_t fusex_copy_file_range(struct file *in, loff_t pos_in, struct file *out,
 	return ret;
 }
 
+/*
+ * What generic_remap_file_range_prep() waits for without heeding signals, and
+ * the sizes it goes by.
+ */
+static int fusex_remap_settle(struct inode *inode, loff_t pos, loff_t len)
+{
+	const struct fusex_inode *fi = fusex_i(inode);
+	loff_t end = len ? pos + len - 1 : LLONG_MAX;
+	int err;
+
+	err = fi->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	if (!err)
+		err = fusex_io_dio_wait(inode);
+	return err ?: fi->io->write_back(inode, pos, end);
+}
+
 static loff_t fusex_remap_locked(struct file *in, loff_t pos_in,
 				 struct file *out, loff_t pos_out, loff_t len,
 				 unsigned int flags)
@@ -398,8 +418,12 @@ static loff_t fusex_remap_locked(struct file *in, loff_t pos_in,
 	bool rest = !len;
 	ssize_t ret;
 
-	ret = generic_remap_file_range_prep(in, pos_in, out, pos_out, &len,
-					    flags);
+	ret = fusex_remap_settle(file_inode(in), pos_in, len);
+	if (!ret)
+		ret = fusex_remap_settle(file_inode(out), pos_out, len);
+	if (!ret)
+		ret = generic_remap_file_range_prep(in, pos_in, out, pos_out,
+						    &len, flags);
 	if (ret || !len)
 		return ret;
 	if (flags & REMAP_FILE_DEDUP)

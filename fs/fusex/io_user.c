@@ -34,11 +34,13 @@
  * @inode: the file
  * @parts: all requests, in order
  * @pos: where it begins, bytes
+ * @oldsize: i_size when it began
  * @first: where the first request says it wrote
  * @err: why not all was sent
  * @write_flags: FUSEX_WRITE_*
  * @write: direction
  * @nowait: nobody waits, the end is reported through @iocb
+ * @one: one request only: the next depends on what the server says to it
  * @given_up: no more requests
  */
 struct fusex_user_io {
@@ -50,11 +52,13 @@ struct fusex_user_io {
 	struct inode *inode;
 	struct list_head parts;
 	loff_t pos;
+	loff_t oldsize;
 	loff_t first;
 	int err;
 	u32 write_flags;
 	bool write;
 	bool nowait;
+	bool one;
 	bool given_up;
 };
 
@@ -185,9 +189,15 @@ static void fusex_user_written(struct fusex_user_io *io, size_t len)
 	fusex_cache_invalidate(io->inode, start, end);
 }
 
-/* Everything was answered; where this runs may wait for the server. */
+/*
+ * Everything was answered; where this runs may wait for the server.
+ *
+ * The size is set before pages are dropped: who fills one by the old size does
+ * that before, and it is dropped, or finds the new size.
+ */
 static ssize_t fusex_user_finish(struct fusex_user_io *io)
 {
+	struct inode *inode = io->inode;
 	struct fusex_user_part *part;
 	size_t len = 0;
 	ssize_t ret;
@@ -199,9 +209,13 @@ static ssize_t fusex_user_finish(struct fusex_user_io *io)
 		len += part->len;
 	}
 	ret = fusex_user_result(io);
+	if (io->write && !io->nowait && ret > 0) {
+		fusex_i(inode)->attr->after_write(inode, io->first, ret);
+		fusex_io_written(inode, io->oldsize, io->first + ret);
+	}
 	if (io->write && len)
 		fusex_user_written(io, len);
-	inode_dio_end(io->inode);
+	inode_dio_end(inode);
 	return ret ?: io->err;
 }
 
@@ -228,7 +242,7 @@ static void fusex_user_put(struct fusex_user_io *io)
 	if (!refcount_dec_and_test(&io->refs))
 		return;
 	if (io->nowait)
-		queue_work(system_dfl_wq, &io->work);
+		queue_work(fusex_io_wq, &io->work);
 	else
 		complete(&io->done);
 }
@@ -263,7 +277,7 @@ static int fusex_user_cancel(struct kiocb *iocb)
 	spin_lock(&fusex_user_lock);
 	io = iocb->private;
 	if (io && refcount_inc_not_zero(&io->refs))
-		queue_work(system_dfl_wq, &io->cancel);
+		queue_work(fusex_io_wq, &io->cancel);
 	spin_unlock(&fusex_user_lock);
 	return 0;
 }
@@ -343,6 +357,7 @@ static struct fusex_user_io *fusex_user_alloc(struct kiocb *iocb, bool write)
 	io->iocb = iocb;
 	io->inode = file_inode(iocb->ki_filp);
 	io->pos = iocb->ki_pos;
+	io->oldsize = i_size_read(io->inode);
 	io->write = write;
 	inode_dio_begin(io->inode);
 	return io;
@@ -410,7 +425,10 @@ static int fusex_part_send(struct fusex_user_io *io,
 	return err;
 }
 
-/* Send all of @iter; the first error ends it, what was sent goes on. */
+/*
+ * Send all of @iter, or as much as one request takes; the first error ends it,
+ * what was sent goes on.
+ */
 static void fusex_user_submit(struct fusex_user_io *io, struct iov_iter *iter,
 			      u32 limit)
 {
@@ -431,6 +449,8 @@ static void fusex_user_submit(struct fusex_user_io *io, struct iov_iter *iter,
 		}
 		len = part->len;
 		io->err = fusex_part_send(io, part, pos);
+		if (io->one)
+			break;
 		pos += len;
 	}
 }
@@ -515,44 +535,44 @@ ssize_t fusex_user_read(struct kiocb *iocb, struct iov_iter *to)
 
 /* -------------------------------------------------------------------- writing */
 
-/* One step of a write that is waited for: up to @limit bytes at once. */
+/*
+ * One step of a write that is waited for: all of it, or when the file grows,
+ * one request, after which the size is known and where an append went.
+ */
 static ssize_t fusex_user_write_some(struct kiocb *iocb, struct iov_iter *from,
-				     size_t limit)
+				     bool grows)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	const struct fusex_attr_ops *attr = fusex_i(inode)->attr;
+	u32 limit = fusex_conf_of(inode)->max_write;
 	struct fusex_user_io *io = fusex_user_alloc(iocb, true);
 	size_t count = iov_iter_count(from);
-	size_t n = min(limit, count);
+	size_t n;
 	loff_t pos;
 	ssize_t ret;
 
 	if (!io)
 		return -ENOMEM;
 	if (iocb->ki_flags & IOCB_APPEND)
-		io->write_flags = attr->append_flags;
-	iov_iter_truncate(from, n);
-	fusex_user_submit(io, from, fusex_conf_of(inode)->max_write);
-	n -= iov_iter_count(from);
-	iov_iter_reexpand(from, count - n);
+		io->write_flags = fusex_i(inode)->attr->append_flags;
+	io->one = grows;
+	fusex_user_submit(io, from, limit);
+	n = count - iov_iter_count(from);
 	ret = fusex_user_wait(io, &pos);
 	/* What the server did not take comes again. */
 	iov_iter_revert(from, n - max(ret, 0));
-	if (ret <= 0)
-		return ret;
-	attr->after_write(inode, pos, ret);
-	iocb->ki_pos = pos + ret;
+	if (ret > 0)
+		iocb->ki_pos = pos + ret;
 	return ret;
 }
 
 static ssize_t fusex_user_write_wait(struct kiocb *iocb, struct iov_iter *from,
-				     size_t limit)
+				     bool grows)
 {
 	ssize_t done = 0;
 	ssize_t ret = 0;
 
 	while (iov_iter_count(from)) {
-		ret = fusex_user_write_some(iocb, from, limit);
+		ret = fusex_user_write_some(iocb, from, grows);
 		if (ret <= 0)
 			break;
 		done += ret;
@@ -603,11 +623,9 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 	ssize_t ret;
 	int err;
 
-	if (iocb->ki_flags & IOCB_APPEND) {
-		err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
-		if (err)
-			return err;
-	}
+	err = fusex_io_write_size(iocb);
+	if (err)
+		return err;
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
@@ -619,14 +637,14 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 	inside = iocb->ki_pos + ret <= i_size_read(inode);
 	if (inside && !is_sync_kiocb(iocb) && !iocb_is_dsync(iocb))
 		return fusex_user_write_leave(iocb, from);
-	/* Inside the file requests may overtake each other. */
-	if (inside)
-		return fusex_user_write_wait(iocb, from, SIZE_MAX);
-	/* Who must not wait cannot be told of a size that is not known yet. */
-	if (iocb->ki_flags & IOCB_NOWAIT)
+	/*
+	 * Who must not wait cannot be told of a size that is not known yet, and
+	 * whoever asks others to wait wants to hear so.
+	 */
+	if (iocb->ki_flags & IOCB_NOWAIT && !(inside && is_sync_kiocb(iocb)))
 		return -EAGAIN;
-	/* After each request the size is known, and where an append went. */
-	return fusex_user_write_wait(iocb, from, fusex_conf_of(inode)->max_write);
+	/* Inside the file requests may overtake each other. */
+	return fusex_user_write_wait(iocb, from, !inside);
 }
 
 /**

@@ -8,6 +8,7 @@
 
 #include "chan.h"
 #include "fusex_i.h"
+#include "io.h"
 
 static int __init fusex_init(void)
 {
@@ -19,6 +20,9 @@ static int __init fusex_init(void)
 	err = fusex_transport_init();
 	if (err)
 		goto no_transport;
+	err = fusex_io_init();
+	if (err)
+		goto no_io;
 	err = fusex_sysfs_init();
 	if (err)
 		goto no_sysfs;
@@ -36,6 +40,8 @@ no_dev:
 no_super:
 	fusex_sysfs_exit();
 no_sysfs:
+	fusex_io_exit();
+no_io:
 	fusex_transport_exit();
 no_transport:
 	fusex_inode_cache_exit();
@@ -47,6 +53,7 @@ static void __exit fusex_exit(void)
 	fusex_dev_exit();
 	fusex_super_exit();
 	fusex_sysfs_exit();
+	fusex_io_exit();
 	fusex_transport_exit();
 	fusex_inode_cache_exit();
 }

@@ -311,6 +311,31 @@ TEST(direct, into_and_out_of_a_mapping_of_the_same_file)
 	munmap(map, 4 * PAGE);
 }
 
+/* More segments than fit into one request, whose order matters. */
+TEST(direct, append_of_many_segments)
+{
+	enum { SEGS = 1024, LEN = 512, STRIDE = SIZE / SEGS };
+	struct iovec iov[SEGS];
+	int fd = new_file(), dfd = direct();
+	size_t size = 0;
+
+	OK(fcntl(dfd, F_SETFL, O_DIRECT | O_APPEND));
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < SEGS; i++) {
+			iov[i].iov_base = aligned() + i * STRIDE;
+			iov[i].iov_len = LEN;
+			fill_pattern(iov[i].iov_base, LEN,
+				     (off_t)size + i * LEN, 1);
+		}
+		EQ(OK(writev(dfd, iov, SEGS)), SEGS * LEN);
+		size += SEGS * LEN;
+	}
+	close(dfd);
+	verify(fd, size, 1);
+	drop_caches();
+	verify(fd, size, 1);
+}
+
 TEST(copy, sendfile)
 {
 	int in = new_file(), out;

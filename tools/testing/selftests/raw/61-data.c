@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Data that changes while the kernel is not looking: writes that were given up,
+ * files that grow underneath, readahead of files that are closed.
+ */
+#include "answer.h"
+#include "raw.h"
+#include "tap.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
+static struct fusex_in_header kept;
+
+static void keep(struct raw *r, const struct fusex_in_header *in,
+		 struct raw_reply *rep)
+{
+	(void)r;
+	kept = *in;
+	rep->drop = true;
+}
+
+static bool one_seen(void *arg)
+{
+	struct raw *r = arg;
+
+	return atomic_load(&r->seen) >= 1;
+}
+
+static bool released(void *arg)
+{
+	struct raw *r = arg;
+
+	return atomic_load(&r->count[FUSEX_OP_RELEASE]) >= 1;
+}
+
+static void is_byte(int fd, off_t at, char want)
+{
+	char c = 0;
+
+	EQ(OK(pread(fd, &c, 1, at)), 1);
+	EQ(c, want);
+}
+
+TEST(release, after_readahead)
+{
+	struct fusex_out_header oh = { .len = sizeof(oh), .error = -EIO };
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	struct statfs st;
+	int fd = OK(open(raw_path(r, "f"), O_RDONLY));
+
+	raw_bend(r, FUSEX_OP_READ, keep, NULL);
+	EQ(posix_fadvise(fd, 0, RAW_SIZE, POSIX_FADV_WILLNEED), 0);
+	UNTIL(one_seen, r);
+	close(fd);
+	/* What was sent before this has been seen when it is answered. */
+	OK(statfs(r->mnt, &st));
+	EQ(atomic_load(&r->count[FUSEX_OP_RELEASE]), 0);
+	oh.unique = kept.unique;
+	OK(write(r->fd, &oh, sizeof(oh)));
+	UNTIL(released, r);
+	raw_stop(r);
+}
+
+static void write_and_die(struct raw *r, int fd, size_t size, off_t at)
+{
+	char buf[4096] = { 0 };
+	pid_t pid;
+
+	raw_bend(r, FUSEX_OP_WRITE, keep, NULL);
+	pid = OK(fork());
+	if (!pid) {
+		close(r->fd);
+		pwrite(fd, buf, size, at);
+		_exit(1);
+	}
+	UNTIL(one_seen, r);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	raw_bend(r, 0, NULL, NULL);
+}
+
+/* The server has all of the page; that it does the kernel learns only later. */
+TEST(write, after_one_that_was_given_up)
+{
+	for (uint32_t mode = FUSEX_ATTR_LOCAL; mode <= FUSEX_ATTR_REMOTE;
+	     mode++) {
+		struct raw *r = raw_start(mode);
+		int fd = OK(open(raw_path(r, "new"),
+				 O_RDWR | O_CREAT | O_EXCL, 0600));
+
+		write_and_die(r, fd, 4096, 4096);
+		EQ(OK(pwrite(fd, "y", 1, 8191)), 1);
+		is_byte(fd, 4096, 'x');
+		close(fd);
+		raw_stop(r);
+	}
+}
+
+static void resize(struct raw *r, uint64_t from, uint64_t to)
+{
+	pthread_mutex_lock(&r->lock);
+	for (int i = 0; i < RAW_NODES; i++)
+		if (r->nodes[i].size == from)
+			r->nodes[i].size = to;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static uint64_t size_now(int fd)
+{
+	struct statx stx;
+
+	OK(statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_SIZE,
+		 &stx));
+	return stx.stx_size;
+}
+
+/* What was stored beyond the new end does not come back. */
+TEST(mapping, of_a_file_that_has_shrunk)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	int fd = OK(open(raw_path(r, "f"), O_RDWR));
+	char *p = mmap(NULL, RAW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		       0);
+
+	CHECK(p != MAP_FAILED);
+	p[0] = 'y';
+	p[8192] = 'y';
+	resize(r, RAW_SIZE, 100);
+	EQ(size_now(fd), 100);
+	resize(r, 100, RAW_SIZE);
+	EQ(size_now(fd), RAW_SIZE);
+	is_byte(fd, 8192, 'x');
+	is_byte(fd, 0, 'y');
+	OK(munmap(p, RAW_SIZE));
+	close(fd);
+	raw_stop(r);
+}
+
+/* The reply to the write is what says that the file has grown. */
+TEST(write, into_a_file_that_has_grown)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	int fd = OK(open(raw_path(r, "f"), O_RDWR));
+	uint64_t grown = RAW_SIZE + 2000;
+
+	is_byte(fd, RAW_SIZE - 1, 'x');
+	resize(r, RAW_SIZE, grown);
+	EQ(OK(pwrite(fd, "y", 1, 0)), 1);
+	is_byte(fd, (off_t)grown - 1, 'x');
+	close(fd);
+	raw_stop(r);
+}
