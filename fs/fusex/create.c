@@ -6,7 +6,6 @@
  */
 #include <linux/dcache.h>
 #include <linux/file.h>
-#include <linux/filelock.h>
 
 #include "chan.h"
 #include "fusex_i.h"
@@ -357,8 +356,7 @@ static int fusex_try_create(struct inode *dir, struct dentry *dentry,
  * A name that does not exist as far as the kernel knows is created and opened
  * with one request, without asking whether it exists.
  *
- * Context: waits for the server, and interruptibly for who has a delegation of
- * the directory, which nobody needs its lock to return.
+ * Context: waits for the server.
  * Return: 0 or a negative errno.
  */
 int fusex_atomic_open(struct inode *dir, struct dentry *dentry,
@@ -376,10 +374,6 @@ int fusex_atomic_open(struct inode *dir, struct dentry *dentry,
 		return finish_no_open(file, found);
 	}
 
-	/* Delegations of the directory: VFS breaks them for ->create only. */
-	err = break_deleg(dir, LEASE_BREAK_DIR_CREATE);
-	if (err)
-		return err;
 	for (tries = 0; tries < FUSEX_OPEN_TRIES; tries++) {
 		err = fusex_try_create(dir, dentry, file, mode);
 		if (err != -EEXIST || flags & O_EXCL)

@@ -293,48 +293,6 @@ TEST(lease, breaks)
 	EQ(WAIT(pid), 0);
 }
 
-#ifndef F_SETDELEG
-#define F_SETDELEG	(1024 + 16)
-
-struct delegation {
-	uint32_t d_flags;
-	uint16_t d_type;
-	uint16_t pad;
-};
-#endif
-
-static void delegate(int fd, unsigned short type)
-{
-	struct delegation deleg = { .d_type = type };
-
-	lease_breaks = 0;
-	if (!fcntl(fd, F_SETDELEG, &deleg))
-		return;
-	if (errno == EINVAL)
-		SKIP("no delegations of directories here");
-	FAIL("F_SETDELEG: %s", strerror(errno));
-}
-
-/* Making a file breaks it, whichever way the file is made. */
-TEST(lease, of_a_directory)
-{
-	int fd, pid;
-
-	OK(mkdir("d", 0755));
-	fd = (int)OK(open("d", O_RDONLY | O_DIRECTORY));
-	signal(SIGIO, on_break);
-	for (int open_it = 0; open_it < 2; open_it++) {
-		delegate(fd, F_RDLCK);
-		pid = (int)OK(fork());
-		if (!pid)
-			_exit((open_it ? open("d/a", O_WRONLY | O_CREAT, 0600) :
-			       mknod("d/b", S_IFREG | 0600, 0)) < 0);
-		UNTIL(lease_broke, NULL);
-		delegate(fd, F_UNLCK);
-		EQ(WAIT(pid), 0);
-	}
-}
-
 TEST(lease, refused)
 {
 	int fd, wr;
