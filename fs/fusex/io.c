@@ -391,11 +391,32 @@ void fusex_io_later_done(struct inode *inode)
 		wake_up_var(&fsb->io_late);
 }
 
+/* How long an exiting task, which no signal reaches, waits for progress. */
+#define FUSEX_IO_EXIT_WAIT	(5 * HZ)
+
+static int fusex_io_wait_late(struct fusex_sb *fsb)
+{
+	u64 answers;
+
+	if (likely(!(current->flags & PF_EXITING)))
+		return wait_var_event_killable(&fsb->io_late,
+					       !atomic_read(&fsb->io_late));
+	do {
+		answers = fusex_chan_answers(fsb->chan);
+		if (wait_var_event_timeout(&fsb->io_late,
+					   !atomic_read(&fsb->io_late),
+					   FUSEX_IO_EXIT_WAIT))
+			return 0;
+	} while (fusex_chan_answers(fsb->chan) != answers);
+	return -EINTR;
+}
+
 /**
  * fusex_io_drain - wait until nothing is left to be done later
  * @sb: being unmounted, no file of it is open any more
  *
- * Who is killed while waiting for the server aborts the channel.
+ * Who is killed while waiting for the server, or is exiting and sees no
+ * progress, aborts the channel.
  *
  * Context: process, sleeps on the server, killable.
  */
@@ -403,8 +424,7 @@ void fusex_io_drain(struct super_block *sb)
 {
 	struct fusex_sb *fsb = fusex_sb(sb);
 
-	if (wait_var_event_killable(&fsb->io_late,
-				    !atomic_read(&fsb->io_late))) {
+	if (fusex_io_wait_late(fsb)) {
 		fusex_chan_abort(fsb->chan);
 		wait_var_event(&fsb->io_late, !atomic_read(&fsb->io_late));
 	}

@@ -143,6 +143,16 @@ static void fusex_umount_begin(struct super_block *sb)
 	fusex_chan_abort(fusex_sb(sb)->chan);
 }
 
+/* The directory in sysfs goes before its name, the device number, is free. */
+static void fusex_put_super(struct super_block *sb)
+{
+	struct fusex_sb *fs = fusex_sb(sb);
+
+	/* A mount that failed may have met a channel that is another's. */
+	if (fs->attached)
+		fusex_chan_detach(fs->chan);
+}
+
 static int fusex_show_options(struct seq_file *m, struct dentry *root)
 {
 	if (fusex_sb(root->d_sb)->allow_other)
@@ -157,6 +167,7 @@ static const struct super_operations fusex_super_ops = {
 	.evict_inode	= fusex_evict_inode,
 	.sync_fs	= fusex_sync_fs,
 	.statfs		= fusex_statfs,
+	.put_super	= fusex_put_super,
 	.umount_begin	= fusex_umount_begin,
 	.show_options	= fusex_show_options,
 };
@@ -478,7 +489,9 @@ static void fusex_umount_sync(struct super_block *sb)
 	init_completion(&f.done);
 	INIT_WORK_ONSTACK(&f.work, fusex_umount_sync_work);
 	queue_work(system_dfl_wq, &f.work);
-	if (!wait_for_completion_killable(&f.done))
+	/* No signal reaches the last task of a mount namespace at its end. */
+	if (!(current->flags & PF_EXITING) &&
+	    !wait_for_completion_killable(&f.done))
 		goto out;
 	do {
 		answers = fusex_chan_answers(chan);
@@ -509,8 +522,6 @@ static void fusex_kill_sb(struct super_block *sb)
 		fusex_io_drain(sb);
 	}
 	kill_anon_super(sb);
-	if (fs->attached)
-		fusex_chan_detach(fs->chan);
 	fusex_sb_free(fs);
 }
 

@@ -387,17 +387,27 @@ static void serve_itself(struct raw *r, uint32_t attr_mode)
  * A process's last act is to take its mount namespace away, at a time when no
  * signal reaches it and its descriptors are not closed yet.
  */
-TEST(death, namespace_of_the_server)
+static void lose_namespace(uint32_t attr_mode)
 {
 	struct raw *r = raw_alloc();
 	pid_t pid = OK(fork());
 
 	if (!pid)
-		serve_itself(r, FUSEX_ATTR_REMOTE);
+		serve_itself(r, attr_mode);
 	UNTIL(one_seen, r);
 	OK(kill(pid, SIGKILL));
 	EQ(WAIT(pid), 128 + SIGKILL);
 	rmdir(r->mnt);
+}
+
+TEST(death, namespace_of_the_server)
+{
+	lose_namespace(FUSEX_ATTR_REMOTE);
+}
+
+TEST(death, namespace_with_dirty_times)
+{
+	lose_namespace(FUSEX_ATTR_LOCAL);
 }
 
 TEST(death, cancel_is_not_lost)
