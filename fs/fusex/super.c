@@ -488,7 +488,7 @@ static void fusex_umount_sync(struct super_block *sb)
 		return;
 	init_completion(&f.done);
 	INIT_WORK_ONSTACK(&f.work, fusex_umount_sync_work);
-	queue_work(system_dfl_wq, &f.work);
+	queue_work(fusex_io_wq, &f.work);
 	/* No signal reaches the last task of a mount namespace at its end. */
 	if (!(current->flags & PF_EXITING) &&
 	    !wait_for_completion_killable(&f.done))
