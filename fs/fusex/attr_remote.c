@@ -80,6 +80,26 @@ static int remote_refresh(struct inode *inode, u32 mask, unsigned int flags)
 	return fusex_attr_fetch(inode, NULL, mask | FUSEX_ATTR_KNOWN, flags);
 }
 
+/*
+ * The times of what was stored through a mapping are those that the server
+ * gives it when it gets it.  Whether it takes it is for fsync to tell.
+ */
+static int remote_settle_times(struct inode *inode, u32 mask,
+			       unsigned int flags)
+{
+	struct address_space *mapping = inode->i_mapping;
+
+	if (flags & AT_STATX_DONT_SYNC ||
+	    !(mask & (STATX_MTIME | STATX_CTIME | STATX_BLOCKS |
+		      STATX_CHANGE_COOKIE)))
+		return 0;
+	if (!mapping_tagged(mapping, PAGECACHE_TAG_DIRTY) &&
+	    !mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
+		return 0;
+	fusex_i(inode)->io->write_back(inode, 0, LLONG_MAX);
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 static int remote_getattr(struct mnt_idmap *idmap, const struct path *path,
 			  struct kstat *stat, u32 mask, unsigned int flags)
 {
@@ -87,6 +107,8 @@ static int remote_getattr(struct mnt_idmap *idmap, const struct path *path,
 	int err;
 
 	err = fusex_allowed(inode->i_sb);
+	if (!err)
+		err = remote_settle_times(inode, mask, flags);
 	if (!err)
 		err = remote_refresh(inode, 0, flags);
 	if (err)

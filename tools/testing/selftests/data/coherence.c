@@ -150,6 +150,31 @@ TEST(coherence, mapping_is_written_back_on_close)
 	verify(fd, 100000, 5);
 }
 
+/* Whoever stores does not say so, but whoever looks afterwards has to see it. */
+TEST(coherence, a_store_through_a_mapping_moves_the_times)
+{
+	int fd = new_file();
+	struct statx before, now;
+	unsigned char *map;
+
+	fill(fd, SIZE, 1);
+	OK(fsync(fd));
+	map = map_of(fd, SIZE);
+	check_pattern(map, SIZE, 0, 1);
+	before = look("f");
+	/* The clock of the file system below is as coarse as a tick. */
+	do {
+		make_file("clock", NULL);
+		now = look("clock");
+		OK(unlink("clock"));
+	} while (!later(now.stx_mtime, before.stx_mtime));
+	map[SIZE / 2] ^= 1;
+	now = look("f");
+	CHECK(later(now.stx_mtime, before.stx_mtime));
+	CHECK(later(now.stx_ctime, before.stx_ctime));
+	munmap(map, SIZE);
+}
+
 TEST(coherence, write_over_a_dirty_mapping)
 {
 	unsigned char *map, buf[100];
