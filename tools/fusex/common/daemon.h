@@ -12,7 +12,8 @@
  *
  * Call it before there are threads.  Returns in the new process, which is still
  * attached to the terminal, and must call daemon_ready() when it serves.  Of what
- * was open only the standard descriptors are in there.  If it exits before, the process that was started exits with the same status.
+ * was open only the standard descriptors are in there.  If it exits before, the
+ * process that was started exits with the same status.
  *
  * Return: 0 or -errno.
  */

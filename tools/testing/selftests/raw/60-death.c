@@ -358,6 +358,8 @@ static void *serve_a_while(void *arg)
 	struct raw *r = arg;
 	char *buf = malloc(r->setup.request_size);
 
+	if (!buf)
+		_exit(2);
 	serve_until(r, FUSEX_OP_STATFS, buf);
 	atomic_store(&r->seen, 1);
 	free(buf);
