@@ -345,7 +345,8 @@ struct fusex_setup {
  * busy.
  *
  * Errors: EBADF @fd is not open or not /dev/fusex; EINVAL @fd was not set up,
- * or this descriptor is in use already.
+ * or this descriptor is in use already; ENODEV the channel is dead, unmounted
+ * say.
  */
 struct fusex_clone {
 	__u32	size;

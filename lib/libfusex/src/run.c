@@ -149,6 +149,9 @@ static int start_workers(struct fusex_session *se, unsigned int count)
 	se->stopping = false;
 	while (!ret && se->nr_workers < count)
 		ret = worker_add(se);
+	/* Unmounted already, which the first worker notices. */
+	if (ret == -ENODEV && se->nr_workers)
+		ret = 0;
 	pthread_mutex_unlock(&se->lock);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (ret)
