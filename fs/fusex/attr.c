@@ -508,6 +508,8 @@ int fusex_setattr_send(struct inode *inode, const struct fusex_setattr_in *in,
 	call.error = err;
 	if (fusex_io_uncertain(&call))
 		fusex_attr_uncertain(inode);
+	if (!err)
+		WRITE_ONCE(fusex_sb(inode->i_sb)->stores_attrs, true);
 	return err == -ENOSYS ? -EPERM : err;
 }
 

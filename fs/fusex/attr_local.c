@@ -4,8 +4,8 @@
  *
  * What the server says is taken when an inode is made.  From then on the
  * kernel keeps size, mode, owner, links and ACLs, and tells the server before
- * a call that changes them returns; times are kept with the kernel's clock and
- * written back by fusex_write_inode().  Of later replies only the allocated
+ * a call that changes them returns; times are kept, by the kernel's clock or as
+ * they were set, and written back by fusex_write_inode().  Of later replies only the allocated
  * blocks count, unless the kernel lost track (FUSEX_I_STALE).
  */
 #include <linux/dcache.h>
@@ -165,6 +165,34 @@ static void local_setattr_done(struct mnt_idmap *idmap, struct inode *inode,
 		inode_inc_iversion(inode);
 }
 
+/*
+ * Does the change leave everything but times as it is?  What unpacks archives
+ * sets owner, mode and times of each file, most of them to what they are.
+ */
+static bool local_only_times(struct mnt_idmap *idmap, const struct inode *inode,
+			     const struct iattr *attr)
+{
+	if (attr->ia_valid & ATTR_SIZE)
+		return false;
+	if (attr->ia_valid & ATTR_MODE &&
+	    (attr->ia_mode ^ inode->i_mode) & S_IALLUGO)
+		return false;
+	return !i_uid_needs_update(idmap, attr, inode) &&
+	       !i_gid_needs_update(idmap, attr, inode);
+}
+
+/*
+ * Times can wait like those that a write changes, but only for a server that
+ * has shown that it stores attributes: one that has no SETATTR, or a source
+ * that is read-only, refuses the call and not its writeback.
+ */
+static bool local_may_wait(struct mnt_idmap *idmap, const struct inode *inode,
+			   const struct iattr *attr)
+{
+	return READ_ONCE(fusex_sb(inode->i_sb)->stores_attrs) &&
+	       !IS_SYNC(inode) && local_only_times(idmap, inode, attr);
+}
+
 static int local_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 			 struct iattr *attr)
 {
@@ -177,6 +205,11 @@ static int local_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	int err;
 
 	local_complete(idmap, inode, attr);
+	if (local_may_wait(idmap, inode, attr)) {
+		local_setattr_done(idmap, inode, attr);
+		local_times_dirty(inode, I_DIRTY_SYNC);
+		return 0;
+	}
 	fusex_setattr_fill(idmap, inode, attr, &in);
 	/* Times that wait to be written back go along and save a request. */
 	was_dirty = test_and_clear_bit(FUSEX_I_TIMES_DIRTY, &fi->state);

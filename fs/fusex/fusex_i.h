@@ -26,6 +26,7 @@ struct fusex_io_ops;
  * @allow_other: users other than the mounter's may use the mount
  * @attached: the channel is this super block's (kill_sb)
  * @used: a task came in
+ * @stores_attrs: the server has carried out a SETATTR
  * @server_perm: FUSEX_F_SERVER_PERM is in force
  * @user_ns: namespace of the mounter, held by @sb
  * @owner: fsuid of the mounter, compared unless @allow_other
@@ -43,6 +44,7 @@ struct fusex_sb {
 	bool allow_other;
 	bool attached;
 	bool used;
+	bool stores_attrs;
 	bool server_perm;
 	struct user_namespace *user_ns;
 	kuid_t owner;

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Local attributes: what the server is told at once, what later, and what never.
+ */
+#include <linux/fs.h>
+
+#include "ops.h"
+#include "server.h"
+
+#define WITHOUT(op)	(1ull << FUSEX_OP_##op)
+
+static const struct srv_options local = { .attr_mode = FUSEX_ATTR_LOCAL };
+
+static uint64_t file(const char *name, const char *text)
+{
+	return srv_add(SRV_ROOT, name, S_IFREG | 0644, text);
+}
+
+static int set_mtime(const char *path, time_t sec)
+{
+	struct timespec ts[2] = { { .tv_sec = sec }, { .tv_sec = sec } };
+
+	return utimensat(AT_FDCWD, path, ts, 0);
+}
+
+static time_t mtime(const char *path)
+{
+	struct stat st;
+
+	OK(stat(path, &st));
+	return st.st_mtime;
+}
+
+static void sync_file(const char *path)
+{
+	int fd = (int)OK(open(path, O_RDONLY));
+
+	OK(fsync(fd));
+	OK(close(fd));
+}
+
+/* A server that has carried out one SETATTR is known to store attributes. */
+static uint64_t known_to_store(void)
+{
+	uint64_t id = file("f", "x");
+
+	OK(set_mtime("m/f", 1000));
+	EQ(srv_calls(FUSEX_OP_SETATTR), 1);
+	EQ(srv->nodes[id].attr.mtime.sec, 1000);
+	srv_reset();
+	return id;
+}
+
+TEST(times, that_are_set_are_written_back_once)
+{
+	uint64_t id;
+
+	srv_start(&local);
+	id = known_to_store();
+	for (int i = 1; i <= 10; i++)
+		OK(set_mtime("m/f", 2000 + i));
+	EQ(mtime("m/f"), 2010);
+	EQ(srv_calls(FUSEX_OP_SETATTR), 0);
+	sync_file("m/f");
+	EQ(srv_calls(FUSEX_OP_SETATTR), 1);
+	EQ(srv->nodes[id].attr.mtime.sec, 2010);
+	srv_stop();
+	EQ(srv_calls(FUSEX_OP_SETATTR), 1);
+}
+
+TEST(times, that_are_set_survive_the_unmount)
+{
+	uint64_t id;
+
+	srv_start(&local);
+	id = known_to_store();
+	OK(set_mtime("m/f", 3000));
+	srv_stop();
+	EQ(srv->nodes[id].attr.mtime.sec, 3000);
+}
+
+TEST(times, that_are_set_go_along_with_other_changes)
+{
+	uint64_t id;
+
+	srv_start(&local);
+	id = known_to_store();
+	OK(set_mtime("m/f", 4000));
+	OK(chmod("m/f", 0600));
+	EQ(srv_calls(FUSEX_OP_SETATTR), 1);
+	EQ(srv->nodes[id].attr.mtime.sec, 4000);
+	srv_stop();
+	EQ(srv_calls(FUSEX_OP_SETATTR), 1);
+}
+
+TEST(times, of_a_synchronous_file_are_told_at_once)
+{
+	uint64_t id;
+
+	srv_start(&local);
+	known_to_store();
+	id = file("s", "x");
+	srv->nodes[id].attr.mask |= FUSEX_ATTR_FLAGS;
+	srv->nodes[id].attr.flags = FS_SYNC_FL;
+	OK(set_mtime("m/s", 5000));
+	EQ(srv_calls(FUSEX_OP_SETATTR), 1);
+	EQ(srv->nodes[id].attr.mtime.sec, 5000);
+	srv_stop();
+}
+
+TEST(setattr, of_what_is_so_already_is_not_told)
+{
+	struct stat st;
+
+	srv_start(&local);
+	known_to_store();
+	OK(stat("m/f", &st));
+	OK(chown("m/f", st.st_uid, st.st_gid));
+	OK(chmod("m/f", st.st_mode & 07777));
+	EQ(srv_calls(FUSEX_OP_SETATTR), 0);
+	/* What is not so is. */
+	OK(chmod("m/f", 04755));
+	OK(chown("m/f", st.st_uid, st.st_gid));
+	OK(stat("m/f", &st));
+	EQ(st.st_mode & 07777, 0755);
+	EQ(srv_calls(FUSEX_OP_SETATTR), 2);
+	OK(chown("m/f", 1000, (gid_t)-1));
+	OK(chown("m/f", (uid_t)-1, 1000));
+	OK(truncate("m/f", st.st_size));
+	EQ(srv_calls(FUSEX_OP_SETATTR), 5);
+	srv_stop();
+}
+
+TEST(setattr, that_the_server_refuses_fails_each_time)
+{
+	srv_start(&local);
+	file("f", "x");
+	srv->fail[FUSEX_OP_SETATTR] = EROFS;
+	for (int i = 0; i < 3; i++)
+		FAILS(set_mtime("m/f", 6000), EROFS);
+	EQ(srv_calls(FUSEX_OP_SETATTR), 3);
+	srv->fail[FUSEX_OP_SETATTR] = 0;
+	srv_stop();
+}
+
+TEST(setattr, that_the_server_lacks_fails_each_time)
+{
+	struct srv_options o = local;
+
+	o.without = WITHOUT(SETATTR);
+	srv_start(&o);
+	file("f", "x");
+	for (int i = 0; i < 3; i++)
+		FAILS(set_mtime("m/f", 6000), EPERM);
+	srv_stop();
+}
