@@ -203,6 +203,7 @@ struct fusex_chan *fusex_chan_alloc(const struct fusex_transport_ops *ops)
 	}
 	refcount_set(&chan->ref, 1);
 	chan->ops = ops;
+	chan->spin_most = FUSEX_SPIN_READER;
 	spin_lock_init(&chan->lock);
 	INIT_LIST_HEAD(&chan->devs);
 	INIT_LIST_HEAD(&chan->readers);

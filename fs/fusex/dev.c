@@ -6,7 +6,8 @@
  * request takes one reader off the list, hands it the request and wakes it:
  * one wake per request, nobody wakes in vain, and the reader does not need the
  * channel's lock again.  With no idle reader the request is pending and the
- * next read takes it.
+ * next read takes it.  One of the idle readers, the last, may be awake (spin.c)
+ * and gets requests first.
  *
  * A server gets, in this order: CANCELs, FORGETs when it is their turn,
  * requests.
@@ -17,6 +18,7 @@
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/poll.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -31,6 +33,8 @@
  * @dev_link: link in fusex_dev.readers
  * @task: who waits
  * @req: what it was woken for, NULL to look for itself
+ * @awake: it has not gone to sleep yet
+ * @first: it was the one that looks when it was picked
  * @woken: it is in no list any more; the last thing written to this structure
  *
  * The lists and @req are protected by fusex_chan.lock.
@@ -40,6 +44,8 @@ struct fusex_reader {
 	struct list_head dev_link;
 	struct task_struct *task;
 	struct fusex_req *req;
+	bool awake;
+	bool first;
 	bool woken;
 };
 
@@ -59,7 +65,21 @@ struct fusex_work {
 
 /* ----------------------------------------------------- from the channel */
 
-/* Takes an idle reader, preferably of the descriptor read last on this CPU. */
+/* Takes a reader out of the lists. */
+static void unlist_reader(struct fusex_chan *chan, struct fusex_reader *reader)
+{
+	lockdep_assert_held(&chan->lock);
+	list_del(&reader->link);
+	list_del(&reader->dev_link);
+	reader->first = chan->awake == reader;
+	if (reader->first)
+		chan->awake = NULL;
+}
+
+/*
+ * Takes an idle reader, preferably the one that is awake, then one of the
+ * descriptor read last on this CPU.
+ */
 static struct fusex_reader *pick_reader(struct fusex_chan *chan)
 {
 	struct fusex_reader *reader = NULL;
@@ -68,7 +88,9 @@ static struct fusex_reader *pick_reader(struct fusex_chan *chan)
 	lockdep_assert_held(&chan->lock);
 	if (list_empty(&chan->readers))
 		return NULL;
-	if (chan->nr_devs > 1) {
+	if (chan->awake && READ_ONCE(chan->awake->awake))
+		reader = chan->awake;
+	if (!reader && chan->nr_devs > 1) {
 		dev = *raw_cpu_ptr(chan->cpu_dev);
 		if (dev)
 			reader = list_first_entry_or_null(&dev->readers,
@@ -78,8 +100,7 @@ static struct fusex_reader *pick_reader(struct fusex_chan *chan)
 	if (!reader)
 		reader = list_first_entry(&chan->readers, struct fusex_reader,
 					  link);
-	list_del(&reader->link);
-	list_del(&reader->dev_link);
+	unlist_reader(chan, reader);
 	return reader;
 }
 
@@ -240,10 +261,52 @@ static bool take_work(struct fusex_chan *chan, struct fusex_work *work)
 	return work->req;
 }
 
+/* Puts a reader into the lists; the last one that came is the one that looks. */
+static void list_reader(struct fusex_dev *dev, struct fusex_chan *chan,
+			struct fusex_reader *reader)
+{
+	lockdep_assert_held(&chan->lock);
+	reader->req = NULL;
+	reader->woken = false;
+	list_add(&reader->link, &chan->readers);
+	list_add(&reader->dev_link, &dev->readers);
+	reader->awake = !chan->awake || !READ_ONCE(chan->awake->awake);
+	if (reader->awake)
+		chan->awake = reader;
+}
+
+static void spin_reader(struct fusex_chan *chan, struct fusex_reader *reader,
+			u64 start)
+{
+	u32 spin = READ_ONCE(chan->spin_reader);
+
+	/* Pairs with release_reader(). */
+	while (!smp_load_acquire(&reader->woken) && fusex_spin_on(start, spin))
+		cpu_relax();
+	WRITE_ONCE(reader->awake, false);
+}
+
+static void learn_reader(struct fusex_chan *chan,
+			 const struct fusex_reader *reader, u64 start)
+{
+	u32 spin = READ_ONCE(chan->spin_reader);
+	u32 learned;
+
+	if (!reader->first)
+		return;
+	learned = fusex_spin_learn(spin, local_clock() - start,
+				   READ_ONCE(chan->spin_most));
+	if (learned != spin)
+		WRITE_ONCE(chan->spin_reader, learned);
+}
+
 static int wait_reader(struct fusex_chan *chan, struct fusex_reader *reader)
 {
+	u64 start = local_clock();
 	int err = 0;
 
+	if (reader->awake)
+		spin_reader(chan, reader, start);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 		/* Pairs with release_reader(). */
@@ -256,14 +319,15 @@ static int wait_reader(struct fusex_chan *chan, struct fusex_reader *reader)
 		__set_current_state(TASK_RUNNING);
 		spin_lock(&chan->lock);
 		if (!reader->woken) {
-			list_del(&reader->link);
-			list_del(&reader->dev_link);
+			unlist_reader(chan, reader);
 			err = -ERESTARTSYS;
 		}
 		spin_unlock(&chan->lock);
 		break;
 	}
 	__set_current_state(TASK_RUNNING);
+	if (!err)
+		learn_reader(chan, reader, start);
 	return err;
 }
 
@@ -301,10 +365,7 @@ static int get_work(struct fusex_dev *dev, struct fusex_chan *chan,
 			spin_unlock(&chan->lock);
 			return err;
 		}
-		reader.req = NULL;
-		reader.woken = false;
-		list_add(&reader.link, &chan->readers);
-		list_add(&reader.dev_link, &dev->readers);
+		list_reader(dev, chan, &reader);
 		spin_unlock(&chan->lock);
 
 		err = wait_reader(chan, &reader);

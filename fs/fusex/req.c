@@ -123,6 +123,8 @@ void fusex_req_put(struct fusex_req *req)
 	WARN_ON_ONCE(req->state != FUSEX_REQ_DONE);
 	if (req->waiter)
 		put_task_struct(req->waiter);
+	if (req->server)
+		put_task_struct(req->server);
 	kmem_cache_free(fusex_req_cache, req);
 }
 
@@ -412,6 +414,10 @@ bool fusex_req_start_send(struct fusex_req *req)
 	if (ok) {
 		fusex_req_move(req, FUSEX_REQ_SENDING);
 		req->call->sent = true;
+		/* Its caller may be looking at the first one. */
+		if (req->spin && !req->server)
+			smp_store_release(&req->server,
+					  get_task_struct(current));
 	}
 	spin_unlock(&req->shard->lock);
 	return ok;
@@ -547,7 +553,8 @@ int fusex_req_reply(struct fusex_req *req, int error)
 	late = req->abandon;
 	fusex_req_end_locked(req, late ? req->abandon : error);
 	spin_unlock(&req->shard->lock);
-	fusex_req_complete(req, list_empty_careful(&req->chan->pending));
+	fusex_req_complete(req, list_empty_careful(&req->chan->pending) &&
+				!READ_ONCE(req->chan->spin_reader));
 	fusex_req_put(req);
 	return late ? -ENOENT : 0;
 }
@@ -602,7 +609,7 @@ static bool fusex_req_enter(struct fusex_req *req, bool *arm)
 static bool fusex_req_activate(struct fusex_req *req)
 {
 	struct fusex_chan *chan = req->chan;
-	bool sync = req->waiter == current;
+	bool sync = req->waiter == current && !req->spin;
 	bool arm;
 
 	if (!fusex_req_enter(req, &arm)) {
@@ -696,6 +703,35 @@ static struct fusex_req *fusex_req_make(struct fusex_chan *chan,
 }
 
 /* ---------------------------------------------------------------- waiting */
+
+/* Looks for the end of the request while the server's thread runs. */
+static void fusex_req_spin(const struct fusex_req *req)
+{
+	const struct task_struct *server;
+
+	while (!fusex_req_over(req) &&
+	       fusex_spin_on(req->start_ns, req->spin)) {
+		/* Pairs with fusex_req_start_send(). */
+		server = smp_load_acquire(&req->server);
+		if (server && !READ_ONCE(server->on_cpu))
+			break;
+		cpu_relax();
+	}
+}
+
+static void fusex_req_learn(const struct fusex_req *req)
+{
+	struct fusex_chan *chan = req->chan;
+	u32 spin = READ_ONCE(chan->spin_caller);
+	u32 learned;
+
+	if (req->over_from != FUSEX_REQ_REPLYING)
+		return;
+	learned = fusex_spin_learn(spin, local_clock() - req->start_ns,
+				   fusex_spin_caller_most(chan));
+	if (learned != spin)
+		WRITE_ONCE(chan->spin_caller, learned);
+}
 
 /*
  * Sleeps until the request is over; false when a signal, or the end of
@@ -797,8 +833,13 @@ int fusex_call(struct fusex_chan *chan, struct fusex_call *call)
 	}
 	refcount_inc(&req->ref);
 	req->waiter = get_task_struct(current);
+	if (!call->patient)
+		req->spin = READ_ONCE(chan->spin_caller);
 	fusex_req_submit(req);
+	fusex_req_spin(req);
 	fusex_req_wait(req);
+	if (!call->patient)
+		fusex_req_learn(req);
 	fusex_req_put(req);
 	return call->error;
 }

@@ -42,6 +42,14 @@
 /* How long an exiting task, which no signal reaches, waits for an answer. */
 #define FUSEX_EXIT_WAIT		(5 * HZ)
 
+/*
+ * How long is waited awake at most, nanoseconds: by a reader as long as KVM
+ * does for a guest by default; by a caller, who looks only while the server's
+ * thread runs, as long as a small change of a disk file system takes.
+ */
+#define FUSEX_SPIN_READER	(200 * NSEC_PER_USEC)
+#define FUSEX_SPIN_CALLER	NSEC_PER_MSEC
+
 /* Latencies are counted in buckets of [2^n, 2^(n+1)) microseconds. */
 #define FUSEX_LAT_BUCKETS	28
 
@@ -78,6 +86,9 @@ enum fusex_req_state {
  * @shard: where it is found by its number
  * @call: the caller's; not to be touched once DONE
  * @waiter: the caller, referenced; NULL for an asynchronous call
+ * @server: the thread that took it last, referenced, NULL when QUEUED; kept
+ *	only for a caller that looks
+ * @spin: how long its caller looks before it sleeps, nanoseconds
  * @live: link in fusex_shard.live, later in a list of the ended
  * @hash: link in fusex_shard.table
  * @link: link in a queue, under fusex_chan.lock
@@ -98,6 +109,8 @@ struct fusex_req {
 	struct fusex_shard *shard;
 	struct fusex_call *call;
 	struct task_struct *waiter;
+	struct task_struct *server;
+	u32 spin;
 	struct list_head live;
 	struct hlist_node hash;
 	struct list_head link;
@@ -155,6 +168,8 @@ struct fusex_transport_ops {
 	void (*stop)(struct fusex_chan *chan);
 };
 
+struct fusex_reader;
+
 /**
  * struct fusex_dev - an open file of /dev/fusex
  * @chan: set once, by setup or clone, with a reference
@@ -194,6 +209,7 @@ struct fusex_dev {
  * @nr_devs: descriptors of the server
  * @devs: all of them
  * @readers: all idle readers, last come first
+ * @awake: the idle reader that looks, or did so last
  * @cpu_dev: descriptor last read on each CPU
  * @pending: requests for the next reader
  * @cancels: requests whose CANCEL is due
@@ -212,6 +228,9 @@ struct fusex_dev {
  * @iputs: inodes to be put by @iput_work
  * @iput_work: does that
  * @poll: who polls a descriptor
+ * @spin_most: how long a reader looks at most, nanoseconds; 0: nobody looks
+ * @spin_reader: how long a reader looks, learned
+ * @spin_caller: how long a caller looks, learned
  * @in_vain: fusex_chan_answers() when an exiting task gave up waiting, plus 1;
  *	0 for never
  * @in_vain_pid: the task that did last
@@ -243,6 +262,7 @@ struct fusex_chan {
 	unsigned int nr_devs;
 	struct list_head devs;
 	struct list_head readers;
+	struct fusex_reader *awake;
 	struct fusex_dev * __percpu *cpu_dev;
 	struct list_head pending;
 	struct list_head cancels;
@@ -262,6 +282,9 @@ struct fusex_chan {
 	struct llist_head iputs;
 	struct work_struct iput_work;
 	wait_queue_head_t poll;
+	u32 spin_most;
+	u32 spin_reader;
+	u32 spin_caller;
 	u64 in_vain;
 	pid_t in_vain_pid;
 	atomic_t bad_replies;
@@ -311,6 +334,11 @@ int fusex_req_reply(struct fusex_req *req, int error);
 void fusex_req_refused(struct fusex_req *req);
 void fusex_req_put(struct fusex_req *req);
 void fusex_req_wake(struct task_struct *task, bool sync);
+
+/* spin.c */
+u32 fusex_spin_learn(u32 spin, u64 waited, u32 most);
+bool fusex_spin_on(u64 start, u32 spin);
+u32 fusex_spin_caller_most(const struct fusex_chan *chan);
 
 /* req.c: what channels do to requests */
 unsigned long fusex_req_sweep(struct fusex_chan *chan, unsigned long timeout);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Waiting awake: who waits looks for a while before it sleeps.
+ *
+ * A round trip wakes the server and then its caller, and to wake an idle CPU
+ * often takes longer than the answer.  So a caller looks for its answer while
+ * the server's thread runs, as a mutex does for an owner that runs, and the
+ * reader that came last looks for the next request, as a hypervisor does for a
+ * guest that has halted; both only as long as nobody else wants their CPU.
+ *
+ * How long is learned from what was waited before: a wait that a longer look
+ * would have covered doubles it, one that no look covers ends it.  An idle
+ * server, or one that is slow, costs nothing after the first time.
+ */
+
+#include <linux/cpumask.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
+
+#include "transport.h"
+
+/* The first step up, nanoseconds: about what a wake-up takes. */
+#define FUSEX_SPIN_START	(10 * NSEC_PER_USEC)
+
+/**
+ * fusex_spin_learn - how long to look the next time
+ * @spin: how long the last time, nanoseconds
+ * @waited: how long it took in all, asleep or awake
+ * @most: limit, 0 for never
+ *
+ * Return: nanoseconds, at most @most.
+ */
+u32 fusex_spin_learn(u32 spin, u64 waited, u32 most)
+{
+	if (waited > most)
+		return 0;
+	if (waited <= spin)
+		return min(spin, most);
+	return min_t(u64, max_t(u64, 2ull * spin, FUSEX_SPIN_START), most);
+}
+
+/**
+ * fusex_spin_on - may the current task go on looking?
+ * @start: local_clock() when it began to wait
+ * @spin: how long it may, nanoseconds
+ *
+ * Return: false when its time is over, or when it would keep others, or a
+ * signal, waiting.
+ */
+bool fusex_spin_on(u64 start, u32 spin)
+{
+	return spin && num_online_cpus() > 1 && single_task_running() &&
+	       !need_resched() && !signal_pending(current) &&
+	       local_clock() - start < spin;
+}
+
+/**
+ * fusex_spin_caller_most - the longest that callers look
+ * @chan: the channel
+ *
+ * Return: nanoseconds, 0 for never.
+ */
+u32 fusex_spin_caller_most(const struct fusex_chan *chan)
+{
+	return READ_ONCE(chan->spin_most) ? FUSEX_SPIN_CALLER : 0;
+}
