@@ -343,17 +343,15 @@ static bool fusex_chan_is_quiet(struct fusex_chan *chan)
 static int fusex_chan_wait_quiet(struct fusex_chan *chan)
 {
 	const unsigned int state = TASK_KILLABLE | TASK_FREEZABLE_UNSAFE;
-	u64 answers;
 
 	if (likely(!(current->flags & PF_EXITING)))
 		return wait_event_state(chan->quiet, fusex_chan_is_quiet(chan),
 					state) ? -EINTR : 0;
-	do {
-		answers = fusex_chan_answers(chan);
-		if (wait_event_timeout(chan->quiet, fusex_chan_is_quiet(chan),
-				       FUSEX_EXIT_WAIT))
-			return 0;
-	} while (fusex_chan_answers(chan) != answers);
+	if (fusex_wait_progress(chan,
+				wait_event_timeout(chan->quiet,
+						   fusex_chan_is_quiet(chan),
+						   FUSEX_EXIT_WAIT)))
+		return 0;
 	return -EINTR;
 }
 

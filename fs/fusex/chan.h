@@ -30,6 +30,12 @@ struct fusex_req;
 #define FUSEX_IN_SEGS	3
 #define FUSEX_OUT_SEGS	3
 
+/*
+ * How long who no signal reaches, because it is exiting or was killed already,
+ * waits for an answer, or for the server to answer anything at all.
+ */
+#define FUSEX_EXIT_WAIT		(5 * HZ)
+
 /* What the kernel uses when the server leaves the choice to it. */
 #define FUSEX_DEFAULT_IO_SIZE		SZ_1M
 #define FUSEX_DEFAULT_BACKGROUND	64
@@ -259,6 +265,29 @@ struct user_namespace *fusex_chan_user_ns(const struct fusex_chan *chan);
 struct pid_namespace *fusex_chan_pid_ns(const struct fusex_chan *chan);
 u64 fusex_chan_answers(const struct fusex_chan *chan);
 void fusex_chan_defer_iput(struct fusex_chan *chan, struct inode *inode);
+
+/**
+ * fusex_wait_progress - wait where no signal can end it
+ * @chan: the channel
+ * @wait: expression that waits for up to FUSEX_EXIT_WAIT, true when what it
+ *	waits for has come
+ *
+ * Waits again as long as the server answers something meanwhile.
+ *
+ * Return: false when the server does not get on.
+ */
+#define fusex_wait_progress(chan, wait)					\
+({									\
+	u64 __answers;							\
+	bool __came;							\
+									\
+	do {								\
+		__answers = fusex_chan_answers(chan);			\
+		__came = (wait);					\
+	} while (!__came && fusex_chan_answers(chan) != __answers);	\
+	__came;								\
+})
+
 const char *fusex_op_name(u32 opcode);
 const char *fusex_notify_name(u32 code);
 

@@ -391,23 +391,16 @@ void fusex_io_later_done(struct inode *inode)
 		wake_up_var(&fsb->io_late);
 }
 
-/* How long an exiting task, which no signal reaches, waits for progress. */
-#define FUSEX_IO_EXIT_WAIT	(5 * HZ)
-
 static int fusex_io_wait_late(struct fusex_sb *fsb)
 {
-	u64 answers;
-
 	if (likely(!(current->flags & PF_EXITING)))
 		return wait_var_event_killable(&fsb->io_late,
 					       !atomic_read(&fsb->io_late));
-	do {
-		answers = fusex_chan_answers(fsb->chan);
-		if (wait_var_event_timeout(&fsb->io_late,
-					   !atomic_read(&fsb->io_late),
-					   FUSEX_IO_EXIT_WAIT))
-			return 0;
-	} while (fusex_chan_answers(fsb->chan) != answers);
+	if (fusex_wait_progress(fsb->chan,
+				wait_var_event_timeout(&fsb->io_late,
+						       !atomic_read(&fsb->io_late),
+						       FUSEX_EXIT_WAIT)))
+		return 0;
 	return -EINTR;
 }
 

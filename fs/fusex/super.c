@@ -32,12 +32,6 @@
  */
 #define FUSEX_USER_DIRTY_PERCENT	5
 
-/*
- * After the task that unmounts was killed, a server that answers nothing for
- * this long is given up.
- */
-#define FUSEX_KILLED_GRACE		(5 * HZ)
-
 static bool fusex_is_mounters(const struct fusex_sb *fs)
 {
 	const struct cred *cred = current_cred();
@@ -482,7 +476,6 @@ static void fusex_umount_sync(struct super_block *sb)
 {
 	struct fusex_chan *chan = fusex_sb(sb)->chan;
 	struct fusex_umount_sync f = { .sb = sb };
-	u64 answers;
 
 	if (sb_rdonly(sb) || !fusex_sb(sb)->used)
 		return;
@@ -493,11 +486,10 @@ static void fusex_umount_sync(struct super_block *sb)
 	if (!(current->flags & PF_EXITING) &&
 	    !wait_for_completion_killable(&f.done))
 		goto out;
-	do {
-		answers = fusex_chan_answers(chan);
-		if (wait_for_completion_timeout(&f.done, FUSEX_KILLED_GRACE))
-			goto out;
-	} while (fusex_chan_answers(chan) != answers);
+	if (fusex_wait_progress(chan,
+				wait_for_completion_timeout(&f.done,
+							    FUSEX_EXIT_WAIT)))
+		goto out;
 	fusex_chan_abort(chan);
 	wait_for_completion(&f.done);
 out:

@@ -25,6 +25,11 @@
  * What:	timeout_ms
  *		Deadline of a request in milliseconds, 0 for none.  Writing
  *		changes it, for requests in flight too.
+ * What:	spin_us
+ *		How long a thread of the server's that has nothing to do looks
+ *		for a request before it sleeps, microseconds, at most 1000; 200
+ *		by default.  How much of it is used is learned.  0: neither
+ *		servers nor callers look, all sleep at once.
  * What:	abort
  *		Writing anything ends the channel: everything in flight fails
  *		with ENOTCONN.
@@ -144,6 +149,32 @@ static ssize_t store_timeout_ms(struct kobject *kobj,
 
 static struct kobj_attribute attr_timeout_ms =
 	__ATTR(timeout_ms, 0644, show_timeout_ms, store_timeout_ms);
+
+static ssize_t show_spin_us(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	u32 most = READ_ONCE(chan_of(kobj)->spin_most);
+
+	return sysfs_emit(buf, "%u\n", most / (u32)NSEC_PER_USEC);
+}
+
+static ssize_t store_spin_us(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t len)
+{
+	u32 us;
+	int err;
+
+	err = kstrtou32(buf, 0, &us);
+	if (err)
+		return err;
+	if (us > FUSEX_SPIN_CALLER / NSEC_PER_USEC)
+		return -EINVAL;
+	WRITE_ONCE(chan_of(kobj)->spin_most, us * NSEC_PER_USEC);
+	return len;
+}
+
+static struct kobj_attribute attr_spin_us = __ATTR(spin_us, 0644, show_spin_us,
+						   store_spin_us);
 
 static ssize_t store_abort(struct kobject *kobj, struct kobj_attribute *attr,
 			   const char *buf, size_t len)
@@ -305,6 +336,7 @@ static struct attribute *fusex_attrs[] = {
 	&attr_max_background.attr,
 	&attr_features.attr,
 	&attr_timeout_ms.attr,
+	&attr_spin_us.attr,
 	&attr_abort.attr,
 	&attr_waiting.attr,
 	&attr_forgets.attr,

@@ -39,9 +39,6 @@
 #define FUSEX_REQ_ROOM		4096
 #define FUSEX_REQ_PAYLOAD	(2 * XATTR_SIZE_MAX)
 
-/* How long an exiting task, which no signal reaches, waits for an answer. */
-#define FUSEX_EXIT_WAIT		(5 * HZ)
-
 /*
  * How long is waited awake at most, nanoseconds: by a reader as long as KVM
  * does for a guest by default; by a caller, who looks only while the server's

@@ -5,6 +5,7 @@
  */
 #include <kunit/test.h>
 #include <linux/kthread.h>
+#include <linux/sched/clock.h>
 #include <linux/slab.h>
 
 #include "fake_chan.h"
@@ -598,6 +599,42 @@ static void counters_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, sum.errors);
 }
 
+/* ---------------------------------------------------------- waiting awake */
+
+static void spin_test(struct kunit *test)
+{
+	const u32 start = 10 * NSEC_PER_USEC;
+	const u32 most = 200 * NSEC_PER_USEC;
+	u32 spin = 0;
+	int i;
+
+	/* Short waits double it, up to the limit. */
+	spin = fusex_spin_learn(spin, 1, most);
+	KUNIT_EXPECT_EQ(test, start, spin);
+	spin = fusex_spin_learn(spin, start + 1, most);
+	KUNIT_EXPECT_EQ(test, 2 * start, spin);
+	for (i = 0; i < 10; i++)
+		spin = fusex_spin_learn(spin, most, most);
+	KUNIT_EXPECT_EQ(test, most, spin);
+	/* One that was covered leaves it. */
+	KUNIT_EXPECT_EQ(test, most, fusex_spin_learn(most, most, most));
+	KUNIT_EXPECT_EQ(test, start, fusex_spin_learn(start, start, most));
+	/* One that no look covers ends it. */
+	KUNIT_EXPECT_EQ(test, 0, fusex_spin_learn(most, most + 1, most));
+	KUNIT_EXPECT_EQ(test, 0, fusex_spin_learn(0, most + 1, most));
+	KUNIT_EXPECT_EQ(test, 0, fusex_spin_learn(start, U64_MAX, most));
+	/* The limit was lowered, to less than the first step, or to nothing. */
+	KUNIT_EXPECT_EQ(test, start, fusex_spin_learn(most, 1, start));
+	KUNIT_EXPECT_EQ(test, 5, fusex_spin_learn(0, 1, 5));
+	KUNIT_EXPECT_EQ(test, 0, fusex_spin_learn(most, 1, 0));
+	KUNIT_EXPECT_EQ(test, 0, fusex_spin_learn(most, 0, 0));
+	/* Does not wrap around. */
+	KUNIT_EXPECT_EQ(test, U32_MAX,
+			fusex_spin_learn(U32_MAX - 1, U32_MAX, U32_MAX));
+	/* Whoever has no time does not look. */
+	KUNIT_EXPECT_FALSE(test, fusex_spin_on(local_clock(), 0));
+}
+
 static struct kunit_case req_cases[] = {
 	KUNIT_CASE(legal_test),
 	KUNIT_CASE(life_test),
@@ -614,6 +651,7 @@ static struct kunit_case req_cases[] = {
 	KUNIT_CASE(wait_test),
 	KUNIT_CASE(sure_test),
 	KUNIT_CASE(left_test),
+	KUNIT_CASE(spin_test),
 	KUNIT_CASE(timeout_test),
 	KUNIT_CASE(sweep_test),
 	KUNIT_CASE(epoch_test),
