@@ -359,12 +359,18 @@ void fusex_free_inode(struct inode *inode)
  * fusex_evict_inode - an inode leaves the cache
  * @inode: unused, clean
  *
- * Context: may wait for reads of its pages.  Allocates nothing.
+ * Context: does not wait for the server.  Allocates nothing.
  */
 void fusex_evict_inode(struct inode *inode)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 
+	/*
+	 * Readahead that nobody is going to see keeps folios locked, and no
+	 * signal ends a wait for those.
+	 */
+	if (!mapping_empty(&inode->i_data))
+		fusex_call_abandon_node(fusex_chan_of(inode), inode);
 	truncate_inode_pages_final(&inode->i_data);
 	if (fi->io->evict)
 		fi->io->evict(inode);

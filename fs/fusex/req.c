@@ -262,6 +262,24 @@ static void fusex_req_abandon(struct fusex_req *req, int error)
 }
 
 /*
+ * Ends a request in flight, as soon as a copy in progress is over; who called
+ * completes what is in @ended.  Returns whether it has ended.
+ */
+static bool fusex_req_end_live(struct fusex_req *req, int error,
+			       struct list_head *ended)
+{
+	if (fusex_req_copying(req)) {
+		if (!req->abandon)
+			req->abandon = error;
+		return false;
+	}
+	refcount_inc(&req->ref);
+	fusex_req_end_locked(req, error);
+	list_add_tail(&req->live, ended);
+	return true;
+}
+
+/*
  * Ends requests of a shard: all of them, or with a @timeout those that are
  * past it.  Returns how long the first that stays may wait, 0 if none stays.
  */
@@ -282,15 +300,8 @@ static unsigned long fusex_shard_end(struct fusex_shard *shard,
 			first = first ?: left;
 			break;
 		}
-		if (fusex_req_copying(req)) {
-			if (!req->abandon)
-				req->abandon = error;
+		if (!fusex_req_end_live(req, error, ended))
 			first = 1;
-			continue;
-		}
-		refcount_inc(&req->ref);
-		fusex_req_end_locked(req, error);
-		list_add_tail(&req->live, ended);
 	}
 	spin_unlock(&shard->lock);
 	return first;
@@ -897,6 +908,51 @@ void fusex_call_abandon(struct fusex_chan *chan, u64 unique)
 		return;
 	fusex_req_abandon(req, -EINTR);
 	fusex_req_put(req);
+}
+
+/**
+ * fusex_call_abandon_node - give up all that is asked about an inode
+ * @chan: the channel
+ * @inode: the inode, about to go: nobody asks anything new about it
+ *
+ * Calls end as with fusex_call_abandon(), those of the background, too.
+ *
+ * Context: that of call->end.
+ */
+void fusex_call_abandon_node(struct fusex_chan *chan, const struct inode *inode)
+{
+	struct fusex_req *req, *next;
+	LIST_HEAD(waiting);
+	LIST_HEAD(ended);
+	unsigned int i;
+
+	spin_lock(&chan->lock);
+	list_for_each_entry_safe(req, next, &chan->backlog, link) {
+		if (req->call->node == inode)
+			list_move_tail(&req->link, &waiting);
+	}
+	while ((req = list_first_entry_or_null(&waiting, struct fusex_req,
+					       link))) {
+		/* Off its list it is ours, reference included. */
+		list_del_init(&req->link);
+		spin_unlock(&chan->lock);
+		fusex_req_abandon(req, -EINTR);
+		fusex_req_put(req);
+		spin_lock(&chan->lock);
+	}
+	spin_unlock(&chan->lock);
+
+	for (i = 0; i < FUSEX_SHARDS; i++) {
+		struct fusex_shard *shard = &chan->shards[i];
+
+		spin_lock(&shard->lock);
+		list_for_each_entry_safe(req, next, &shard->live, live) {
+			if (req->call->node == inode)
+				fusex_req_end_live(req, -EINTR, &ended);
+		}
+		spin_unlock(&shard->lock);
+	}
+	fusex_req_complete_list(&ended);
 }
 
 /* ------------------------------------------------------------ sure calls */

@@ -66,6 +66,51 @@ TEST(release, after_readahead)
 	raw_stop(r);
 }
 
+/* OPEN and RELEASE are not among this server's operations; READ is kept. */
+static void without_open(struct raw *r, const struct fusex_in_header *in,
+			 struct raw_reply *rep)
+{
+	if (in->opcode == FUSEX_OP_OPEN || in->opcode == FUSEX_OP_RELEASE) {
+		rep->oh.error = -ENOSYS;
+		rep->len = 0;
+	} else if (in->opcode == FUSEX_OP_READ) {
+		keep(r, in, rep);
+	}
+}
+
+static bool read_seen(void *arg)
+{
+	struct raw *r = arg;
+
+	return atomic_load(&r->count[FUSEX_OP_READ]) >= 1;
+}
+
+static bool forgotten(void *arg)
+{
+	struct raw *r = arg;
+
+	return atomic_load(&r->count[FUSEX_OP_FORGET]) >= 1;
+}
+
+/* No signal ends the wait for a locked folio: nothing may wait for one. */
+TEST(evict, gives_up_readahead)
+{
+	struct fusex_out_header oh = { .len = sizeof(oh), .error = -EIO };
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	int fd;
+
+	raw_bend(r, 0, without_open, NULL);
+	fd = OK(open(raw_path(r, "f"), O_RDONLY));
+	EQ(posix_fadvise(fd, 0, RAW_SIZE, POSIX_FADV_WILLNEED), 0);
+	UNTIL(read_seen, r);
+	OK(unlink(raw_path(r, "f")));
+	OK(close(fd));
+	oh.unique = kept.unique;
+	FAILS(write(r->fd, &oh, sizeof(oh)), ENOENT);
+	UNTIL(forgotten, r);
+	raw_stop(r);
+}
+
 static void write_and_die(struct raw *r, int fd, size_t size, off_t at)
 {
 	char buf[4096] = { 0 };
