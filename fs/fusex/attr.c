@@ -508,7 +508,8 @@ int fusex_setattr_send(struct inode *inode, const struct fusex_setattr_in *in,
 	call.error = err;
 	if (fusex_io_uncertain(&call))
 		fusex_attr_uncertain(inode);
-	if (!err)
+	/* A server may pass over what it is told by writeback. */
+	if (!err && !(in->flags & FUSEX_SETATTR_WRITEBACK))
 		WRITE_ONCE(fusex_sb(inode->i_sb)->stores_attrs, true);
 	return err == -ENOSYS ? -EPERM : err;
 }

@@ -37,6 +37,43 @@ static void local_fill_times(struct inode *inode, struct fusex_setattr_in *in)
 	in->ctime = fusex_ts_to_time(inode_get_ctime(inode));
 }
 
+/*
+ * Around a SETATTR that says times: what other replies say of them meanwhile
+ * is older.  Returns whether some waited to be written back.
+ */
+static bool local_times_send(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	spin_lock(&fi->lock);
+	fi->times_sending++;
+	spin_unlock(&fi->lock);
+	return test_and_clear_bit(FUSEX_I_TIMES_DIRTY, &fi->state);
+}
+
+/* @again: they are still to be written back. */
+static void local_times_sent(struct inode *inode, bool again)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	if (again)
+		local_times_dirty(inode, I_DIRTY_SYNC);
+	spin_lock(&fi->lock);
+	fi->times_sending--;
+	fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
+	spin_unlock(&fi->lock);
+}
+
+/* Nobody waits for a writeback that fails: fsync says it, or the next call. */
+static void local_times_lost(struct inode *inode, int err)
+{
+	if (!READ_ONCE(fusex_sb(inode->i_sb)->stores_attrs) ||
+	    err == -ENOTCONN)
+		return;
+	mapping_set_error(inode->i_mapping, err);
+	set_bit(FUSEX_I_ASK_TIMES, &fusex_i(inode)->state);
+}
+
 /**
  * fusex_write_inode - write the times back that the kernel kept
  * @inode: dirty
@@ -49,21 +86,23 @@ static void local_fill_times(struct inode *inode, struct fusex_setattr_in *in)
  */
 int fusex_write_inode(struct inode *inode, struct writeback_control *wbc)
 {
-	struct fusex_inode *fi = fusex_i(inode);
 	struct fusex_setattr_in in = { .flags = FUSEX_SETATTR_WRITEBACK };
 	struct fusex_attr_out out;
+	bool again = false;
+	int err = 0;
 	u64 epoch;
-	int err;
 
 	if (!inode->i_nlink)
 		return 0;
-	if (!test_and_clear_bit(FUSEX_I_TIMES_DIRTY, &fi->state))
-		return 0;
-	local_fill_times(inode, &in);
-	err = fusex_setattr_send(inode, &in, &out, &epoch);
-	/* Worth another try, unless the server is gone or does not want it. */
-	if (err == -EINTR || err == -ENOMEM || err == -ETIMEDOUT)
-		local_times_dirty(inode, I_DIRTY_SYNC);
+	if (local_times_send(inode)) {
+		local_fill_times(inode, &in);
+		err = fusex_setattr_send(inode, &in, &out, &epoch);
+		/* Worth another try, unless the server does not want it. */
+		again = err == -EINTR || err == -ENOMEM || err == -ETIMEDOUT;
+		if (err && !again)
+			local_times_lost(inode, err);
+	}
+	local_times_sent(inode, again);
 	return err;
 }
 
@@ -184,20 +223,40 @@ static bool local_only_times(struct mnt_idmap *idmap, const struct inode *inode,
 /*
  * Times can wait like those that a write changes, but only for a server that
  * has shown that it stores attributes: one that has no SETATTR, or a source
- * that is read-only, refuses the call and not its writeback.
+ * that is read-only, refuses the call and not its writeback.  A file without
+ * names has no writeback.
  */
 static bool local_may_wait(struct mnt_idmap *idmap, const struct inode *inode,
 			   const struct iattr *attr)
 {
 	return READ_ONCE(fusex_sb(inode->i_sb)->stores_attrs) &&
-	       !IS_SYNC(inode) && local_only_times(idmap, inode, attr);
+	       !test_bit(FUSEX_I_ASK_TIMES, &fusex_i(inode)->state) &&
+	       inode->i_nlink && !IS_SYNC(inode) &&
+	       local_only_times(idmap, inode, attr);
+}
+
+/* Before and after: who sees the times sees that they are not the server's. */
+static void local_setattr_wait(struct mnt_idmap *idmap, struct inode *inode,
+			       const struct iattr *attr)
+{
+	set_bit(FUSEX_I_TIMES_DIRTY, &fusex_i(inode)->state);
+	local_setattr_done(idmap, inode, attr);
+	local_times_dirty(inode, I_DIRTY_SYNC);
+}
+
+/* The mode is set, perhaps by a call that failed afterwards: now its ACL. */
+static int local_chmod_acl(struct mnt_idmap *idmap, struct dentry *dentry,
+			   const struct iattr *attr)
+{
+	if (!(attr->ia_valid & ATTR_MODE))
+		return 0;
+	return posix_acl_chmod(idmap, dentry, d_inode(dentry)->i_mode);
 }
 
 static int local_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 			 struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
-	struct fusex_inode *fi = fusex_i(inode);
 	struct fusex_setattr_in in = {};
 	struct fusex_attr_out out;
 	struct fusex_attr_reply r = { .attr = &out.attr };
@@ -206,13 +265,12 @@ static int local_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 
 	local_complete(idmap, inode, attr);
 	if (local_may_wait(idmap, inode, attr)) {
-		local_setattr_done(idmap, inode, attr);
-		local_times_dirty(inode, I_DIRTY_SYNC);
-		return 0;
+		local_setattr_wait(idmap, inode, attr);
+		return local_chmod_acl(idmap, dentry, attr);
 	}
 	fusex_setattr_fill(idmap, inode, attr, &in);
 	/* Times that wait to be written back go along and save a request. */
-	was_dirty = test_and_clear_bit(FUSEX_I_TIMES_DIRTY, &fi->state);
+	was_dirty = local_times_send(inode);
 	local_fill_times(inode, &in);
 	if (attr->ia_valid & ATTR_ATIME)
 		in.atime = fusex_ts_to_time(attr->ia_atime);
@@ -222,18 +280,14 @@ static int local_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		in.ctime = fusex_ts_to_time(attr->ia_ctime);
 
 	err = fusex_setattr_send(inode, &in, &out, &r.epoch);
-	if (err) {
-		if (was_dirty)
-			local_times_dirty(inode, I_DIRTY_SYNC);
-		return err;
+	if (!err) {
+		if (attr->ia_valid & ATTR_SIZE)
+			r.did = FUSEX_DID_DATA;
+		fusex_attr_apply(inode, &r);
+		local_setattr_done(idmap, inode, attr);
 	}
-	if (attr->ia_valid & ATTR_SIZE)
-		r.did = FUSEX_DID_DATA;
-	fusex_attr_apply(inode, &r);
-	local_setattr_done(idmap, inode, attr);
-	if (attr->ia_valid & ATTR_MODE)
-		err = posix_acl_chmod(idmap, dentry, inode->i_mode);
-	return err;
+	local_times_sent(inode, err && was_dirty);
+	return err ?: local_chmod_acl(idmap, dentry, attr);
 }
 
 static struct posix_acl *local_get_acl(struct inode *inode, int type, bool rcu)
@@ -322,7 +376,7 @@ static bool local_resync(struct inode *inode, const struct fusex_attr_reply *r)
 	loff_t oldsize = i_size_read(inode);
 	u32 mask = FUSEX_ATTR_KNOWN;
 
-	if (test_bit(FUSEX_I_TIMES_DIRTY, &fi->state))
+	if (fi->times_sending || test_bit(FUSEX_I_TIMES_DIRTY, &fi->state))
 		mask &= ~FUSEX_ATTR_TIMES;
 	fusex_attr_copy(inode, r->attr, mask);
 	clear_bit(FUSEX_I_STALE, &fi->state);

@@ -227,8 +227,8 @@ int fusex_call(struct fusex_chan *chan, struct fusex_call *call);
 int fusex_call_async(struct fusex_chan *chan, struct fusex_call *call,
 		     gfp_t gfp);
 void fusex_call_abandon(struct fusex_chan *chan, u64 unique);
-void fusex_call_abandon_node(struct fusex_chan *chan,
-			     const struct inode *inode);
+void fusex_call_abandon_reads(struct fusex_chan *chan,
+			      const struct inode *inode);
 int fusex_call_sure(struct fusex_chan *chan, struct fusex_call *call);
 struct fusex_forget *fusex_forget_alloc(gfp_t gfp);
 void fusex_forget_free(struct fusex_forget *forget);

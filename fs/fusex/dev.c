@@ -34,7 +34,7 @@
  * @task: who waits
  * @req: what it was woken for, NULL to look for itself
  * @awake: it has not gone to sleep yet
- * @first: it was the one that looks when it was picked
+ * @looked: local_clock() when the one that looked last began to, 0 for none
  * @woken: it is in no list any more; the last thing written to this structure
  *
  * The lists and @req are protected by fusex_chan.lock.
@@ -44,8 +44,8 @@ struct fusex_reader {
 	struct list_head dev_link;
 	struct task_struct *task;
 	struct fusex_req *req;
+	u64 looked;
 	bool awake;
-	bool first;
 	bool woken;
 };
 
@@ -71,14 +71,20 @@ static void unlist_reader(struct fusex_chan *chan, struct fusex_reader *reader)
 	lockdep_assert_held(&chan->lock);
 	list_del(&reader->link);
 	list_del(&reader->dev_link);
-	reader->first = chan->awake == reader;
-	if (reader->first)
+	if (chan->awake == reader)
 		chan->awake = NULL;
+}
+
+static bool reader_looks(const struct fusex_reader *reader)
+{
+	/* One that was preempted meanwhile would keep the request waiting. */
+	return reader && READ_ONCE(reader->awake) && owner_on_cpu(reader->task);
 }
 
 /*
  * Takes an idle reader, preferably the one that is awake, then one of the
- * descriptor read last on this CPU.
+ * descriptor read last on this CPU.  Whichever it is learns from how long the
+ * one that looked has waited for this.
  */
 static struct fusex_reader *pick_reader(struct fusex_chan *chan)
 {
@@ -88,7 +94,7 @@ static struct fusex_reader *pick_reader(struct fusex_chan *chan)
 	lockdep_assert_held(&chan->lock);
 	if (list_empty(&chan->readers))
 		return NULL;
-	if (chan->awake && READ_ONCE(chan->awake->awake))
+	if (reader_looks(chan->awake))
 		reader = chan->awake;
 	if (!reader && chan->nr_devs > 1) {
 		dev = *raw_cpu_ptr(chan->cpu_dev);
@@ -100,6 +106,8 @@ static struct fusex_reader *pick_reader(struct fusex_chan *chan)
 	if (!reader)
 		reader = list_first_entry(&chan->readers, struct fusex_reader,
 					  link);
+	reader->looked = chan->awake ? chan->awake_since : 0;
+	chan->awake = NULL;
 	unlist_reader(chan, reader);
 	return reader;
 }
@@ -271,14 +279,17 @@ static void list_reader(struct fusex_dev *dev, struct fusex_chan *chan,
 	list_add(&reader->link, &chan->readers);
 	list_add(&reader->dev_link, &dev->readers);
 	reader->awake = !chan->awake || !READ_ONCE(chan->awake->awake);
-	if (reader->awake)
-		chan->awake = reader;
+	if (!reader->awake)
+		return;
+	chan->awake = reader;
+	chan->awake_since = local_clock();
 }
 
-static void spin_reader(struct fusex_chan *chan, struct fusex_reader *reader,
-			u64 start)
+static void spin_reader(struct fusex_chan *chan, struct fusex_reader *reader)
 {
-	u32 spin = READ_ONCE(chan->spin_reader);
+	u32 spin = min(READ_ONCE(chan->spin_reader),
+		       READ_ONCE(chan->spin_most));
+	u64 start = local_clock();
 
 	/* Pairs with release_reader(). */
 	while (!smp_load_acquire(&reader->woken) && fusex_spin_on(start, spin))
@@ -287,14 +298,14 @@ static void spin_reader(struct fusex_chan *chan, struct fusex_reader *reader,
 }
 
 static void learn_reader(struct fusex_chan *chan,
-			 const struct fusex_reader *reader, u64 start)
+			 const struct fusex_reader *reader)
 {
 	u32 spin = READ_ONCE(chan->spin_reader);
 	u32 learned;
 
-	if (!reader->first)
+	if (!reader->looked)
 		return;
-	learned = fusex_spin_learn(spin, local_clock() - start,
+	learned = fusex_spin_learn(spin, local_clock() - reader->looked,
 				   READ_ONCE(chan->spin_most));
 	if (learned != spin)
 		WRITE_ONCE(chan->spin_reader, learned);
@@ -302,11 +313,10 @@ static void learn_reader(struct fusex_chan *chan,
 
 static int wait_reader(struct fusex_chan *chan, struct fusex_reader *reader)
 {
-	u64 start = local_clock();
 	int err = 0;
 
 	if (reader->awake)
-		spin_reader(chan, reader, start);
+		spin_reader(chan, reader);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 		/* Pairs with release_reader(). */
@@ -327,7 +337,7 @@ static int wait_reader(struct fusex_chan *chan, struct fusex_reader *reader)
 	}
 	__set_current_state(TASK_RUNNING);
 	if (!err)
-		learn_reader(chan, reader, start);
+		learn_reader(chan, reader);
 	return err;
 }
 

@@ -407,9 +407,13 @@ int fusex_dir_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
 	struct inode *inode = file_inode(file);
 	int err = 0;
+	int ret;
 
 	if (!datasync)
 		err = sync_inode_metadata(inode, 1);
+	ret = file_check_and_advance_wb_err(file);
+	if (!err)
+		err = ret;
 	return err ?: fusex_fsync_server(inode, file, 0, LLONG_MAX, datasync);
 }
 

@@ -62,6 +62,8 @@ enum fusex_inode_bit {
 	FUSEX_I_STALE,
 	/* The kernel's times are newer than the server's (local). */
 	FUSEX_I_TIMES_DIRTY,
+	/* The server did not store times: what is set it is told at once. */
+	FUSEX_I_ASK_TIMES,
 	/* No extended attribute but ACLs and capabilities was ever seen. */
 	FUSEX_I_NO_XATTR,
 	/* security.capability is known to be absent. */
@@ -82,6 +84,7 @@ enum fusex_inode_bit {
  * @handle: the server's opaque handle, @handle_len bytes, NULL for none
  * @lock: protects everything below; innermost, taken in process context only
  * @handle_len: bytes
+ * @times_sending: SETATTRs under way that say times (local)
  * @state: enum fusex_inode_bit, atomic bit operations, no lock needed
  * @nlookup: entry replies that named it since it was made
  * @epoch: fusex_chan_next_epoch() of the kernel's last change; a reply whose
@@ -114,6 +117,7 @@ struct fusex_inode {
 	u8 *handle;
 	spinlock_t lock;	/* innermost; protects what follows */
 	u16 handle_len;
+	u16 times_sending;
 	unsigned long state;
 	u64 nlookup;
 	u64 epoch;

@@ -370,7 +370,7 @@ void fusex_evict_inode(struct inode *inode)
 	 * signal ends a wait for those.
 	 */
 	if (!mapping_empty(&inode->i_data))
-		fusex_call_abandon_node(fusex_chan_of(inode), inode);
+		fusex_call_abandon_reads(fusex_chan_of(inode), inode);
 	truncate_inode_pages_final(&inode->i_data);
 	if (fi->io->evict)
 		fi->io->evict(inode);

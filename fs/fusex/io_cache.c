@@ -141,7 +141,9 @@ static int fusex_sync_times(struct inode *inode, bool datasync)
 {
 	unsigned int state = inode_state_read_once(inode);
 
-	if (!(state & I_DIRTY_ALL) || (datasync && !(state & I_DIRTY_DATASYNC)))
+	/* What is being written back, by somebody else, is to be waited for. */
+	if (!(state & (I_DIRTY_ALL | I_SYNC)) ||
+	    (datasync && !(state & I_DIRTY_DATASYNC)))
 		return 0;
 	return sync_inode_metadata(inode, 1);
 }
@@ -165,8 +167,8 @@ int fusex_cache_fsync(struct file *file, loff_t start, loff_t end,
 
 	if (err)
 		return err;
-	err = file_check_and_advance_wb_err(file);
-	ret = fusex_sync_times(inode, datasync);
+	err = fusex_sync_times(inode, datasync);
+	ret = file_check_and_advance_wb_err(file);
 	if (!err)
 		err = ret;
 	ret = fusex_fsync_server(inode, file, start, end, datasync);

@@ -207,8 +207,6 @@ static void fusex_req_complete(struct fusex_req *req, bool sync)
 		if (req->background)
 			fusex_background_done(chan);
 	}
-	if (req->error == -ENOSYS && req->over_from == FUSEX_REQ_REPLYING)
-		set_bit(req->in.opcode, chan->lacks);
 	if (req->waiter) {
 		fusex_req_wake(req->waiter, sync);
 	} else {
@@ -558,14 +556,20 @@ bool fusex_req_unreply(struct fusex_req *req)
  */
 int fusex_req_reply(struct fusex_req *req, int error)
 {
-	bool late;
+	struct fusex_chan *chan = req->chan;
+	bool late, sync;
 
 	spin_lock(&req->shard->lock);
 	late = req->abandon;
+	/* Before the caller can know it, so that it need not ask again. */
+	if (!late && error == -ENOSYS)
+		set_bit(req->in.opcode, chan->lacks);
 	fusex_req_end_locked(req, late ? req->abandon : error);
 	spin_unlock(&req->shard->lock);
-	fusex_req_complete(req, list_empty_careful(&req->chan->pending) &&
-				!READ_ONCE(req->chan->spin_reader));
+	/* Is this thread going to sleep now? */
+	sync = list_empty_careful(&chan->pending) &&
+	       !fusex_spin_on(local_clock(), READ_ONCE(chan->spin_reader));
+	fusex_req_complete(req, sync);
 	fusex_req_put(req);
 	return late ? -ENOENT : 0;
 }
@@ -715,31 +719,47 @@ static struct fusex_req *fusex_req_make(struct fusex_chan *chan,
 
 /* ---------------------------------------------------------------- waiting */
 
+/* Is there a thread of the server's that runs for the request, or soon will? */
+static bool fusex_req_in_work(const struct fusex_req *req)
+{
+	/* Pairs with fusex_req_start_send(). */
+	struct task_struct *server = smp_load_acquire(&req->server);
+
+	if (server)
+		return owner_on_cpu(server);
+	return local_clock() - req->start_ns < READ_ONCE(req->chan->spin_most);
+}
+
 /* Looks for the end of the request while the server's thread runs. */
 static void fusex_req_spin(const struct fusex_req *req)
 {
-	const struct task_struct *server;
-
 	while (!fusex_req_over(req) &&
-	       fusex_spin_on(req->start_ns, req->spin)) {
-		/* Pairs with fusex_req_start_send(). */
-		server = smp_load_acquire(&req->server);
-		if (server && !READ_ONCE(server->on_cpu))
-			break;
+	       fusex_spin_on(req->start_ns, req->spin) &&
+	       fusex_req_in_work(req))
 		cpu_relax();
-	}
+}
+
+/* For how long a caller may look, 0 if it had better sleep. */
+static u32 fusex_req_may_spin(const struct fusex_chan *chan)
+{
+	u32 spin = min(READ_ONCE(chan->spin_caller),
+		       fusex_spin_caller_most(chan));
+
+	return fusex_spin_on(local_clock(), spin) ? spin : 0;
 }
 
 static void fusex_req_learn(const struct fusex_req *req)
 {
 	struct fusex_chan *chan = req->chan;
+	u32 most = fusex_spin_caller_most(chan);
+	u64 waited = local_clock() - req->start_ns;
 	u32 spin = READ_ONCE(chan->spin_caller);
 	u32 learned;
 
-	if (req->over_from != FUSEX_REQ_REPLYING)
+	/* One that was given up says only that it would have taken longer. */
+	if (req->over_from != FUSEX_REQ_REPLYING && waited <= most)
 		return;
-	learned = fusex_spin_learn(spin, local_clock() - req->start_ns,
-				   fusex_spin_caller_most(chan));
+	learned = fusex_spin_learn(spin, waited, most);
 	if (learned != spin)
 		WRITE_ONCE(chan->spin_caller, learned);
 }
@@ -845,7 +865,7 @@ int fusex_call(struct fusex_chan *chan, struct fusex_call *call)
 	refcount_inc(&req->ref);
 	req->waiter = get_task_struct(current);
 	if (!call->patient)
-		req->spin = READ_ONCE(chan->spin_caller);
+		req->spin = fusex_req_may_spin(chan);
 	fusex_req_submit(req);
 	fusex_req_spin(req);
 	fusex_req_wait(req);
@@ -910,8 +930,14 @@ void fusex_call_abandon(struct fusex_chan *chan, u64 unique)
 	fusex_req_put(req);
 }
 
+static bool fusex_req_reads(const struct fusex_req *req,
+			    const struct inode *inode)
+{
+	return req->call->node == inode && req->call->op == FUSEX_OP_READ;
+}
+
 /**
- * fusex_call_abandon_node - give up all that is asked about an inode
+ * fusex_call_abandon_reads - give up all READs of an inode
  * @chan: the channel
  * @inode: the inode, about to go: nobody asks anything new about it
  *
@@ -919,7 +945,8 @@ void fusex_call_abandon(struct fusex_chan *chan, u64 unique)
  *
  * Context: that of call->end.
  */
-void fusex_call_abandon_node(struct fusex_chan *chan, const struct inode *inode)
+void fusex_call_abandon_reads(struct fusex_chan *chan,
+			      const struct inode *inode)
 {
 	struct fusex_req *req, *next;
 	LIST_HEAD(waiting);
@@ -928,7 +955,7 @@ void fusex_call_abandon_node(struct fusex_chan *chan, const struct inode *inode)
 
 	spin_lock(&chan->lock);
 	list_for_each_entry_safe(req, next, &chan->backlog, link) {
-		if (req->call->node == inode)
+		if (fusex_req_reads(req, inode))
 			list_move_tail(&req->link, &waiting);
 	}
 	while ((req = list_first_entry_or_null(&waiting, struct fusex_req,
@@ -947,7 +974,7 @@ void fusex_call_abandon_node(struct fusex_chan *chan, const struct inode *inode)
 
 		spin_lock(&shard->lock);
 		list_for_each_entry_safe(req, next, &shard->live, live) {
-			if (req->call->node == inode)
+			if (fusex_req_reads(req, inode))
 				fusex_req_end_live(req, -EINTR, &ended);
 		}
 		spin_unlock(&shard->lock);

@@ -83,8 +83,8 @@ enum fusex_req_state {
  * @shard: where it is found by its number
  * @call: the caller's; not to be touched once DONE
  * @waiter: the caller, referenced; NULL for an asynchronous call
- * @server: the thread that took it last, referenced, NULL when QUEUED; kept
- *	only for a caller that looks
+ * @server: the thread that took it first, referenced; kept only for a caller
+ *	that looks
  * @spin: how long its caller looks before it sleeps, nanoseconds
  * @live: link in fusex_shard.live, later in a list of the ended
  * @hash: link in fusex_shard.table
@@ -207,6 +207,7 @@ struct fusex_dev {
  * @devs: all of them
  * @readers: all idle readers, last come first
  * @awake: the idle reader that looks, or did so last
+ * @awake_since: local_clock() when it began to
  * @cpu_dev: descriptor last read on each CPU
  * @pending: requests for the next reader
  * @cancels: requests whose CANCEL is due
@@ -260,6 +261,7 @@ struct fusex_chan {
 	struct list_head devs;
 	struct list_head readers;
 	struct fusex_reader *awake;
+	u64 awake_since;
 	struct fusex_dev * __percpu *cpu_dev;
 	struct list_head pending;
 	struct list_head cancels;

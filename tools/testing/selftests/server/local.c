@@ -108,6 +108,46 @@ TEST(times, of_a_synchronous_file_are_told_at_once)
 	srv_stop();
 }
 
+/* Nobody waits for writeback: fsync says it once, and whoever sets them next. */
+TEST(times, that_are_not_stored_are_reported)
+{
+	uint64_t id;
+	int fd;
+
+	srv_start(&local);
+	id = known_to_store();
+	fd = (int)OK(open("m/f", O_RDONLY));
+	OK(set_mtime("m/f", 2000));
+	srv->fail[FUSEX_OP_SETATTR] = EIO;
+	syncfs(fd);
+	EQ(srv_calls(FUSEX_OP_SETATTR), 1);
+	FAILS(fsync(fd), EIO);
+	OK(fsync(fd));
+	FAILS(set_mtime("m/f", 3000), EIO);
+	srv->fail[FUSEX_OP_SETATTR] = 0;
+	OK(set_mtime("m/f", 4000));
+	EQ(srv->nodes[id].attr.mtime.sec, 4000);
+	OK(close(fd));
+	srv_stop();
+}
+
+/* A file without names has no writeback. */
+TEST(times, of_a_deleted_file_are_told_at_once)
+{
+	struct timespec ts[2] = { { .tv_sec = 5000 }, { .tv_sec = 5000 } };
+	uint64_t id;
+	int fd;
+
+	srv_start(&local);
+	id = known_to_store();
+	fd = (int)OK(open("m/f", O_RDONLY));
+	OK(unlink("m/f"));
+	OK(futimens(fd, ts));
+	EQ(srv->nodes[id].attr.mtime.sec, 5000);
+	OK(close(fd));
+	srv_stop();
+}
+
 TEST(setattr, of_what_is_so_already_is_not_told)
 {
 	struct stat st;
