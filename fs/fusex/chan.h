@@ -280,13 +280,14 @@ void fusex_chan_defer_iput(struct fusex_chan *chan, struct inode *inode);
  */
 #define fusex_wait_progress(chan, wait)					\
 ({									\
+	const struct fusex_chan *__chan = (chan);			\
 	u64 __answers;							\
 	bool __came;							\
 									\
 	do {								\
-		__answers = fusex_chan_answers(chan);			\
+		__answers = fusex_chan_answers(__chan);			\
 		__came = (wait);					\
-	} while (!__came && fusex_chan_answers(chan) != __answers);	\
+	} while (!__came && fusex_chan_answers(__chan) != __answers);	\
 	__came;								\
 })
 

@@ -423,10 +423,12 @@ bool fusex_req_start_send(struct fusex_req *req)
 	if (ok) {
 		fusex_req_move(req, FUSEX_REQ_SENDING);
 		req->call->sent = true;
-		/* Its caller may be looking at the first one. */
-		if (req->spin && !req->server)
-			smp_store_release(&req->server,
-					  get_task_struct(current));
+		if (req->spin && !req->server) {
+			struct task_struct *server = get_task_struct(current);
+
+			/* Pairs with fusex_req_in_work(). */
+			smp_store_release(&req->server, server);
+		}
 	}
 	spin_unlock(&req->shard->lock);
 	return ok;
@@ -558,6 +560,7 @@ int fusex_req_reply(struct fusex_req *req, int error)
 {
 	struct fusex_chan *chan = req->chan;
 	bool late, sync;
+	u32 spin;
 
 	spin_lock(&req->shard->lock);
 	late = req->abandon;
@@ -567,8 +570,9 @@ int fusex_req_reply(struct fusex_req *req, int error)
 	fusex_req_end_locked(req, late ? req->abandon : error);
 	spin_unlock(&req->shard->lock);
 	/* Is this thread going to sleep now? */
+	spin = READ_ONCE(chan->spin_reader);
 	sync = list_empty_careful(&chan->pending) &&
-	       !fusex_spin_on(local_clock(), READ_ONCE(chan->spin_reader));
+	       !fusex_spin_on(local_clock(), spin);
 	fusex_req_complete(req, sync);
 	fusex_req_put(req);
 	return late ? -ENOENT : 0;
