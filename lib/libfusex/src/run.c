@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -69,11 +70,23 @@ static void worker_end(struct fusex_session *se, ssize_t n)
 	session_wake(se);
 }
 
+/*
+ * Memory and dirty pages may be waiting for this thread.  So its allocations are
+ * not to start I/O, which may be for it, and its own writes are to be held up by
+ * what is dirty where they go, not by all that is dirty.  A server without
+ * CAP_SYS_RESOURCE has to live without.
+ */
+static void become_flusher(void)
+{
+	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	ssize_t n;
 
+	become_flusher();
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &w->cancel_state);
 	for (;;) {
 		n = read_request(w);
