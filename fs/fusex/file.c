@@ -254,7 +254,8 @@ int fusex_open_finish(struct inode *inode, struct file *file,
 	return 0;
 }
 
-static int open_send(struct inode *inode, struct file *file)
+/* Apart, for what is on its stack is cleared whether it is used or not. */
+static noinline int open_send(struct inode *inode, struct file *file)
 {
 	struct fusex_chan *chan = fusex_chan_of(inode);
 	struct fusex_open_in in = {
@@ -271,8 +272,6 @@ static int open_send(struct inode *inode, struct file *file)
 	const char *why;
 	int err;
 
-	if (open_is_free(inode))
-		return 0;
 	err = fusex_call(chan, &call);
 	if (err == -ENOSYS)
 		return 0;
@@ -304,7 +303,7 @@ int fusex_open(struct inode *inode, struct file *file)
 	int err;
 
 	err = generic_file_open(inode, file);
-	if (!err && !file->private_data)
+	if (!err && !file->private_data && !open_is_free(inode))
 		err = open_send(inode, file);
 	if (err)
 		return err;
@@ -317,6 +316,29 @@ int fusex_open(struct inode *inode, struct file *file)
 }
 
 /* ------------------------------------------------------------------ close */
+
+static noinline int flush_send(struct file *file, fl_owner_t id)
+{
+	struct inode *inode = file_inode(file);
+	struct fusex_flush_in in = {
+		.fh		= fusex_fh(file),
+		.lock_owner	= fusex_lock_owner(id),
+	};
+	struct fusex_call call = {
+		.op		= FUSEX_OP_FLUSH,
+		.node		= inode,
+		.arg		= &in,
+		.arg_len	= sizeof(in),
+	};
+	bool locked = fusex_lock_flush(file, id);
+	int err;
+
+	err = fusex_call_sure(fusex_chan_of(inode), &call);
+	/* A server that did not take it has not dropped the locks either. */
+	if (err && locked)
+		fusex_lock_flush_failed(file, id);
+	return err == -ENOSYS ? 0 : err;
+}
 
 /**
  * fusex_flush - a descriptor of an open file is closed
@@ -332,29 +354,11 @@ int fusex_open(struct inode *inode, struct file *file)
 int fusex_flush(struct file *file, fl_owner_t id)
 {
 	struct inode *inode = file_inode(file);
-	struct fusex_chan *chan = fusex_chan_of(inode);
-	struct fusex_flush_in in = {
-		.fh		= fusex_fh(file),
-		.lock_owner	= fusex_lock_owner(id),
-	};
-	struct fusex_call call = {
-		.op		= FUSEX_OP_FLUSH,
-		.node		= inode,
-		.arg		= &in,
-		.arg_len	= sizeof(in),
-	};
-	bool locked;
-	int err;
 
 	if (fusex_conf_of(inode)->features & FUSEX_F_NO_FLUSH ||
-	    fusex_chan_lacks(chan, FUSEX_OP_FLUSH))
+	    fusex_chan_lacks(fusex_chan_of(inode), FUSEX_OP_FLUSH))
 		return 0;
-	locked = fusex_lock_flush(file, id);
-	err = fusex_call_sure(chan, &call);
-	/* A server that did not take it has not dropped the locks either. */
-	if (err && locked)
-		fusex_lock_flush_failed(file, id);
-	return err == -ENOSYS ? 0 : err;
+	return flush_send(file, id);
 }
 
 /* ------------------------------------------------------------- durability */

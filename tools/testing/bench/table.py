@@ -86,7 +86,10 @@ def main():
             ratios = {who: ratio(unit, ours, medians[who], speed)
                       for who in ("native", "fuse", "fuse-wb") if who in medians}
             got = ratios.get(against)
-            met = got is not None and (got >= target if speed else got <= target)
+            if speed:
+                met = got is not None and got >= target
+            else:
+                met = against in medians and ours <= target * medians[against]
             goal = f"{'>=' if speed else '<='} {target} {against}{'' if met else '  MISSED'}"
             cells = "".join(f"{show(unit, medians[w]) if w in medians else '-':>12}"
                             for w in ("native", "fuse", "fuse-wb"))
