@@ -353,7 +353,7 @@ CASE(chmod, file(), OK(chmod("f", 0600)))
 CASE(chmod_same, file(); OK(chmod("f", 0600)), OK(chmod("f", 0600)))
 CASE(chown, file(), OK(chown("f", 1000, 1000)))
 CASE(utimensat, file(); OK(chmod("f", 0600)),
-     OK(utimensat(AT_FDCWD, "f", NULL, 0)))
+	OK(utimensat(AT_FDCWD, "f", NULL, 0)))
 CASE(mkdir, nothing(), OK(mkdir("d", 0755)))
 CASE(mknod, nothing(), OK(mknod("p", S_IFIFO | 0644, 0)))
 CASE(symlink, nothing(), OK(symlink("x", "l")))
