@@ -5,8 +5,9 @@
  * What the server says is taken when an inode is made.  From then on the
  * kernel keeps size, mode, owner, links and ACLs, and tells the server before
  * a call that changes them returns; times are kept, by the kernel's clock or as
- * they were set, and written back by fusex_write_inode().  Of later replies only the allocated
- * blocks count, unless the kernel lost track (FUSEX_I_STALE).
+ * they were set, and written back by fusex_write_inode().  Of later replies
+ * only the allocated blocks count, unless the kernel lost track
+ * (FUSEX_I_STALE).
  */
 #include <linux/dcache.h>
 #include <linux/filelock.h>
@@ -92,8 +93,10 @@ int fusex_write_inode(struct inode *inode, struct writeback_control *wbc)
 	int err = 0;
 	u64 epoch;
 
-	if (!inode->i_nlink)
+	if (!inode->i_nlink ||
+	    !test_bit(FUSEX_I_TIMES_DIRTY, &fusex_i(inode)->state))
 		return 0;
+	/* A SETATTR may have come first, and taken them along. */
 	if (local_times_send(inode)) {
 		local_fill_times(inode, &in);
 		err = fusex_setattr_send(inode, &in, &out, &epoch);

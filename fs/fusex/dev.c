@@ -300,15 +300,10 @@ static void spin_reader(struct fusex_chan *chan, struct fusex_reader *reader)
 static void learn_reader(struct fusex_chan *chan,
 			 const struct fusex_reader *reader)
 {
-	u32 spin = READ_ONCE(chan->spin_reader);
-	u32 learned;
-
-	if (!reader->looked)
-		return;
-	learned = fusex_spin_learn(spin, local_clock() - reader->looked,
-				   READ_ONCE(chan->spin_most));
-	if (learned != spin)
-		WRITE_ONCE(chan->spin_reader, learned);
+	if (reader->looked)
+		fusex_spin_note(&chan->spin_reader,
+				local_clock() - reader->looked,
+				READ_ONCE(chan->spin_most));
 }
 
 static int wait_reader(struct fusex_chan *chan, struct fusex_reader *reader)

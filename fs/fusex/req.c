@@ -317,23 +317,17 @@ static void fusex_req_complete_list(struct list_head *ended)
 	}
 }
 
-/**
- * fusex_req_end_all - end everything on a channel that has died
- * @chan: the channel, in state DEAD
- * @error: what the calls come to
+/*
+ * Ends requests that were moved from the backlog to a list of the caller's,
+ * off which they may still be withdrawn.
  */
-void fusex_req_end_all(struct fusex_chan *chan, int error)
+static void fusex_backlog_end(struct fusex_chan *chan, struct list_head *list,
+			      int error)
 {
 	struct fusex_req *req;
-	LIST_HEAD(backlog);
-	LIST_HEAD(ended);
-	unsigned int i;
 
 	spin_lock(&chan->lock);
-	WARN_ON_ONCE(chan->state != FUSEX_CHAN_DEAD);
-	list_splice_init(&chan->backlog, &backlog);
-	while ((req = list_first_entry_or_null(&backlog, struct fusex_req,
-					       link))) {
+	while ((req = list_first_entry_or_null(list, struct fusex_req, link))) {
 		/* Off its list it is ours, reference included. */
 		list_del_init(&req->link);
 		spin_unlock(&chan->lock);
@@ -342,6 +336,24 @@ void fusex_req_end_all(struct fusex_chan *chan, int error)
 		spin_lock(&chan->lock);
 	}
 	spin_unlock(&chan->lock);
+}
+
+/**
+ * fusex_req_end_all - end everything on a channel that has died
+ * @chan: the channel, in state DEAD
+ * @error: what the calls come to
+ */
+void fusex_req_end_all(struct fusex_chan *chan, int error)
+{
+	LIST_HEAD(backlog);
+	LIST_HEAD(ended);
+	unsigned int i;
+
+	spin_lock(&chan->lock);
+	WARN_ON_ONCE(chan->state != FUSEX_CHAN_DEAD);
+	list_splice_init(&chan->backlog, &backlog);
+	spin_unlock(&chan->lock);
+	fusex_backlog_end(chan, &backlog, error);
 
 	for (i = 0; i < FUSEX_SHARDS; i++)
 		fusex_shard_end(&chan->shards[i], 0, error, &ended);
@@ -757,15 +769,10 @@ static void fusex_req_learn(const struct fusex_req *req)
 	struct fusex_chan *chan = req->chan;
 	u32 most = fusex_spin_caller_most(chan);
 	u64 waited = local_clock() - req->start_ns;
-	u32 spin = READ_ONCE(chan->spin_caller);
-	u32 learned;
 
 	/* One that was given up says only that it would have taken longer. */
-	if (req->over_from != FUSEX_REQ_REPLYING && waited <= most)
-		return;
-	learned = fusex_spin_learn(spin, waited, most);
-	if (learned != spin)
-		WRITE_ONCE(chan->spin_caller, learned);
+	if (req->over_from == FUSEX_REQ_REPLYING || waited > most)
+		fusex_spin_note(&chan->spin_caller, waited, most);
 }
 
 /*
@@ -953,25 +960,17 @@ void fusex_call_abandon_reads(struct fusex_chan *chan,
 			      const struct inode *inode)
 {
 	struct fusex_req *req, *next;
-	LIST_HEAD(waiting);
+	LIST_HEAD(backlog);
 	LIST_HEAD(ended);
 	unsigned int i;
 
 	spin_lock(&chan->lock);
 	list_for_each_entry_safe(req, next, &chan->backlog, link) {
 		if (fusex_req_reads(req, inode))
-			list_move_tail(&req->link, &waiting);
-	}
-	while ((req = list_first_entry_or_null(&waiting, struct fusex_req,
-					       link))) {
-		/* Off its list it is ours, reference included. */
-		list_del_init(&req->link);
-		spin_unlock(&chan->lock);
-		fusex_req_abandon(req, -EINTR);
-		fusex_req_put(req);
-		spin_lock(&chan->lock);
+			list_move_tail(&req->link, &backlog);
 	}
 	spin_unlock(&chan->lock);
+	fusex_backlog_end(chan, &backlog, -EINTR);
 
 	for (i = 0; i < FUSEX_SHARDS; i++) {
 		struct fusex_shard *shard = &chan->shards[i];

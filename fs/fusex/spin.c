@@ -42,6 +42,24 @@ u32 fusex_spin_learn(u32 spin, u64 waited, u32 most)
 }
 
 /**
+ * fusex_spin_note - a wait is over: learn from it
+ * @spin: what is learned, shared by all who wait for such things
+ * @waited: as in fusex_spin_learn()
+ * @most: likewise
+ *
+ * Who comes between others and loses what they have learned does no harm.
+ */
+void fusex_spin_note(u32 *spin, u64 waited, u32 most)
+{
+	u32 old = READ_ONCE(*spin);
+	u32 learned = fusex_spin_learn(old, waited, most);
+
+	/* Most of the time nothing changes, and the cache line is shared. */
+	if (learned != old)
+		WRITE_ONCE(*spin, learned);
+}
+
+/**
  * fusex_spin_on - may the current task go on looking?
  * @start: local_clock() when it began to wait
  * @spin: how long it may, nanoseconds

@@ -336,6 +336,7 @@ void fusex_req_wake(struct task_struct *task, bool sync);
 
 /* spin.c */
 u32 fusex_spin_learn(u32 spin, u64 waited, u32 most);
+void fusex_spin_note(u32 *spin, u64 waited, u32 most);
 bool fusex_spin_on(u64 start, u32 spin);
 u32 fusex_spin_caller_most(const struct fusex_chan *chan);
 

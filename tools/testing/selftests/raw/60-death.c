@@ -28,20 +28,6 @@ static void never(struct raw *r, const struct fusex_in_header *in,
 	rep->drop = true;
 }
 
-static bool one_seen(void *arg)
-{
-	struct raw *r = arg;
-
-	return atomic_load(&r->seen) >= 1;
-}
-
-static bool cancel_seen(void *arg)
-{
-	struct raw *r = arg;
-
-	return atomic_load(&r->count[FUSEX_OP_CANCEL]) >= 1;
-}
-
 /*
  * Like raw_start(), with the server in this process and callers in others:
  * those must not keep a descriptor of the channel, or it never dies.
@@ -74,7 +60,7 @@ static void all_in_flight(void (*end)(struct raw *r), int wanted)
 		pids[i] = start_caller(r, raw_actions[i % raw_nr_actions].act,
 				       wanted);
 	/* Some wait for each other's locks: directories have one. */
-	UNTIL(one_seen, r);
+	UNTIL_SEEN(r, 0);
 	end(r);
 	for (int i = 0; i < CALLERS; i++) {
 		int status = WAIT(pids[i]);
@@ -127,7 +113,7 @@ TEST(death, forced_umount_all_in_flight)
 
 	raw_bend(r, FUSEX_OP_STATFS, never, NULL);
 	pid = start_caller(r, do_statfs, -ENOTCONN);
-	UNTIL(one_seen, r);
+	UNTIL_SEEN(r, 0);
 	end_by_force(r);
 	EQ(WAIT(pid), 0);
 	/* The force may have found it idle already, and unmounted. */
@@ -219,7 +205,7 @@ static void kill_waiting(int sig, raw_action act, uint32_t op)
 
 	raw_bend(r, op, never, NULL);
 	pid = start_caller(r, act, 0);
-	UNTIL(one_seen, r);
+	UNTIL_SEEN(r, 0);
 	OK(kill(pid, sig));
 	EQ(WAIT(pid), 128 + sig);
 	raw_stop(r);
@@ -243,13 +229,6 @@ static int hold_files(struct raw *r)
 		do_statfs(r);
 }
 
-static bool statfs_seen(void *arg)
-{
-	struct raw *r = arg;
-
-	return atomic_load(&r->count[FUSEX_OP_STATFS]) >= 1;
-}
-
 /* Closing files at its end, a process gives a server up once and for all. */
 TEST(death, killed_with_many_files)
 {
@@ -257,7 +236,7 @@ TEST(death, killed_with_many_files)
 	pid_t pid;
 
 	pid = start_caller(r, hold_files, 0);
-	UNTIL(statfs_seen, r);
+	UNTIL_SEEN(r, FUSEX_OP_STATFS);
 	raw_bend(r, FUSEX_OP_FLUSH, never, NULL);
 	OK(kill(pid, SIGKILL));
 	EQ(WAIT(pid), 128 + SIGKILL);
@@ -282,7 +261,7 @@ TEST(death, late_reply_is_refused)
 
 	raw_bend(r, FUSEX_OP_STATFS, remember, NULL);
 	pid = start_caller(r, do_statfs, 0);
-	UNTIL(one_seen, r);
+	UNTIL_SEEN(r, 0);
 	OK(kill(pid, SIGKILL));
 	EQ(WAIT(pid), 128 + SIGKILL);
 	oh.unique = late.unique;
@@ -320,9 +299,9 @@ TEST(death, signal_sends_cancel)
 	raw_serve(r);
 	raw_bend(r, FUSEX_OP_SETLK, remember, NULL);
 	pid = start_caller(r, do_setlkw, -EINTR);
-	UNTIL(one_seen, r);
+	UNTIL_SEEN(r, 0);
 	OK(kill(pid, SIGUSR1));
-	UNTIL(cancel_seen, r);
+	UNTIL_SEEN(r, FUSEX_OP_CANCEL);
 	raw_bend(r, 0, NULL, NULL);
 	oh.unique = late.unique;
 	OK(write(r->fd, &oh, sizeof(oh)));
@@ -396,7 +375,7 @@ static void lose_namespace(uint32_t attr_mode)
 
 	if (!pid)
 		serve_itself(r, attr_mode);
-	UNTIL(one_seen, r);
+	UNTIL_SEEN(r, 0);
 	OK(kill(pid, SIGKILL));
 	EQ(WAIT(pid), 128 + SIGKILL);
 	rmdir(r->mnt);

@@ -24,20 +24,6 @@ static void keep(struct raw *r, const struct fusex_in_header *in,
 	rep->drop = true;
 }
 
-static bool one_seen(void *arg)
-{
-	struct raw *r = arg;
-
-	return atomic_load(&r->seen) >= 1;
-}
-
-static bool released(void *arg)
-{
-	struct raw *r = arg;
-
-	return atomic_load(&r->count[FUSEX_OP_RELEASE]) >= 1;
-}
-
 static void is_byte(int fd, off_t at, char want)
 {
 	char c = 0;
@@ -55,14 +41,14 @@ TEST(release, after_readahead)
 
 	raw_bend(r, FUSEX_OP_READ, keep, NULL);
 	EQ(posix_fadvise(fd, 0, RAW_SIZE, POSIX_FADV_WILLNEED), 0);
-	UNTIL(one_seen, r);
+	UNTIL_SEEN(r, 0);
 	close(fd);
 	/* What was sent before this has been seen when it is answered. */
 	OK(statfs(r->mnt, &st));
 	EQ(atomic_load(&r->count[FUSEX_OP_RELEASE]), 0);
 	oh.unique = kept.unique;
 	OK(write(r->fd, &oh, sizeof(oh)));
-	UNTIL(released, r);
+	UNTIL_SEEN(r, FUSEX_OP_RELEASE);
 	raw_stop(r);
 }
 
@@ -78,20 +64,6 @@ static void without_open(struct raw *r, const struct fusex_in_header *in,
 	}
 }
 
-static bool read_seen(void *arg)
-{
-	struct raw *r = arg;
-
-	return atomic_load(&r->count[FUSEX_OP_READ]) >= 1;
-}
-
-static bool forgotten(void *arg)
-{
-	struct raw *r = arg;
-
-	return atomic_load(&r->count[FUSEX_OP_FORGET]) >= 1;
-}
-
 /* No signal ends the wait for a locked folio: nothing may wait for one. */
 TEST(evict, gives_up_readahead)
 {
@@ -102,12 +74,12 @@ TEST(evict, gives_up_readahead)
 	raw_bend(r, 0, without_open, NULL);
 	fd = OK(open(raw_path(r, "f"), O_RDONLY));
 	EQ(posix_fadvise(fd, 0, RAW_SIZE, POSIX_FADV_WILLNEED), 0);
-	UNTIL(read_seen, r);
+	UNTIL_SEEN(r, FUSEX_OP_READ);
 	OK(unlink(raw_path(r, "f")));
 	OK(close(fd));
 	oh.unique = kept.unique;
 	FAILS(write(r->fd, &oh, sizeof(oh)), ENOENT);
-	UNTIL(forgotten, r);
+	UNTIL_SEEN(r, FUSEX_OP_FORGET);
 	raw_stop(r);
 }
 
@@ -123,7 +95,7 @@ static void write_and_die(struct raw *r, int fd, size_t size, off_t at)
 		pwrite(fd, buf, size, at);
 		_exit(1);
 	}
-	UNTIL(one_seen, r);
+	UNTIL_SEEN(r, 0);
 	OK(kill(pid, SIGKILL));
 	EQ(WAIT(pid), 128 + SIGKILL);
 	raw_bend(r, 0, NULL, NULL);

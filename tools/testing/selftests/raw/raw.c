@@ -176,6 +176,15 @@ void raw_bend(struct raw *r, uint32_t op, raw_twist twist, const void *data)
 	pthread_mutex_unlock(&r->lock);
 }
 
+bool raw_seen(void *arg)
+{
+	const struct raw_want *want = arg;
+	struct raw *r = want->r;
+
+	return want->op ? atomic_load(&r->count[want->op]) :
+			  atomic_load(&r->seen);
+}
+
 void raw_stop(struct raw *r)
 {
 	raw_bend(r, 0, NULL, NULL);

@@ -120,6 +120,19 @@ struct raw *raw_start(uint32_t attr_mode);
 /** raw_bend() - from now on replies of @op go through @twist */
 void raw_bend(struct raw *r, uint32_t op, raw_twist twist, const void *data);
 
+/** struct raw_want - a kind of request that is waited for, see UNTIL_SEEN() */
+struct raw_want {
+	struct raw *r;
+	uint32_t op;
+};
+
+/** raw_seen() - has one come? @arg is a struct raw_want */
+bool raw_seen(void *arg);
+
+/** UNTIL_SEEN() - wait for a request of @op_, of 0 for one that is bent */
+#define UNTIL_SEEN(r_, op_) \
+	UNTIL(raw_seen, (&(struct raw_want){ .r = (r_), .op = (op_) }))
+
 /** raw_stop() - unmount, which must succeed, and end the server */
 void raw_stop(struct raw *r);
 

@@ -14,11 +14,6 @@
 static const struct srv_options remote = { .attr_mode = FUSEX_ATTR_REMOTE };
 static const struct srv_options local = { .attr_mode = FUSEX_ATTR_LOCAL };
 
-static uint64_t file(const char *name, const char *text)
-{
-	return srv_add(SRV_ROOT, name, S_IFREG | 0644, text);
-}
-
 static void fsync_error(const struct srv_options *o)
 {
 	int fd;
@@ -279,8 +274,6 @@ TEST(names, errors_remote)
 {
 	names(&remote);
 }
-
-#define WITHOUT(op)	(1ull << FUSEX_OP_##op)
 
 /* A server that has next to nothing: what falls back, what fails, and how. */
 TEST(enosys, falls_back)

@@ -13,14 +13,7 @@
 #include "ops.h"
 #include "server.h"
 
-#define WITHOUT(op)	(1ull << FUSEX_OP_##op)
-
 static const struct srv_options remote = { .attr_mode = FUSEX_ATTR_REMOTE };
-
-static uint64_t file(const char *name, const char *text)
-{
-	return srv_add(SRV_ROOT, name, S_IFREG | 0644, text);
-}
 
 static void open_close(const char *path, int flags)
 {

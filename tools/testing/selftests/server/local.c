@@ -7,14 +7,7 @@
 #include "ops.h"
 #include "server.h"
 
-#define WITHOUT(op)	(1ull << FUSEX_OP_##op)
-
 static const struct srv_options local = { .attr_mode = FUSEX_ATTR_LOCAL };
-
-static uint64_t file(const char *name, const char *text)
-{
-	return srv_add(SRV_ROOT, name, S_IFREG | 0644, text);
-}
 
 static int set_mtime(const char *path, time_t sec)
 {
@@ -39,11 +32,16 @@ static void sync_file(const char *path)
 	OK(close(fd));
 }
 
-/* A server that has carried out one SETATTR is known to store attributes. */
-static uint64_t known_to_store(void)
+/*
+ * A server that has carried out one SETATTR is known to store attributes.
+ * Returns the file "f".
+ */
+static uint64_t start_storing(void)
 {
-	uint64_t id = file("f", "x");
+	uint64_t id;
 
+	srv_start(&local);
+	id = file("f", "x");
 	OK(set_mtime("m/f", 1000));
 	EQ(srv_calls(FUSEX_OP_SETATTR), 1);
 	EQ(srv->nodes[id].attr.mtime.sec, 1000);
@@ -53,10 +51,8 @@ static uint64_t known_to_store(void)
 
 TEST(times, that_are_set_are_written_back_once)
 {
-	uint64_t id;
+	uint64_t id = start_storing();
 
-	srv_start(&local);
-	id = known_to_store();
 	for (int i = 1; i <= 10; i++)
 		OK(set_mtime("m/f", 2000 + i));
 	EQ(mtime("m/f"), 2010);
@@ -70,10 +66,8 @@ TEST(times, that_are_set_are_written_back_once)
 
 TEST(times, that_are_set_survive_the_unmount)
 {
-	uint64_t id;
+	uint64_t id = start_storing();
 
-	srv_start(&local);
-	id = known_to_store();
 	OK(set_mtime("m/f", 3000));
 	srv_stop();
 	EQ(srv->nodes[id].attr.mtime.sec, 3000);
@@ -81,10 +75,8 @@ TEST(times, that_are_set_survive_the_unmount)
 
 TEST(times, that_are_set_go_along_with_other_changes)
 {
-	uint64_t id;
+	uint64_t id = start_storing();
 
-	srv_start(&local);
-	id = known_to_store();
 	OK(set_mtime("m/f", 4000));
 	OK(chmod("m/f", 0600));
 	EQ(srv_calls(FUSEX_OP_SETATTR), 1);
@@ -97,8 +89,7 @@ TEST(times, of_a_synchronous_file_are_told_at_once)
 {
 	uint64_t id;
 
-	srv_start(&local);
-	known_to_store();
+	start_storing();
 	id = file("s", "x");
 	srv->nodes[id].attr.mask |= FUSEX_ATTR_FLAGS;
 	srv->nodes[id].attr.flags = FS_SYNC_FL;
@@ -111,11 +102,9 @@ TEST(times, of_a_synchronous_file_are_told_at_once)
 /* Nobody waits for writeback: fsync says it once, and whoever sets them next. */
 TEST(times, that_are_not_stored_are_reported)
 {
-	uint64_t id;
+	uint64_t id = start_storing();
 	int fd;
 
-	srv_start(&local);
-	id = known_to_store();
 	fd = (int)OK(open("m/f", O_RDONLY));
 	OK(set_mtime("m/f", 2000));
 	srv->fail[FUSEX_OP_SETATTR] = EIO;
@@ -135,11 +124,9 @@ TEST(times, that_are_not_stored_are_reported)
 TEST(times, of_a_deleted_file_are_told_at_once)
 {
 	struct timespec ts[2] = { { .tv_sec = 5000 }, { .tv_sec = 5000 } };
-	uint64_t id;
+	uint64_t id = start_storing();
 	int fd;
 
-	srv_start(&local);
-	id = known_to_store();
 	fd = (int)OK(open("m/f", O_RDONLY));
 	OK(unlink("m/f"));
 	OK(futimens(fd, ts));
@@ -152,8 +139,7 @@ TEST(setattr, of_what_is_so_already_is_not_told)
 {
 	struct stat st;
 
-	srv_start(&local);
-	known_to_store();
+	start_storing();
 	OK(stat("m/f", &st));
 	OK(chown("m/f", st.st_uid, st.st_gid));
 	OK(chmod("m/f", st.st_mode & 07777));

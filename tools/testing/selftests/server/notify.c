@@ -14,11 +14,6 @@
 static const struct srv_options remote = { .attr_mode = FUSEX_ATTR_REMOTE };
 static const struct srv_options local = { .attr_mode = FUSEX_ATTR_LOCAL };
 
-static uint64_t file(const char *name, const char *text)
-{
-	return srv_add(SRV_ROOT, name, S_IFREG | 0644, text);
-}
-
 static void rewrite(uint64_t id, const char *text)
 {
 	struct srv_node *n = &srv->nodes[id];

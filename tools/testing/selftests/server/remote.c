@@ -10,11 +10,6 @@
 
 static const struct srv_options remote = { .attr_mode = FUSEX_ATTR_REMOTE };
 
-static uint64_t file(const char *name, const char *text)
-{
-	return srv_add(SRV_ROOT, name, S_IFREG | 0644, text);
-}
-
 static bool mode_is_0600(void *arg)
 {
 	(void)arg;

@@ -85,12 +85,15 @@ struct srv {
 
 extern struct srv *srv;
 
+/** WITHOUT() - srv_options.without for an operation */
+#define WITHOUT(op)	(1ull << FUSEX_OP_##op)
+
 /**
  * struct srv_options - how to serve
  * @attr_mode: enum fusex_attr_mode
  * @features: FUSEX_F_* it cannot do without
  * @optional: FUSEX_F_* it would like
- * @without: bits (1ull << opcode) of operations that it lacks
+ * @without: WITHOUT() the operations that it lacks
  * @timeout_ms: deadline
  * @mount: mount options
  */
@@ -117,6 +120,12 @@ void srv_stop(void);
 /** srv_add() - a node with a name; returns its id */
 uint64_t srv_add(uint64_t dir, const char *name, uint32_t mode,
 		 const char *data);
+
+/** file() - such a node: a regular file in the root */
+static inline uint64_t file(const char *name, const char *text)
+{
+	return srv_add(SRV_ROOT, name, S_IFREG | 0644, text);
+}
 
 /** srv_find() - the entry of a name, NULL if there is none */
 struct srv_name *srv_find(uint64_t dir, const char *name);
