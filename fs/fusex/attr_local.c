@@ -102,6 +102,8 @@ int fusex_write_inode(struct inode *inode, struct writeback_control *wbc)
 		err = fusex_setattr_send(inode, &in, &out, &epoch);
 		/* Worth another try, unless the server does not want it. */
 		again = err == -EINTR || err == -ENOMEM || err == -ETIMEDOUT;
+		if (fusex_inode_unmissed(inode, err))
+			err = 0;
 		if (err && !again)
 			local_times_lost(inode, err);
 	}

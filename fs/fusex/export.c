@@ -170,7 +170,7 @@ static struct dentry *fusex_fh_to_node(struct super_block *sb, const u32 *fh,
 	err = fusex_allowed(sb);
 	if (err)
 		return ERR_PTR(err);
-	/* An inode without links that is still there is open. */
+	/* An inode without links that is still there is open, or about to go. */
 	inode = fusex_ifind(sb, id.nodeid, id.generation);
 	if (!inode)
 		inode = fusex_resolve(sb, &id, fh + FUSEX_FH_WORDS, handle_len);

@@ -27,6 +27,7 @@ struct fusex_io_ops;
  * @attached: the channel is this super block's (kill_sb)
  * @used: a task came in
  * @stores_attrs: the server has carried out a SETATTR
+ * @ends_identities: an identity has ended
  * @server_perm: FUSEX_F_SERVER_PERM is in force
  * @user_ns: namespace of the mounter, held by @sb
  * @owner: fsuid of the mounter, compared unless @allow_other
@@ -45,6 +46,7 @@ struct fusex_sb {
 	bool attached;
 	bool used;
 	bool stores_attrs;
+	bool ends_identities;
 	bool server_perm;
 	struct user_namespace *user_ns;
 	kuid_t owner;
@@ -72,6 +74,8 @@ enum fusex_inode_bit {
 	FUSEX_I_NO_ACL,
 	/* A worker is going to drop what an invalidation had to leave. */
 	FUSEX_I_SETTLING,
+	/* It is being removed, or was, and nobody would miss it. */
+	FUSEX_I_UNUSED,
 };
 
 /**
@@ -357,6 +361,21 @@ int fusex_write_inode(struct inode *inode, struct writeback_control *wbc);
 void fusex_inode_gone(struct inode *inode);
 int fusex_inode_cache_init(void);
 void fusex_inode_cache_exit(void);
+
+/**
+ * fusex_inode_unmissed - is an error of writeback no loss?
+ * @inode: the inode
+ * @err: the error
+ *
+ * Context: any.
+ * Return: whether the server no longer knows a file that was removed when
+ * nobody used it.
+ */
+static inline bool fusex_inode_unmissed(struct inode *inode, int err)
+{
+	return err == -ESTALE &&
+	       test_bit(FUSEX_I_UNUSED, &fusex_i(inode)->state);
+}
 
 /**
  * struct fusex_node_reply - a reply that names a node

@@ -310,6 +310,7 @@ void fusex_inode_gone(struct inode *inode)
 	if (fusex_i(inode)->nodeid == root->nodeid &&
 	    inode->i_generation == root->generation)
 		return;
+	WRITE_ONCE(fusex_sb(inode->i_sb)->ends_identities, true);
 	set_bit(FUSEX_I_GONE, &fusex_i(inode)->state);
 	fusex_unhash_aliases(inode);
 	fusex_prune_later(inode);

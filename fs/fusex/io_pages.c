@@ -311,7 +311,7 @@ static void fusex_pages_write_done(struct fusex_pages *p, int err)
 	struct inode *inode = p->inode;
 	unsigned int i;
 
-	if (err)
+	if (err && !fusex_inode_unmissed(inode, err))
 		mapping_set_error(inode->i_mapping, err);
 	/* The last of these may be all that keeps the inode. */
 	for (i = 0; i < p->nr; i++)

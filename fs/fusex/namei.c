@@ -393,12 +393,62 @@ static int fusex_check_removed(struct inode *dir, struct inode *inode,
 	return err;
 }
 
+/*
+ * Is who removes the name its only user, and does the cache have no other name
+ * of the inode?  Then this one is unhashed, so that it stays like that: who
+ * looks it up waits for the directory.  A dentry whose lock is held gets no new
+ * users.  After the end of an identity there may be an inode more of the node.
+ */
+static bool fusex_take_unused(struct dentry *dentry)
+{
+	struct inode *inode = d_inode(dentry);
+	struct fusex_inode *fi = fusex_i(inode);
+	bool unused;
+
+	spin_lock(&inode->i_lock);
+	spin_lock(&dentry->d_lock);
+	unused = d_count(dentry) == 1 &&
+		 hlist_is_singular_node(&dentry->d_alias, &inode->i_dentry) &&
+		 !test_bit(FUSEX_I_STALE, &fi->state) &&
+		 !READ_ONCE(fusex_sb(inode->i_sb)->ends_identities);
+	if (unused) {
+		set_bit(FUSEX_I_UNUSED, &fi->state);
+		__d_drop(dentry);
+	}
+	spin_unlock(&dentry->d_lock);
+	spin_unlock(&inode->i_lock);
+	return unused;
+}
+
+/*
+ * The name is gone.  A dentry that was taken out of the hash first is of no use
+ * for remembering that; when there is none for it, the name is asked for again.
+ */
+static void fusex_removed(struct inode *dir, struct dentry *dentry, u64 epoch)
+{
+	struct dentry *absent;
+
+	if (!d_unhashed(dentry)) {
+		/* When the absence was asked for is not known to be cacheable. */
+		fusex_i(dir)->attr->entry_made(dentry, 0);
+		return;
+	}
+	absent = d_alloc(dentry->d_parent, &dentry->d_name);
+	if (!absent)
+		return;
+	fusex_splice(dir, NULL, absent, 0, epoch);
+	dput(absent);
+}
+
 static int fusex_remove(u32 op, struct inode *dir, struct dentry *dentry,
-			u32 dir_did, u32 node_did)
+			u32 flags, u32 dir_did, u32 node_did)
 {
 	struct inode *inode = d_inode(dentry);
 	struct fusex_chan *chan = fusex_chan_of(dir);
-	struct fusex_unlink_in in = { .name_len = dentry->d_name.len };
+	struct fusex_unlink_in in = {
+		.name_len = dentry->d_name.len,
+		.flags = flags,
+	};
 	struct fusex_unlink_out out;
 	struct fusex_call call = {
 		.op = op,
@@ -424,8 +474,7 @@ static int fusex_remove(u32 op, struct inode *dir, struct dentry *dentry,
 	}
 	fusex_did(dir, &out.dir, 0, epoch, dir_did);
 	fusex_did(inode, &out.node, 0, epoch, node_did);
-	/* When the absence was asked for is not known to be cacheable. */
-	fusex_i(dir)->attr->entry_made(dentry, 0);
+	fusex_removed(dir, dentry, epoch);
 	return 0;
 }
 
@@ -439,9 +488,16 @@ static int fusex_remove(u32 op, struct inode *dir, struct dentry *dentry,
  */
 int fusex_unlink(struct inode *dir, struct dentry *dentry)
 {
-	return fusex_remove(FUSEX_OP_UNLINK, dir, dentry,
-			    FUSEX_DID_MTIME | FUSEX_DID_CTIME,
-			    FUSEX_DID_NLINK_DEC | FUSEX_DID_CTIME);
+	struct inode *inode = d_inode(dentry);
+	u32 flags = fusex_take_unused(dentry) ? FUSEX_UNLINK_UNUSED : 0;
+	int err;
+
+	err = fusex_remove(FUSEX_OP_UNLINK, dir, dentry, flags,
+			   FUSEX_DID_MTIME | FUSEX_DID_CTIME,
+			   FUSEX_DID_NLINK_DEC | FUSEX_DID_CTIME);
+	if (err || inode->i_nlink)
+		clear_bit(FUSEX_I_UNUSED, &fusex_i(inode)->state);
+	return err;
 }
 
 /**
@@ -454,7 +510,7 @@ int fusex_unlink(struct inode *dir, struct dentry *dentry)
  */
 int fusex_rmdir(struct inode *dir, struct dentry *dentry)
 {
-	return fusex_remove(FUSEX_OP_RMDIR, dir, dentry,
+	return fusex_remove(FUSEX_OP_RMDIR, dir, dentry, 0,
 			    FUSEX_DID_NLINK_DEC | FUSEX_DID_MTIME |
 			    FUSEX_DID_CTIME,
 			    FUSEX_DID_NLINK_ZERO | FUSEX_DID_CTIME);

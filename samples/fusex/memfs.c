@@ -786,7 +786,7 @@ static int mem_link(struct fusex_req *req, const struct fusex_node *node,
 
 static int mem_unlink(struct fusex_req *req, const struct fusex_node *dir,
 		      const char *name, const struct fusex_node *node,
-		      struct fusex_unlink_out *out)
+		      uint32_t flags, struct fusex_unlink_out *out)
 {
 	struct memfs *fs = lock(req);
 	struct node *d = node_of(fs, dir);

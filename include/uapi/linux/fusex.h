@@ -792,18 +792,29 @@ struct fusex_link_in {
 	__u32	reserved;
 };
 
+/*
+ * fusex_unlink_in.flags
+ *
+ * Nobody has the node open or mapped, and unless UNLINK fails, or its caller
+ * gives up, the name does not lead to it any more.  So with its last name the
+ * node is of no use, and the server need not keep it until FORGET.  What may
+ * still come for it (RELEASE, writeback, requests that a file handle led to) can
+ * be answered with ESTALE.
+ */
+#define FUSEX_UNLINK_UNUSED	(1u << 0)
+
 /**
  * struct fusex_unlink_in - UNLINK, RMDIR: remove a name
  * @node: the node the kernel believes the name to be
  * @name_len: bytes of the name
- * @reserved: zero
+ * @flags: UNLINK: FUSEX_UNLINK_* bits; RMDIR: zero
  *
  * Reply: struct fusex_unlink_out.
  */
 struct fusex_unlink_in {
 	struct fusex_node_ref node;
 	__u32	name_len;
-	__u32	reserved;
+	__u32	flags;
 };
 
 /**

@@ -192,15 +192,18 @@ struct fusex_ops {
 		    const struct fusex_node *dir, const char *name,
 		    struct fusex_entry_reply *out);
 
-	/** @unlink: remove @name, which the kernel believes to be @node. */
+	/**
+	 * @unlink: remove @name, which the kernel believes to be @node;
+	 * FUSEX_UNLINK_* @flags.
+	 */
 	int (*unlink)(struct fusex_req *req, const struct fusex_node *dir,
 		      const char *name, const struct fusex_node *node,
-		      struct fusex_unlink_out *out);
+		      uint32_t flags, struct fusex_unlink_out *out);
 
 	/** @rmdir: remove the empty directory @name, likewise. */
 	int (*rmdir)(struct fusex_req *req, const struct fusex_node *dir,
 		     const char *name, const struct fusex_node *node,
-		     struct fusex_unlink_out *out);
+		     uint32_t flags, struct fusex_unlink_out *out);
 
 	/** @rename: RENAME_* @flags as in renameat2(2). */
 	int (*rename)(struct fusex_req *req, const struct fusex_node *dir,

@@ -120,7 +120,7 @@ enum req_fate op_link(struct fusex_req *req)
 
 typedef int (*unlink_fn)(struct fusex_req *req, const struct fusex_node *dir,
 			 const char *name, const struct fusex_node *node,
-			 struct fusex_unlink_out *out);
+			 uint32_t flags, struct fusex_unlink_out *out);
 
 static enum req_fate remove_name(struct fusex_req *req, unlink_fn fn)
 {
@@ -132,8 +132,8 @@ static enum req_fate remove_name(struct fusex_req *req, unlink_fn fn)
 		return req_malformed(req);
 	req_node2(req, &in->node);
 	memset(out, 0, sizeof(*out));
-	return req_finish(req, fn(req, &req->node, name, &req->node2, out),
-			  sizeof(*out));
+	return req_finish(req, fn(req, &req->node, name, &req->node2, in->flags,
+				  out), sizeof(*out));
 }
 
 enum req_fate op_unlink(struct fusex_req *req)

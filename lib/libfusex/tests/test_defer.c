@@ -54,7 +54,7 @@ static int t_setattr(struct fusex_req *req, const struct fusex_node *node,
 
 static int t_unlink(struct fusex_req *req, const struct fusex_node *dir,
 		    const char *name, const struct fusex_node *node,
-		    struct fusex_unlink_out *out)
+		    uint32_t flags, struct fusex_unlink_out *out)
 {
 	return keep(req);
 }

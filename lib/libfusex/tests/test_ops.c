@@ -201,11 +201,12 @@ static int t_link(struct fusex_req *req, const struct fusex_node *node,
 
 static int t_unlink(struct fusex_req *req, const struct fusex_node *dir,
 		    const char *name, const struct fusex_node *node,
-		    struct fusex_unlink_out *out)
+		    uint32_t flags, struct fusex_unlink_out *out)
 {
 	see(dir, NULL, 0);
 	see2(node);
 	keep(seen.name, sizeof(seen.name), name);
+	seen.value = flags;
 	return done(out, sizeof(*out));
 }
 
@@ -778,7 +779,7 @@ static void test_symlink(void)
 static void test_two_nodes(void)
 {
 	struct fusex_link_in link = { { 44, 8, 0 }, 3, 0 };
-	struct fusex_unlink_in unlink = { { 45, 8, 0 }, 3, 0 };
+	struct fusex_unlink_in unlink = { { 45, 8, 0 }, 3, 7 };
 	struct fusex_rename_in rename = { { 46, 8, 0 }, 5, 255, 2, 0 };
 
 	begin2(FUSEX_OP_LINK, &link, sizeof(link));
@@ -795,6 +796,7 @@ static void test_two_nodes(void)
 	call("unlink");
 	check_node("unlink");
 	check_node2("unlink", 45);
+	ok(seen.value == 7, "unlink: the flags");
 	check_filled("unlink", sizeof(struct fusex_unlink_out));
 	call_failing("unlink");
 

@@ -239,6 +239,17 @@ int node_hold(struct mirror *m, int dirfd, const char *name,
 void node_removed(struct mirror *m, struct cached_fd *held, bool removed,
 		  struct fusex_attr *attr);
 
+/**
+ * node_let_go() - the kernel does not use a file whose name is to be removed
+ * @m: the mirror
+ * @node: the file
+ *
+ * What is kept open of it is closed, so that it goes with its last name.
+ *
+ * Return: whether node_hold() is not needed.
+ */
+bool node_let_go(struct mirror *m, const struct fusex_node *node);
+
 /** nodes_forget() - the kernel has dropped nodes */
 void nodes_forget(struct mirror *m, const struct fusex_forget_one *list,
 		  size_t count);
@@ -379,10 +390,10 @@ int mirror_link(struct fusex_req *req, const struct fusex_node *node,
 		struct fusex_entry_reply *out);
 int mirror_unlink(struct fusex_req *req, const struct fusex_node *dir,
 		  const char *name, const struct fusex_node *node,
-		  struct fusex_unlink_out *out);
+		  uint32_t flags, struct fusex_unlink_out *out);
 int mirror_rmdir(struct fusex_req *req, const struct fusex_node *dir,
 		 const char *name, const struct fusex_node *node,
-		 struct fusex_unlink_out *out);
+		 uint32_t flags, struct fusex_unlink_out *out);
 int mirror_rename(struct fusex_req *req, const struct fusex_node *dir,
 		  const char *name, const struct fusex_node *dir2,
 		  const char *name2, uint32_t flags,

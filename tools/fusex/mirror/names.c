@@ -137,27 +137,55 @@ put:
 	return ret;
 }
 
+/* Removes what may be of use without a name. */
+static int remove_held(struct mirror *m, int dirfd, const char *name,
+		       const struct fusex_node *node, int at_flags,
+		       struct fusex_attr *attr)
+{
+	struct cached_fd *held;
+	int ret;
+
+	ret = node_hold(m, dirfd, name, node, &held);
+	if (ret)
+		return ret;
+	ret = unlinkat(dirfd, name, at_flags) ? -errno : 0;
+	if (held && held->nodeid == node->nodeid &&
+	    held->generation == node->generation)
+		node_removed(m, held, !ret, attr);
+	else
+		node_removed(m, held, !ret, NULL);
+	return ret;
+}
+
+/*
+ * Removes what the kernel does not use.  If it gave up waiting for that, the
+ * file may be in use again.
+ */
+static int remove_unused(struct mirror *m, int dirfd, const char *name,
+			 const struct fusex_node *node)
+{
+	if (unlinkat(dirfd, name, 0))
+		return -errno;
+	node_removed(m, fdcache_get(m->fds, node->nodeid, node->generation,
+				    FD_PATH), true, NULL);
+	return 0;
+}
+
 static int do_remove(struct fusex_req *req, const struct fusex_node *dir,
 		     const char *name, const struct fusex_node *node,
-		     int flags, struct fusex_unlink_out *out)
+		     int at_flags, bool unused, struct fusex_unlink_out *out)
 {
 	struct mirror *m = mirror_of(req);
-	struct cached_fd *held;
 	struct fdref ref;
 	int ret;
 
 	ret = node_dir(m, dir, &ref);
 	if (ret)
 		return ret;
-	ret = node_hold(m, ref.fd, name, node, &held);
-	if (!ret) {
-		ret = unlinkat(ref.fd, name, flags) ? -errno : 0;
-		if (held && held->nodeid == node->nodeid &&
-		    held->generation == node->generation)
-			node_removed(m, held, !ret, &out->node);
-		else
-			node_removed(m, held, !ret, NULL);
-	}
+	if (unused && node_let_go(m, node))
+		ret = remove_unused(m, ref.fd, name, node);
+	else
+		ret = remove_held(m, ref.fd, name, node, at_flags, &out->node);
 	if (!ret)
 		remote_attr(m, ref.fd, &out->dir);
 	node_put(m, &ref);
@@ -166,16 +194,17 @@ static int do_remove(struct fusex_req *req, const struct fusex_node *dir,
 
 int mirror_unlink(struct fusex_req *req, const struct fusex_node *dir,
 		  const char *name, const struct fusex_node *node,
-		  struct fusex_unlink_out *out)
+		  uint32_t flags, struct fusex_unlink_out *out)
 {
-	return do_remove(req, dir, name, node, 0, out);
+	return do_remove(req, dir, name, node, 0, flags & FUSEX_UNLINK_UNUSED,
+			 out);
 }
 
 int mirror_rmdir(struct fusex_req *req, const struct fusex_node *dir,
 		 const char *name, const struct fusex_node *node,
-		 struct fusex_unlink_out *out)
+		 uint32_t flags, struct fusex_unlink_out *out)
 {
-	return do_remove(req, dir, name, node, AT_REMOVEDIR, out);
+	return do_remove(req, dir, name, node, AT_REMOVEDIR, false, out);
 }
 
 /* Attributes of what is called that now. */

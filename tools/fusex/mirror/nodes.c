@@ -7,7 +7,8 @@
  * generation a digest of the file handle, and the kernel brings the file handle
  * itself with each request.  So memory does not grow with the number of nodes,
  * and a node outlives this process.  What a handle cannot bring back is a file
- * without names that nobody has open: node_hold() sees to those.
+ * without names that nobody has open: node_hold() sees to those that are open
+ * elsewhere, by way of the kernel.
  *
  * Elsewhere nodetable.c holds each node by a descriptor.
  */
@@ -387,6 +388,13 @@ int node_hold(struct mirror *m, int dirfd, const char *name,
 		*held = fdcache_get(m->fds, node->nodeid, node->generation,
 				    FD_PATH);
 	return *held ? 0 : hold_name(m, dirfd, name, held);
+}
+
+bool node_let_go(struct mirror *m, const struct fusex_node *node)
+{
+	/* Only where nobody else makes changes is the name what it was. */
+	return m->local && !m->table &&
+	       !fdcache_forget(m->fds, node->nodeid, node->generation, false);
 }
 
 /* A FORGET that came in between is for who had it before, or is the last one. */

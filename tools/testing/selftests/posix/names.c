@@ -318,6 +318,36 @@ TEST(unlink, while_open)
 	STREQ(slurp("f"), "other");
 }
 
+/* Makes and removes a file that is complete whenever it has its name. */
+static void come_and_go(int times)
+{
+	for (int i = 0; i < times; i++) {
+		make_file("new", "text");
+		OK(rename("new", "f"));
+		OK(unlink("f"));
+	}
+	make_file("end", NULL);
+	_exit(0);
+}
+
+TEST(unlink, while_somebody_opens)
+{
+	int pid = (int)OK(fork()), fd;
+
+	if (!pid)
+		come_and_go(300);
+	while (access("end", F_OK)) {
+		fd = open("f", O_RDWR);
+		if (fd < 0) {
+			EQ(errno, ENOENT);
+			continue;
+		}
+		EQ(OK(write(fd, "more", 4)), 4);
+		OK(close(fd));
+	}
+	EQ(WAIT(pid), 0);
+}
+
 TEST(unlink, link_and_not_its_target)
 {
 	make_file("f", "x");

@@ -360,6 +360,8 @@ CASE(symlink, nothing(), OK(symlink("x", "l")))
 CASE(tmpfile, nothing(), fd = (int)OK(open(".", O_TMPFILE | O_RDWR, 0600)))
 CASE(link, file(), OK(link("f", "g")))
 CASE(unlink, file(), OK(unlink("f")))
+CASE(unlink_missing, file(); OK(unlink("f")),
+	FAILS(access("f", F_OK), ENOENT))
 CASE(unlink_first, file(); cold(), OK(unlink("f")))
 CASE(rmdir, OK(mkdir("d", 0755)), OK(rmdir("d")))
 CASE(rename, file(), OK(rename("f", "g")))

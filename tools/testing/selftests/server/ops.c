@@ -170,10 +170,14 @@ static int do_mkdir(struct fusex_req *req, const struct fusex_node *dir,
 
 static int do_unlink(struct fusex_req *req, const struct fusex_node *dir,
 		     const char *name, const struct fusex_node *node,
-		     struct fusex_unlink_out *out)
+		     uint32_t flags, struct fusex_unlink_out *out)
 {
+	const struct fusex_node_ref ref = { dir->nodeid, dir->generation, 0 };
 	struct srv_name *n;
 
+	srv->unlink_flags = flags;
+	if (srv->inval_in_unlink)
+		fusex_notify_inval_entry(fusex_req_session(req), &ref, name);
 	BEGIN(req);
 	n = srv_find(dir->nodeid, name);
 	if (!n)

@@ -54,6 +54,8 @@ struct srv_name {
  * @lock_held: somebody has the one lock there is
  * @lock_owner: of whoever got the lock without waiting
  * @cancelled: requests whose caller was interrupted
+ * @unlink_flags: of the last UNLINK
+ * @inval_in_unlink: UNLINK says that the name is not what it was
  * @open_flags: of the last OPEN
  * @last_release: the last RELEASE
  * @last_flush: the last FLUSH
@@ -75,6 +77,8 @@ struct srv {
 	atomic_int lock_held;
 	_Atomic uint64_t lock_owner;
 	atomic_int cancelled;
+	uint32_t unlink_flags;
+	bool inval_in_unlink;
 	uint32_t open_flags;
 	struct fusex_release_in last_release;
 	struct fusex_flush_in last_flush;
