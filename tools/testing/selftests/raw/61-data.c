@@ -83,6 +83,59 @@ TEST(evict, gives_up_readahead)
 	raw_stop(r);
 }
 
+/* Meanwhile the server knows neither the file nor whom to tell. */
+static void being_removed(struct raw *r, const struct fusex_in_header *in,
+			  struct raw_reply *rep)
+{
+	if (in->opcode == FUSEX_OP_UNLINK) {
+		keep(r, in, rep);
+	} else if (in->opcode == FUSEX_OP_WRITE) {
+		rep->oh.error = -ESTALE;
+		rep->len = 0;
+	} else if (in->opcode != FUSEX_OP_READ) {
+		without_open(r, in, rep);
+	}
+}
+
+static void store_and_close(const char *path)
+{
+	int fd = OK(open(path, O_RDWR));
+	char *map = mmap(NULL, 1, PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(map != MAP_FAILED);
+	*map = 'z';
+	munmap(map, 1);
+	close(fd);
+}
+
+/* It was nobody's any more, so nothing is lost. */
+TEST(writeback, of_a_file_that_is_being_removed)
+{
+	struct {
+		struct fusex_out_header oh;
+		struct fusex_unlink_out out;
+	} msg = { .oh.len = sizeof(msg) };
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	int dir = OK(open(r->mnt, O_RDONLY));
+	pid_t pid;
+
+	raw_bend(r, 0, being_removed, NULL);
+	store_and_close(raw_path(r, "f"));
+	pid = OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(unlink(raw_path(r, "f")) ? errno : 0);
+	}
+	UNTIL_SEEN(r, FUSEX_OP_UNLINK);
+	OK(syncfs(dir));
+	CHECK(atomic_load(&r->count[FUSEX_OP_WRITE]) > 0);
+	msg.oh.unique = kept.unique;
+	OK(write(r->fd, &msg, sizeof(msg)));
+	EQ(WAIT(pid), 0);
+	close(dir);
+	raw_stop(r);
+}
+
 static void write_and_die(struct raw *r, int fd, size_t size, off_t at)
 {
 	char buf[4096] = { 0 };
