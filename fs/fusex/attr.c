@@ -103,6 +103,9 @@ void fusex_inode_set_attr_mode(struct inode *inode, u8 mode)
 					      &fusex_local_file_iops,
 					      &fusex_local_symlink_iops,
 					      &fusex_local_special_iops);
+		/* VFS looks at mode and ACL by itself, and asks otherwise. */
+		if (S_ISDIR(inode->i_mode) && fusex_allows_all(inode->i_sb))
+			inode->i_opflags |= IOP_FASTPERM_MAY_EXEC;
 	} else {
 		fi->attr = &fusex_attr_remote;
 		inode->i_op = fusex_pick_iops(inode->i_mode,
@@ -286,6 +289,11 @@ void fusex_attr_uncertain(struct inode *inode)
 	fi->attr_expires = 0;
 	set_bit(FUSEX_I_STALE, &fi->state);
 	spin_unlock(&fi->lock);
+
+	/* Nor may VFS: local_permission() is asked from now on. */
+	spin_lock(&inode->i_lock);
+	inode->i_opflags &= ~IOP_FASTPERM_MAY_EXEC;
+	spin_unlock(&inode->i_lock);
 }
 
 /**

@@ -27,6 +27,8 @@ static void local_times_dirty(struct inode *inode, int dirty)
 	/* Before the VFS may call ->write_inode, which clears it. */
 	set_bit(FUSEX_I_TIMES_DIRTY, &fusex_i(inode)->state);
 	__mark_inode_dirty(inode, dirty);
+	/* A walk may have asked nobody; what is dirty is to be synced. */
+	fusex_note_used(inode->i_sb);
 }
 
 /* The current times of @inode, as SETATTR wants them. */

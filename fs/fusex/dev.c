@@ -7,7 +7,8 @@
  * one wake per request, nobody wakes in vain, and the reader does not need the
  * channel's lock again.  With no idle reader the request is pending and the
  * next read takes it.  One of the idle readers, the last, may be awake (spin.c)
- * and gets requests first.
+ * and gets requests first; if none is, a caller that looks gives who has just
+ * replied the time to come back before it has one woken.
  *
  * A server gets, in this order: CANCELs, FORGETs when it is their turn,
  * requests.
@@ -26,6 +27,9 @@
 #include "transport.h"
 #include "trace.h"
 #include "validate.h"
+
+/* How many idle readers are looked at, with the channel's lock held. */
+#define FUSEX_PICK_MAX	4
 
 /**
  * struct fusex_reader - a reader that waits for something to do
@@ -82,11 +86,32 @@ static bool reader_looks(const struct fusex_reader *reader)
 }
 
 /*
- * Takes an idle reader, preferably the one that is awake, then one of the
- * descriptor read last on this CPU.  Whichever it is learns from how long the
- * one that looked has waited for this.
+ * The idle reader that came last, or one of the last few that slept on another
+ * CPU, for a caller that goes on meanwhile: the scheduler wakes a task where it
+ * slept even if its waker stays there and others idle.
  */
-static struct fusex_reader *pick_reader(struct fusex_chan *chan)
+static struct fusex_reader *idle_reader(struct fusex_chan *chan,
+					enum fusex_submitter submitter)
+{
+	unsigned int here = smp_processor_id(), n = 0;
+	struct fusex_reader *reader;
+
+	list_for_each_entry(reader, &chan->readers, link) {
+		if (submitter == FUSEX_SLEEPS || n++ == FUSEX_PICK_MAX)
+			break;
+		if (task_cpu(reader->task) != here)
+			return reader;
+	}
+	return list_first_entry(&chan->readers, struct fusex_reader, link);
+}
+
+/*
+ * Takes an idle reader, preferably the one that is awake; then, if this CPU is
+ * soon free, one of the descriptor read last on it.  Whichever it is learns from
+ * how long the one that looked has waited for this.
+ */
+static struct fusex_reader *pick_reader(struct fusex_chan *chan,
+					enum fusex_submitter submitter)
 {
 	struct fusex_reader *reader = NULL;
 	struct fusex_dev *dev;
@@ -96,7 +121,7 @@ static struct fusex_reader *pick_reader(struct fusex_chan *chan)
 		return NULL;
 	if (reader_looks(chan->awake))
 		reader = chan->awake;
-	if (!reader && chan->nr_devs > 1) {
+	if (!reader && submitter == FUSEX_SLEEPS && chan->nr_devs > 1) {
 		dev = *raw_cpu_ptr(chan->cpu_dev);
 		if (dev)
 			reader = list_first_entry_or_null(&dev->readers,
@@ -104,8 +129,7 @@ static struct fusex_reader *pick_reader(struct fusex_chan *chan)
 							  dev_link);
 	}
 	if (!reader)
-		reader = list_first_entry(&chan->readers, struct fusex_reader,
-					  link);
+		reader = idle_reader(chan, submitter);
 	reader->looked = chan->awake ? chan->awake_since : 0;
 	chan->awake = NULL;
 	unlist_reader(chan, reader);
@@ -131,10 +155,10 @@ static void wake_reader(struct task_struct *task, bool sync)
 }
 
 static int dev_submit(struct fusex_chan *chan, struct fusex_req *req,
-		      bool sync)
+		      enum fusex_submitter submitter)
 {
 	struct task_struct *task = NULL;
-	struct fusex_reader *reader;
+	struct fusex_reader *reader = NULL;
 	bool polled = false;
 
 	spin_lock(&chan->lock);
@@ -143,17 +167,23 @@ static int dev_submit(struct fusex_chan *chan, struct fusex_req *req,
 		spin_unlock(&chan->lock);
 		return -ENOTCONN;
 	}
-	reader = pick_reader(chan);
+	req->looks = submitter == FUSEX_LOOKS && !reader_looks(chan->awake) &&
+		     READ_ONCE(chan->replied);
+	if (req->looks)
+		WRITE_ONCE(chan->replied, 0);
+	else
+		reader = pick_reader(chan, submitter);
 	if (reader) {
+		fusex_req_note_server(req, reader->task);
 		task = release_reader(reader, req);
 	} else {
 		list_add_tail(&req->link, &chan->pending);
 		/* The lock orders this against dev_poll(). */
-		polled = waitqueue_active(&chan->poll);
+		polled = !req->looks && waitqueue_active(&chan->poll);
 	}
 	spin_unlock(&chan->lock);
 	if (task)
-		wake_reader(task, sync);
+		wake_reader(task, submitter == FUSEX_SLEEPS);
 	else if (polled)
 		wake_up_interruptible_sync_poll(&chan->poll,
 						EPOLLIN | EPOLLRDNORM);
@@ -178,7 +208,7 @@ static void dev_kick(struct fusex_chan *chan)
 	struct fusex_reader *reader;
 
 	spin_lock(&chan->lock);
-	reader = pick_reader(chan);
+	reader = pick_reader(chan, FUSEX_GOES_ON);
 	if (reader)
 		task = release_reader(reader, NULL);
 	spin_unlock(&chan->lock);
@@ -210,7 +240,7 @@ static void dev_stop(struct fusex_chan *chan)
 	struct fusex_reader *reader;
 	struct fusex_req *req;
 
-	while ((reader = pick_reader(chan)))
+	while ((reader = pick_reader(chan, FUSEX_GOES_ON)))
 		wake_reader(release_reader(reader, NULL), false);
 	while ((req = list_first_entry_or_null(&chan->cancels,
 					       struct fusex_req, link))) {
@@ -339,8 +369,20 @@ static int wait_reader(struct fusex_chan *chan, struct fusex_reader *reader)
 /* Puts a request back that this reader cannot take. */
 static void give_back(struct fusex_chan *chan, struct fusex_req *req)
 {
-	if (dev_submit(chan, req, false))
+	if (dev_submit(chan, req, FUSEX_GOES_ON))
 		fusex_req_refused(req);
+}
+
+/*
+ * A reader that was woken for forgets may have found a request that nobody was
+ * told of, and the forgets wait while there are idle readers.
+ */
+static bool left_forgets(const struct fusex_chan *chan,
+			 const struct fusex_work *work)
+{
+	lockdep_assert_held(&chan->lock);
+	return work->req && fusex_forget_ready(chan) &&
+	       !list_empty(&chan->readers);
 }
 
 /* Waits for something to do. */
@@ -348,6 +390,7 @@ static int get_work(struct fusex_dev *dev, struct fusex_chan *chan,
 		    bool nonblock, struct fusex_work *work)
 {
 	struct fusex_reader reader = { .task = current };
+	bool more;
 	int err;
 
 	memset(work, 0, sizeof(*work));
@@ -360,6 +403,7 @@ static int get_work(struct fusex_dev *dev, struct fusex_chan *chan,
 		spin_lock(&chan->lock);
 		if (chan->nr_devs > 1)
 			*raw_cpu_ptr(chan->cpu_dev) = dev;
+		WRITE_ONCE(chan->replied, 0);
 		if (chan->state == FUSEX_CHAN_DEAD)
 			err = -ENODEV;
 		else if (take_work(chan, work))
@@ -367,7 +411,10 @@ static int get_work(struct fusex_dev *dev, struct fusex_chan *chan,
 		else
 			err = nonblock ? -EAGAIN : -EIOCBQUEUED;
 		if (err != -EIOCBQUEUED) {
+			more = !err && left_forgets(chan, work);
 			spin_unlock(&chan->lock);
+			if (more)
+				dev_kick(chan);
 			return err;
 		}
 		list_reader(dev, chan, &reader);

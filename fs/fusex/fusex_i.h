@@ -6,6 +6,7 @@
 #ifndef _FS_FUSEX_I_H
 #define _FS_FUSEX_I_H
 
+#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/fusex.h>
 #include <linux/kobject.h>
@@ -339,9 +340,59 @@ static inline void fusex_attr_apply(struct inode *inode,
 /*
  * super.c
  */
-int fusex_allowed(const struct super_block *sb);
 int fusex_super_init(void);
 void fusex_super_exit(void);
+
+/* There may be something to sync: see fusex_umount_sync(). */
+static inline void fusex_note_used(const struct super_block *sb)
+{
+	struct fusex_sb *fs = fusex_sb(sb);
+
+	if (unlikely(!READ_ONCE(fs->used)))
+		WRITE_ONCE(fs->used, true);
+}
+
+/* Is there nobody whom fusex_allowed() keeps out? */
+static inline bool fusex_allows_all(const struct super_block *sb)
+{
+	const struct fusex_sb *fs = fusex_sb(sb);
+
+	return fs->allow_other && fs->user_ns == &init_user_ns;
+}
+
+static inline bool fusex_is_mounters(const struct fusex_sb *fs)
+{
+	const struct cred *cred = current_cred();
+
+	if (fs->allow_other)
+		return current_in_userns(fs->user_ns);
+	return uid_eq(cred->euid, fs->owner) && uid_eq(cred->suid, fs->owner) &&
+	       uid_eq(cred->uid, fs->owner) &&
+	       gid_eq(cred->egid, fs->owner_gid) &&
+	       gid_eq(cred->sgid, fs->owner_gid) &&
+	       gid_eq(cred->gid, fs->owner_gid);
+}
+
+/**
+ * fusex_allowed - may the current task use this file system?
+ * @sb: the super block
+ *
+ * A server sees what the programs that use its files do, and can hold them up,
+ * which is what ptrace allows.  So only tasks of the mounter's come in, unless
+ * everybody was let in with allow_other, and then only those whose ids the
+ * mounter's user namespace knows.
+ *
+ * Context: any, RCU walks included.  Several times in every system call that
+ * names a file, hence inline.
+ * Return: 0 or -EACCES.
+ */
+static inline int fusex_allowed(const struct super_block *sb)
+{
+	if (!fusex_is_mounters(fusex_sb(sb)))
+		return -EACCES;
+	fusex_note_used(sb);
+	return 0;
+}
 
 /*
  * inode.c

@@ -421,6 +421,21 @@ unsigned long fusex_req_sweep(struct fusex_chan *chan, unsigned long timeout)
 /* ---------------------------------------------------- what transports do */
 
 /**
+ * fusex_req_note_server - note which thread is going to work on a request
+ * @req: QUEUED, in nobody else's hands
+ * @task: the thread
+ *
+ * Context: any.
+ */
+void fusex_req_note_server(struct fusex_req *req, struct task_struct *task)
+{
+	if (!req->spin || req->server)
+		return;
+	/* Pairs with fusex_req_in_work(). */
+	smp_store_release(&req->server, get_task_struct(task));
+}
+
+/**
  * fusex_req_start_send - begin to copy a request to the server
  * @req: taken from the transport's queue, with the queue's reference
  *
@@ -435,12 +450,7 @@ bool fusex_req_start_send(struct fusex_req *req)
 	if (ok) {
 		fusex_req_move(req, FUSEX_REQ_SENDING);
 		req->call->sent = true;
-		if (req->spin && !req->server) {
-			struct task_struct *server = get_task_struct(current);
-
-			/* Pairs with fusex_req_in_work(). */
-			smp_store_release(&req->server, server);
-		}
+		fusex_req_note_server(req, current);
 	}
 	spin_unlock(&req->shard->lock);
 	return ok;
@@ -581,6 +591,8 @@ int fusex_req_reply(struct fusex_req *req, int error)
 		set_bit(req->in.opcode, chan->lacks);
 	fusex_req_end_locked(req, late ? req->abandon : error);
 	spin_unlock(&req->shard->lock);
+	WRITE_ONCE(chan->replied_cpu, raw_smp_processor_id());
+	WRITE_ONCE(chan->replied, local_clock());
 	/* Is this thread going to sleep now? */
 	spin = READ_ONCE(chan->spin_reader);
 	sync = list_empty_careful(&chan->pending) &&
@@ -633,6 +645,21 @@ static bool fusex_req_enter(struct fusex_req *req, bool *arm)
 	return fresh;
 }
 
+static enum fusex_submitter fusex_req_submitter(struct fusex_req *req)
+{
+	struct fusex_chan *chan = req->chan;
+
+	if (req->waiter != current)
+		return FUSEX_GOES_ON;
+	if (!req->spin)
+		return FUSEX_SLEEPS;
+	/* Where this task is nobody can come back. */
+	if (READ_ONCE(chan->replied_cpu) == raw_smp_processor_id() ||
+	    local_clock() - READ_ONCE(chan->replied) >= FUSEX_SPIN_RETURN)
+		return FUSEX_GOES_ON;
+	return FUSEX_LOOKS;
+}
+
 /*
  * NEW to QUEUED; the queue's reference is given away.  Returns false if the
  * request was over before its turn came.
@@ -640,7 +667,6 @@ static bool fusex_req_enter(struct fusex_req *req, bool *arm)
 static bool fusex_req_activate(struct fusex_req *req)
 {
 	struct fusex_chan *chan = req->chan;
-	bool sync = req->waiter == current && !req->spin;
 	bool arm;
 
 	if (!fusex_req_enter(req, &arm)) {
@@ -648,7 +674,7 @@ static bool fusex_req_activate(struct fusex_req *req)
 		return false;
 	}
 	trace_fusex_request_begin(chan->dev, &req->in);
-	if (chan->ops->submit(chan, req, sync))
+	if (chan->ops->submit(chan, req, fusex_req_submitter(req)))
 		fusex_req_refused(req);
 	else if (arm)
 		fusex_chan_arm(chan);
@@ -738,19 +764,41 @@ static struct fusex_req *fusex_req_make(struct fusex_chan *chan,
 /* Is there a thread of the server's that runs for the request, or soon will? */
 static bool fusex_req_in_work(const struct fusex_req *req)
 {
-	/* Pairs with fusex_req_start_send(). */
+	/* Pairs with fusex_req_note_server(). */
 	struct task_struct *server = smp_load_acquire(&req->server);
 
-	if (server)
-		return owner_on_cpu(server);
+	if (server && owner_on_cpu(server))
+		return true;
+	if (READ_ONCE(req->state) != FUSEX_REQ_QUEUED)
+		return false;
+	/* It cannot come where this task is. */
+	if (server && task_cpu(server) == raw_smp_processor_id())
+		return false;
 	return local_clock() - req->start_ns < READ_ONCE(req->chan->spin_most);
+}
+
+/* Looks whether a thread that has just replied takes the request. */
+static void fusex_req_see_taken(const struct fusex_req *req)
+{
+	struct fusex_chan *chan = req->chan;
+
+	/* Pairs with fusex_req_note_server(). */
+	while (!smp_load_acquire(&req->server) && !fusex_req_over(req)) {
+		if (!fusex_spin_caller_on(req->start_ns, FUSEX_SPIN_RETURN)) {
+			chan->ops->kick(chan);
+			break;
+		}
+		cpu_relax();
+	}
 }
 
 /* Looks for the end of the request while the server's thread runs. */
 static void fusex_req_spin(const struct fusex_req *req)
 {
+	if (req->looks)
+		fusex_req_see_taken(req);
 	while (!fusex_req_over(req) &&
-	       fusex_spin_on(req->start_ns, req->spin) &&
+	       fusex_spin_caller_on(req->start_ns, req->spin) &&
 	       fusex_req_in_work(req))
 		cpu_relax();
 }
@@ -761,7 +809,7 @@ static u32 fusex_req_may_spin(const struct fusex_chan *chan)
 	u32 spin = min(READ_ONCE(chan->spin_caller),
 		       fusex_spin_caller_most(chan));
 
-	return fusex_spin_on(local_clock(), spin) ? spin : 0;
+	return fusex_spin_caller_on(local_clock(), spin) ? spin : 0;
 }
 
 static void fusex_req_learn(const struct fusex_req *req)

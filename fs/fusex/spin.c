@@ -9,8 +9,9 @@
  * guest that has halted; both only as long as nobody else wants their CPU.
  *
  * How long is learned from what was waited before: a wait that a longer look
- * would have covered doubles it, one that no look covers ends it.  An idle
- * server, or one that is slow, costs nothing after the first time.
+ * would have covered makes it twice as long as that, one that no look covers
+ * halves it.  An idle server, or one that is slow, costs nothing after the first
+ * few times.
  */
 
 #include <linux/cpumask.h>
@@ -35,10 +36,10 @@
 u32 fusex_spin_learn(u32 spin, u64 waited, u32 most)
 {
 	if (waited > most)
-		return 0;
+		return spin > FUSEX_SPIN_START ? min(spin / 2, most) : 0;
 	if (waited <= spin)
 		return min(spin, most);
-	return min_t(u64, max_t(u64, 2ull * spin, FUSEX_SPIN_START), most);
+	return min_t(u64, max_t(u64, 2 * waited, FUSEX_SPIN_START), most);
 }
 
 /**
@@ -60,18 +61,36 @@ void fusex_spin_note(u32 *spin, u64 waited, u32 most)
 }
 
 /**
- * fusex_spin_on - may the current task go on looking?
+ * fusex_spin_caller_on - may a caller go on looking?
  * @start: local_clock() when it began to wait
  * @spin: how long it may, nanoseconds
  *
- * Return: false when its time is over, or when it would keep others, or a
- * signal, waiting.
+ * Others that are in the queue of the CPU may be so in name only: a task that
+ * slept after it had more than its share stays there for a while.
+ *
+ * Return: false when its time is over, when a signal waits, or when others are
+ * to have the CPU.
+ */
+bool fusex_spin_caller_on(u64 start, u32 spin)
+{
+	return spin && num_online_cpus() > 1 && !need_resched() &&
+	       !test_thread_flag(TIF_NEED_RESCHED_LAZY) &&
+	       !signal_pending(current) && local_clock() - start < spin;
+}
+
+/**
+ * fusex_spin_on - may a reader go on looking?
+ * @start: local_clock() when it began to wait
+ * @spin: how long it may, nanoseconds
+ *
+ * It need not be for it that the next request comes, so it lets everybody else
+ * go first.
+ *
+ * Return: as fusex_spin_caller_on(), and false if there may be others.
  */
 bool fusex_spin_on(u64 start, u32 spin)
 {
-	return spin && num_online_cpus() > 1 && single_task_running() &&
-	       !need_resched() && !signal_pending(current) &&
-	       local_clock() - start < spin;
+	return single_task_running() && fusex_spin_caller_on(start, spin);
 }
 
 /**

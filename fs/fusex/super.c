@@ -32,42 +32,6 @@
  */
 #define FUSEX_USER_DIRTY_PERCENT	5
 
-static bool fusex_is_mounters(const struct fusex_sb *fs)
-{
-	const struct cred *cred = current_cred();
-
-	if (fs->allow_other)
-		return current_in_userns(fs->user_ns);
-	return uid_eq(cred->euid, fs->owner) && uid_eq(cred->suid, fs->owner) &&
-	       uid_eq(cred->uid, fs->owner) &&
-	       gid_eq(cred->egid, fs->owner_gid) &&
-	       gid_eq(cred->sgid, fs->owner_gid) &&
-	       gid_eq(cred->gid, fs->owner_gid);
-}
-
-/**
- * fusex_allowed - may the current task use this file system?
- * @sb: the super block
- *
- * A server sees what the programs that use its files do, and can hold them up,
- * which is what ptrace allows.  So only tasks of the mounter's come in, unless
- * everybody was let in with allow_other, and then only those whose ids the
- * mounter's user namespace knows.
- *
- * Context: any, RCU walks included.
- * Return: 0 or -EACCES.
- */
-int fusex_allowed(const struct super_block *sb)
-{
-	struct fusex_sb *fs = fusex_sb(sb);
-
-	if (!fusex_is_mounters(fs))
-		return -EACCES;
-	if (unlikely(!READ_ONCE(fs->used)))
-		WRITE_ONCE(fs->used, true);
-	return 0;
-}
-
 static int fusex_statfs(struct dentry *dentry, struct kstatfs *buf)
 {
 	struct super_block *sb = dentry->d_sb;

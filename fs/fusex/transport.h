@@ -47,6 +47,12 @@
 #define FUSEX_SPIN_READER	(200 * NSEC_PER_USEC)
 #define FUSEX_SPIN_CALLER	NSEC_PER_MSEC
 
+/*
+ * How long a thread of the server's that has just replied takes at most to come
+ * back for the next request, nanoseconds: two system calls.
+ */
+#define FUSEX_SPIN_RETURN	(60 * NSEC_PER_USEC)
+
 /* Latencies are counted in buckets of [2^n, 2^(n+1)) microseconds. */
 #define FUSEX_LAT_BUCKETS	28
 
@@ -77,14 +83,15 @@ enum fusex_req_state {
  * @cancel: the caller was interrupted: CANCEL is to follow
  * @background: counts against max_background
  * @dispensable: of the call
+ * @looks: nobody was woken for it, its caller sees to that (the transport)
  * @abandon: errno that ends it as soon as the copy in progress is over
  * @error: what it came to, once DONE
  * @chan: the channel; outlives the request
  * @shard: where it is found by its number
  * @call: the caller's; not to be touched once DONE
  * @waiter: the caller, referenced; NULL for an asynchronous call
- * @server: the thread that took it first, referenced; kept only for a caller
- *	that looks
+ * @server: the thread that was woken for it or took it first, referenced; kept
+ *	only for a caller that looks
  * @spin: how long its caller looks before it sleeps, nanoseconds
  * @live: link in fusex_shard.live, later in a list of the ended
  * @hash: link in fusex_shard.table
@@ -100,6 +107,7 @@ struct fusex_req {
 	bool cancel;
 	bool background;
 	bool dispensable;
+	bool looks;
 	int abandon;
 	int error;
 	struct fusex_chan *chan;
@@ -143,14 +151,27 @@ struct fusex_op_stats {
 };
 
 /**
+ * enum fusex_submitter - what the submitter of a request does next
+ * @FUSEX_GOES_ON: something else
+ * @FUSEX_SLEEPS: it lets go of the CPU
+ * @FUSEX_LOOKS: it can look whether a thread that has just replied takes the
+ *	request, and kick if not, when told so by fusex_req.looks
+ */
+enum fusex_submitter {
+	FUSEX_GOES_ON,
+	FUSEX_SLEEPS,
+	FUSEX_LOOKS,
+};
+
+/**
  * struct fusex_transport_ops - what a transport does for a channel
- * @submit: take a QUEUED request and its reference; @sync says that the
- *	submitter is about to sleep.  -ENOTCONN, and the reference stays the
+ * @submit: take a QUEUED request and its reference.  Sets fusex_req.looks if
+ *	nobody was told of it.  -ENOTCONN, and the reference stays the
  *	caller's, when the channel is dead or the request over
  * @withdraw: give back a request that is over, true if it was still in the
  *	queue and the reference is the caller's now
  * @cancel: deliver CANCEL for a SENT request; takes a reference
- * @kick: forgets are ready; let a reader fetch them
+ * @kick: forgets are ready, or a request was not taken; let a reader fetch them
  * @stop: the channel has just died, fusex_chan.lock is held: let go of
  *	everything, wake everybody
  *
@@ -158,7 +179,7 @@ struct fusex_op_stats {
  */
 struct fusex_transport_ops {
 	int (*submit)(struct fusex_chan *chan, struct fusex_req *req,
-		      bool sync);
+		      enum fusex_submitter submitter);
 	bool (*withdraw)(struct fusex_chan *chan, struct fusex_req *req);
 	void (*cancel)(struct fusex_chan *chan, struct fusex_req *req);
 	void (*kick)(struct fusex_chan *chan);
@@ -229,6 +250,9 @@ struct fusex_dev {
  * @spin_most: how long a reader looks at most, nanoseconds; 0: nobody looks
  * @spin_reader: how long a reader looks, learned
  * @spin_caller: how long a caller looks, learned
+ * @replied: local_clock() at the last reply, 0 when whoever replied has come
+ *	back or is counted on already
+ * @replied_cpu: where it was
  * @in_vain: fusex_chan_answers() when an exiting task gave up waiting, plus 1;
  *	0 for never
  * @in_vain_pid: the task that did last
@@ -284,6 +308,8 @@ struct fusex_chan {
 	u32 spin_most;
 	u32 spin_reader;
 	u32 spin_caller;
+	u64 replied;
+	u32 replied_cpu;
 	u64 in_vain;
 	pid_t in_vain_pid;
 	atomic_t bad_replies;
@@ -324,6 +350,7 @@ extern struct workqueue_struct *fusex_wq;
 /* req.c: what transports do to requests */
 bool fusex_req_legal(u8 from, u8 to);
 bool fusex_req_over(const struct fusex_req *req);
+void fusex_req_note_server(struct fusex_req *req, struct task_struct *task);
 bool fusex_req_start_send(struct fusex_req *req);
 bool fusex_req_sent(struct fusex_req *req);
 bool fusex_req_unsend(struct fusex_req *req);
@@ -337,6 +364,7 @@ void fusex_req_wake(struct task_struct *task, bool sync);
 /* spin.c */
 u32 fusex_spin_learn(u32 spin, u64 waited, u32 most);
 void fusex_spin_note(u32 *spin, u64 waited, u32 most);
+bool fusex_spin_caller_on(u64 start, u32 spin);
 bool fusex_spin_on(u64 start, u32 spin);
 u32 fusex_spin_caller_most(const struct fusex_chan *chan);
 

@@ -9,6 +9,7 @@
 
 #include "../fusex_i.h"
 #include "../io.h"
+#include "fake_chan.h"
 
 /* ------------------------------------------------------------------ expiry */
 
@@ -368,7 +369,58 @@ static void remote_silent_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fi->attr_expires, 0);
 }
 
+/* --------------------------------------------------- who may walk through */
+
+struct walk_case {
+	const char *name;
+	bool allow_other;
+	bool own_ns;
+	u8 attr;
+	umode_t mode;
+	bool quick;
+};
+
+static const struct walk_case walk_cases[] = {
+	{ "local, for all", true, false, FUSEX_ATTR_LOCAL, S_IFDIR, true },
+	{ "local, for one user", false, false, FUSEX_ATTR_LOCAL, S_IFDIR,
+	  false },
+	{ "local, for a namespace", true, true, FUSEX_ATTR_LOCAL, S_IFDIR,
+	  false },
+	{ "local file", true, false, FUSEX_ATTR_LOCAL, S_IFREG, false },
+	{ "remote, for all", true, false, FUSEX_ATTR_REMOTE, S_IFDIR, false },
+};
+
+static void walk_desc(const struct walk_case *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(walk, walk_cases, walk_desc);
+
+/* VFS decides by itself only where it cannot be wrong. */
+static void walk_test(struct kunit *test)
+{
+	const struct walk_case *c = test->param_value;
+	struct inode *inode = test_inode(test, c->mode | 0755, 2);
+	struct user_namespace *ns = kunit_kzalloc(test, sizeof(*ns),
+						  GFP_KERNEL);
+	struct fusex_sb *fs = fusex_sb(inode->i_sb);
+
+	KUNIT_ASSERT_NOT_NULL(test, ns);
+	fs->chan = fake_chan(test);
+	fs->allow_other = c->allow_other;
+	fs->user_ns = c->own_ns ? ns : &init_user_ns;
+	fusex_i(inode)->attr = NULL;
+	fusex_inode_set_attr_mode(inode, c->attr);
+	KUNIT_EXPECT_EQ(test, !!(inode->i_opflags & IOP_FASTPERM_MAY_EXEC),
+			c->quick);
+	fusex_attr_uncertain(inode);
+	KUNIT_EXPECT_FALSE(test, inode->i_opflags & IOP_FASTPERM_MAY_EXEC);
+	fusex_chan_put(fs->chan);
+}
+
 static struct kunit_case attr_cases[] = {
+	KUNIT_CASE_PARAM(walk_test, walk_gen_params),
 	KUNIT_CASE_PARAM(expiry_test, expiry_gen_params),
 	KUNIT_CASE(time_test),
 	KUNIT_CASE_PARAM(links_test, links_gen_params),

@@ -12,7 +12,7 @@
 #include "../transport.h"
 
 static inline int fake_submit(struct fusex_chan *chan, struct fusex_req *req,
-			      bool sync)
+			      enum fusex_submitter submitter)
 {
 	int err = 0;
 

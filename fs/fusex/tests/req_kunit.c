@@ -285,7 +285,8 @@ static void late_queue_test(struct kunit *test)
 	fusex_call_abandon(chan, n->call.unique);
 	KUNIT_EXPECT_EQ(test, 1, n->ended);
 	KUNIT_EXPECT_EQ(test, -ENOTCONN,
-			fusex_dev_transport.submit(chan, req, false));
+			fusex_dev_transport.submit(chan, req,
+							   FUSEX_GOES_ON));
 	KUNIT_EXPECT_TRUE(test, list_empty(&chan->pending));
 	fusex_req_refused(req);
 	KUNIT_EXPECT_EQ(test, 1, n->ended);
@@ -608,19 +609,24 @@ static void spin_test(struct kunit *test)
 	u32 spin = 0;
 	int i;
 
-	/* Short waits double it, up to the limit. */
+	/* Twice what would have covered it, up to the limit. */
 	spin = fusex_spin_learn(spin, 1, most);
 	KUNIT_EXPECT_EQ(test, start, spin);
 	spin = fusex_spin_learn(spin, start + 1, most);
-	KUNIT_EXPECT_EQ(test, 2 * start, spin);
+	KUNIT_EXPECT_EQ(test, 2 * (start + 1), spin);
+	KUNIT_EXPECT_EQ(test, most, fusex_spin_learn(spin, most - 1, most));
 	for (i = 0; i < 10; i++)
 		spin = fusex_spin_learn(spin, most, most);
 	KUNIT_EXPECT_EQ(test, most, spin);
 	/* One that was covered leaves it. */
 	KUNIT_EXPECT_EQ(test, most, fusex_spin_learn(most, most, most));
 	KUNIT_EXPECT_EQ(test, start, fusex_spin_learn(start, start, most));
-	/* One that no look covers ends it. */
-	KUNIT_EXPECT_EQ(test, 0, fusex_spin_learn(most, most + 1, most));
+	/* One that no look covers halves it, and soon ends it. */
+	KUNIT_EXPECT_EQ(test, most / 2, fusex_spin_learn(most, most + 1, most));
+	for (i = 0; i < 6; i++)
+		spin = fusex_spin_learn(spin, most + 1, most);
+	KUNIT_EXPECT_EQ(test, 0, spin);
+	KUNIT_EXPECT_EQ(test, 5, fusex_spin_learn(most, 6, 5));
 	KUNIT_EXPECT_EQ(test, 0, fusex_spin_learn(0, most + 1, most));
 	KUNIT_EXPECT_EQ(test, 0, fusex_spin_learn(start, U64_MAX, most));
 	/* The limit was lowered, to less than the first step, or to nothing. */
@@ -633,6 +639,7 @@ static void spin_test(struct kunit *test)
 			fusex_spin_learn(U32_MAX - 1, U32_MAX, U32_MAX));
 	/* Whoever has no time does not look. */
 	KUNIT_EXPECT_FALSE(test, fusex_spin_on(local_clock(), 0));
+	KUNIT_EXPECT_FALSE(test, fusex_spin_caller_on(local_clock(), 0));
 }
 
 static struct kunit_case req_cases[] = {

@@ -66,8 +66,8 @@ struct fusex_itable;
  * one of the fusex_reply_*() functions that fit the operation.  Until that
  * call everything the handler was given stays valid (the request, nodes,
  * names, argument structures, data, the buffer to fill, struct fusex_dir),
- * except for result structures that are to be handed to fusex_reply_*(): the
- * replier brings its own.
+ * except for result structures that are to be handed to fusex_reply_*(): who
+ * replies after the handler has returned brings its own.
  */
 #define FUSEX_DEFERRED		(-4096)
 

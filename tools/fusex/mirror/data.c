@@ -102,6 +102,22 @@ static int append(struct mirror *m, int fd, const struct fusex_write_in *in,
 	return 0;
 }
 
+static int write_somewhere(struct mirror *m, int fd,
+			   const struct fusex_write_in *in, const void *buf,
+			   struct fusex_write_out *out)
+{
+	struct room room = room_begin(m);
+	int ret;
+
+	do {
+		if (in->write_flags & FUSEX_WRITE_APPEND && !m->local)
+			ret = append(m, fd, in, buf, out);
+		else
+			ret = write_all(fd, in, buf, out);
+	} while (room_retry(m, &room, ret));
+	return ret;
+}
+
 static void write_attr(const struct mirror *m, int fd,
 		       struct fusex_write_out *out)
 {
@@ -124,9 +140,7 @@ int mirror_write(struct fusex_req *req, const struct fusex_node *node,
 	if (in->write_flags & FUSEX_WRITE_KILL_PRIV)
 		ret = attr_kill_priv(m, ref.fd);
 	if (!ret)
-		ret = in->write_flags & FUSEX_WRITE_APPEND && !m->local ?
-			append(m, ref.fd, in, buf, out) :
-			write_all(ref.fd, in, buf, out);
+		ret = write_somewhere(m, ref.fd, in, buf, out);
 	if (!ret)
 		write_attr(m, ref.fd, out);
 	node_put(m, &ref);
@@ -158,16 +172,21 @@ int mirror_fallocate(struct fusex_req *req, const struct fusex_node *node,
 		     struct fusex_attr_out *out)
 {
 	struct mirror *m = mirror_of(req);
+	struct room room = room_begin(m);
 	struct fdref ref;
 	int ret;
 
 	ret = node_fd(m, node, FD_WRITE, &ref);
 	if (ret)
 		return ret;
-	if (fallocate(ref.fd, (int)in->mode, (off_t)in->offset,
-		      (off_t)in->length))
-		ret = -errno;
-	else
+	/* What was moved half is not to be moved again. */
+	room.tried = in->mode & (FALLOC_FL_INSERT_RANGE |
+				 FALLOC_FL_COLLAPSE_RANGE);
+	do {
+		ret = fallocate(ref.fd, (int)in->mode, (off_t)in->offset,
+				(off_t)in->length) ? -errno : 0;
+	} while (room_retry(m, &room, ret));
+	if (!ret)
 		attr_after(m, ref.fd, out);
 	node_put(m, &ref);
 	return ret;
@@ -264,6 +283,7 @@ int mirror_copy_range(struct fusex_req *req, const struct fusex_node *src,
 		      struct fusex_write_out *out)
 {
 	struct mirror *m = mirror_of(req);
+	struct room room = room_begin(m);
 	struct fdref from, to;
 	int ret;
 
@@ -275,12 +295,14 @@ int mirror_copy_range(struct fusex_req *req, const struct fusex_node *src,
 		node_put(m, &from);
 		return ret;
 	}
-	if (in->flags & FUSEX_COPY_DEDUPE)
-		ret = dedupe(from.fd, to.fd, in, out);
-	else if (in->flags & FUSEX_COPY_CLONE)
-		ret = clone_range(from.fd, to.fd, in, out);
-	else
-		ret = copy(from.fd, to.fd, in, out);
+	do {
+		if (in->flags & FUSEX_COPY_DEDUPE)
+			ret = dedupe(from.fd, to.fd, in, out);
+		else if (in->flags & FUSEX_COPY_CLONE)
+			ret = clone_range(from.fd, to.fd, in, out);
+		else
+			ret = copy(from.fd, to.fd, in, out);
+	} while (room_retry(m, &room, ret));
 	if (!ret)
 		write_attr(m, to.fd, out);
 	node_put(m, &to);
@@ -291,9 +313,11 @@ int mirror_copy_range(struct fusex_req *req, const struct fusex_node *src,
 int mirror_statfs(struct fusex_req *req, const struct fusex_node *node,
 		  struct fusex_statfs_out *out)
 {
+	struct mirror *m = mirror_of(req);
 	struct statvfs st;
 
-	if (fstatvfs(mirror_of(req)->root_fd, &st))
+	fdcache_settle(m->fds);
+	if (fstatvfs(m->root_fd, &st))
 		return -errno;
 	fusex_statfs_from_statvfs(out, &st);
 	return 0;

@@ -25,6 +25,10 @@
  * @clock: calls of fdcache_age()
  * @waiting: those who wait for @room
  * @room: there is a room, or an unused descriptor
+ * @taken: descriptors that were taken and are not closed yet, newest first
+ * @tickets: how many were taken, stamps of @taken
+ * @closed: how many of them are closed; accessed atomically
+ * @settled: @closed has grown
  * @oldest: unused ones, to be closed first
  * @newest: unused ones, the other end
  * @mask: number of buckets - 1
@@ -41,6 +45,10 @@ struct fdcache {
 	uint32_t		clock;
 	unsigned int		waiting;
 	pthread_cond_t		room;
+	struct cached_fd	*taken;
+	uint32_t		tickets;
+	uint64_t		closed;
+	pthread_cond_t		settled;
 	struct cached_fd	*oldest;
 	struct cached_fd	*newest;
 	uint32_t		mask;
@@ -63,6 +71,7 @@ struct fdcache *fdcache_new(unsigned int limit)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&cache->room, &attr);
 	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&cache->settled, NULL);
 	cache->limit = limit;
 	cache->most = limit;
 	cache->mask = n - 1;
@@ -182,6 +191,7 @@ void fdcache_free(struct fdcache *cache)
 			free(cfd);
 		}
 	}
+	pthread_cond_destroy(&cache->settled);
 	pthread_cond_destroy(&cache->room);
 	pthread_mutex_destroy(&cache->lock);
 	free(cache);
@@ -373,8 +383,39 @@ static struct cached_fd *forget_next(struct fdcache *cache, uint64_t nodeid,
 	return cfd;
 }
 
-bool fdcache_forget(struct fdcache *cache, uint64_t nodeid,
-		    uint32_t generation, bool pinned)
+static void taken_insert(struct fdcache *cache, struct cached_fd *cfd)
+{
+	cfd->stamp = cache->tickets++;
+	cfd->newer = NULL;
+	cfd->older = cache->taken;
+	if (cfd->older)
+		cfd->older->newer = cfd;
+	cache->taken = cfd;
+}
+
+static void taken_remove(struct fdcache *cache, struct cached_fd *cfd)
+{
+	if (cfd->newer)
+		cfd->newer->older = cfd->older;
+	else
+		cache->taken = cfd->older;
+	if (cfd->older)
+		cfd->older->newer = cfd->newer;
+}
+
+/* Is one open that was taken before that ticket was given out? */
+static bool taken_before(const struct fdcache *cache, uint32_t ticket)
+{
+	const struct cached_fd *cfd = cache->taken;
+
+	while (cfd && (int32_t)(cfd->stamp - ticket) >= 0)
+		cfd = cfd->older;
+	return cfd;
+}
+
+/* @taken: for one that is not to be closed, or NULL. */
+static bool forget(struct fdcache *cache, uint64_t nodeid, uint32_t generation,
+		   bool pinned, struct cached_fd **taken)
 {
 	struct cached_fd *cfd;
 	bool unused, left;
@@ -385,12 +426,61 @@ bool fdcache_forget(struct fdcache *cache, uint64_t nodeid,
 		cfd = forget_next(cache, nodeid, generation, pinned);
 		if (cfd)
 			unused = !cfd->users;
+		if (unused && taken && !*taken) {
+			*taken = cfd;
+			taken_insert(cache, cfd);
+			unused = false;
+		}
 		left = find(cache, nodeid, generation, 0);
 		pthread_mutex_unlock(&cache->lock);
 		if (unused)
 			dispose(cache, cfd);
 	} while (cfd);
 	return left;
+}
+
+bool fdcache_forget(struct fdcache *cache, uint64_t nodeid,
+		    uint32_t generation, bool pinned)
+{
+	return forget(cache, nodeid, generation, pinned, NULL);
+}
+
+bool fdcache_take(struct fdcache *cache, uint64_t nodeid, uint32_t generation,
+		  struct cached_fd **taken)
+{
+	*taken = NULL;
+	return forget(cache, nodeid, generation, false, taken);
+}
+
+void fdcache_close(struct fdcache *cache, struct cached_fd *cfd)
+{
+	if (!cfd)
+		return;
+	close(cfd->fd);
+	pthread_mutex_lock(&cache->lock);
+	cache->count--;
+	room_made(cache);
+	taken_remove(cache, cfd);
+	__atomic_add_fetch(&cache->closed, 1, __ATOMIC_RELEASE);
+	pthread_cond_broadcast(&cache->settled);
+	pthread_mutex_unlock(&cache->lock);
+	free(cfd);
+}
+
+uint64_t fdcache_closed(struct fdcache *cache)
+{
+	return __atomic_load_n(&cache->closed, __ATOMIC_ACQUIRE);
+}
+
+void fdcache_settle(struct fdcache *cache)
+{
+	uint32_t ticket;
+
+	pthread_mutex_lock(&cache->lock);
+	ticket = cache->tickets;
+	while (taken_before(cache, ticket))
+		pthread_cond_wait(&cache->settled, &cache->lock);
+	pthread_mutex_unlock(&cache->lock);
 }
 
 /* Takes up to BATCH old writers; the list is in the order of their stamps. */

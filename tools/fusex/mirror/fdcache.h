@@ -135,6 +135,31 @@ bool fdcache_forget(struct fdcache *cache, uint64_t nodeid,
 		    uint32_t generation, bool pinned);
 
 /**
+ * fdcache_take() - like fdcache_forget(), but one is left open
+ * @cache: the cache
+ * @nodeid: the node
+ * @generation: its generation
+ * @taken: returns the one that is open and that nobody else uses, to be closed
+ *	by fdcache_close(), or NULL
+ *
+ * Return: whether something is left, which is pinned then.
+ */
+bool fdcache_take(struct fdcache *cache, uint64_t nodeid, uint32_t generation,
+		  struct cached_fd **taken);
+
+/** fdcache_close() - close what was taken (NULL is ignored) */
+void fdcache_close(struct fdcache *cache, struct cached_fd *cfd);
+
+/** fdcache_closed() - how many of those that were taken have been closed */
+uint64_t fdcache_closed(struct fdcache *cache);
+
+/**
+ * fdcache_settle() - wait until all that was taken so far is closed
+ * @cache: the cache
+ */
+void fdcache_settle(struct fdcache *cache);
+
+/**
  * fdcache_age() - close descriptors for writing that were not used lately
  * @cache: the cache
  *

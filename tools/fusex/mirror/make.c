@@ -159,20 +159,22 @@ int mirror_mknod(struct fusex_req *req, const struct fusex_node *dir,
 		 const char *name, const struct fusex_make_in *in,
 		 struct fusex_entry_reply *out)
 {
+	dev_t dev = makedev(in->rdev_major, in->rdev_minor);
 	struct mirror *m = mirror_of(req);
+	struct room room = room_begin(m);
 	struct fdref ref;
 	int ret;
 
 	ret = node_dir(m, dir, &ref);
 	if (ret)
 		return ret;
-	creds_become(in->uid, in->gid);
-	if (mknodat(ref.fd, name, in->mode,
-		    makedev(in->rdev_major, in->rdev_minor)))
-		ret = -errno;
-	creds_restore(in->uid, in->gid);
-	if (!ret)
-		ret = finish(m, req, ref.fd, name, in, out);
+	do {
+		creds_become(in->uid, in->gid);
+		ret = mknodat(ref.fd, name, in->mode, dev) ? -errno : 0;
+		creds_restore(in->uid, in->gid);
+		if (!ret)
+			ret = finish(m, req, ref.fd, name, in, out);
+	} while (room_retry(m, &room, ret));
 	node_put(m, &ref);
 	return ret;
 }
@@ -182,18 +184,20 @@ int mirror_mkdir(struct fusex_req *req, const struct fusex_node *dir,
 		 struct fusex_entry_reply *out)
 {
 	struct mirror *m = mirror_of(req);
+	struct room room = room_begin(m);
 	struct fdref ref;
 	int ret;
 
 	ret = node_dir(m, dir, &ref);
 	if (ret)
 		return ret;
-	creds_become(in->uid, in->gid);
-	if (mkdirat(ref.fd, name, in->mode & 07777))
-		ret = -errno;
-	creds_restore(in->uid, in->gid);
-	if (!ret)
-		ret = finish(m, req, ref.fd, name, in, out);
+	do {
+		creds_become(in->uid, in->gid);
+		ret = mkdirat(ref.fd, name, in->mode & 07777) ? -errno : 0;
+		creds_restore(in->uid, in->gid);
+		if (!ret)
+			ret = finish(m, req, ref.fd, name, in, out);
+	} while (room_retry(m, &room, ret));
 	node_put(m, &ref);
 	return ret;
 }
@@ -204,18 +208,20 @@ int mirror_symlink(struct fusex_req *req, const struct fusex_node *dir,
 		   struct fusex_entry_reply *out)
 {
 	struct mirror *m = mirror_of(req);
+	struct room room = room_begin(m);
 	struct fdref ref;
 	int ret;
 
 	ret = node_dir(m, dir, &ref);
 	if (ret)
 		return ret;
-	creds_become(in->uid, in->gid);
-	if (symlinkat(target, ref.fd, name))
-		ret = -errno;
-	creds_restore(in->uid, in->gid);
-	if (!ret)
-		ret = finish(m, req, ref.fd, name, in, out);
+	do {
+		creds_become(in->uid, in->gid);
+		ret = symlinkat(target, ref.fd, name) ? -errno : 0;
+		creds_restore(in->uid, in->gid);
+		if (!ret)
+			ret = finish(m, req, ref.fd, name, in, out);
+	} while (room_retry(m, &room, ret));
 	node_put(m, &ref);
 	return ret;
 }
@@ -273,6 +279,7 @@ int mirror_create(struct fusex_req *req, const struct fusex_node *dir,
 		  struct fusex_entry_reply *out, struct fusex_open_out *open)
 {
 	struct mirror *m = mirror_of(req);
+	struct room room = room_begin(m);
 	struct fdref ref;
 	struct place p;
 	int ret;
@@ -282,7 +289,9 @@ int mirror_create(struct fusex_req *req, const struct fusex_node *dir,
 		return ret;
 	/* One that exists may be a pipe or a device: it is not opened. */
 	do {
-		ret = create_new(m, req, ref.fd, name, in, out);
+		do {
+			ret = create_new(m, req, ref.fd, name, in, out);
+		} while (room_retry(m, &room, ret));
 		if (ret != -EEXIST || in->open_flags & O_EXCL)
 			break;
 		p = place_of(ref.fd, name);
@@ -297,6 +306,7 @@ int mirror_tmpfile(struct fusex_req *req, const struct fusex_node *dir,
 		   struct fusex_entry_reply *out, struct fusex_open_out *open)
 {
 	struct mirror *m = mirror_of(req);
+	struct room room = room_begin(m);
 	struct fdref ref;
 	int fd, ret;
 
@@ -306,11 +316,13 @@ int mirror_tmpfile(struct fusex_req *req, const struct fusex_node *dir,
 	ret = fdcache_reserve(m->fds);
 	if (ret)
 		goto put;
-	creds_become(in->uid, in->gid);
-	fd = openat(ref.fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
-		    in->mode & 07777);
-	ret = fd < 0 ? -errno : 0;
-	creds_restore(in->uid, in->gid);
+	do {
+		creds_become(in->uid, in->gid);
+		fd = openat(ref.fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+			    in->mode & 07777);
+		ret = fd < 0 ? -errno : 0;
+		creds_restore(in->uid, in->gid);
+	} while (room_retry(m, &room, ret));
 	if (!ret)
 		ret = finish_open(m, req, fd, in, true, out);
 	if (ret) {

@@ -243,12 +243,42 @@ void node_removed(struct mirror *m, struct cached_fd *held, bool removed,
  * node_let_go() - the kernel does not use a file whose name is to be removed
  * @m: the mirror
  * @node: the file
+ * @last: returns what is still open of it, to be closed by node_gone(), or NULL
  *
- * What is kept open of it is closed, so that it goes with its last name.
+ * To close @last after its last name was removed is what takes time.
  *
  * Return: whether node_hold() is not needed.
  */
-bool node_let_go(struct mirror *m, const struct fusex_node *node);
+bool node_let_go(struct mirror *m, const struct fusex_node *node,
+		 struct cached_fd **last);
+
+/** node_gone() - close what node_let_go() returned (NULL is ignored) */
+void node_gone(struct mirror *m, struct cached_fd *last);
+
+/**
+ * struct room - how often files went, for an operation that needs room
+ * @closed: fdcache_closed() before it
+ * @tried: it is being tried again
+ */
+struct room {
+	uint64_t	closed;
+	bool		tried;
+};
+
+/** room_begin() - before the operation */
+struct room room_begin(struct mirror *m);
+
+/**
+ * room_retry() - after it: is there room now that there was not before?
+ * @m: the mirror
+ * @room: from room_begin()
+ * @ret: what the operation returned
+ *
+ * Waits until files are gone that were removed before it failed.
+ *
+ * Return: whether it failed for want of room and is to be tried again, once.
+ */
+bool room_retry(struct mirror *m, struct room *room, int ret);
 
 /** nodes_forget() - the kernel has dropped nodes */
 void nodes_forget(struct mirror *m, const struct fusex_forget_one *list,

@@ -113,6 +113,7 @@ int mirror_link(struct fusex_req *req, const struct fusex_node *node,
 		struct fusex_entry_reply *out)
 {
 	struct mirror *m = mirror_of(req);
+	struct room room = room_begin(m);
 	struct fdref ref, dref;
 	struct place p;
 	int ret;
@@ -123,7 +124,9 @@ int mirror_link(struct fusex_req *req, const struct fusex_node *node,
 	ret = node_dir(m, dir, &dref);
 	if (ret)
 		goto put;
-	ret = link_fd(m, ref.fd, dref.fd, name);
+	do {
+		ret = link_fd(m, ref.fd, dref.fd, name);
+	} while (room_retry(m, &room, ret));
 	if (!ret) {
 		/* A file made without a name can be found by one now. */
 		fdcache_unpin(m->fds, node->nodeid, node->generation);
@@ -171,18 +174,17 @@ static int remove_unused(struct mirror *m, int dirfd, const char *name,
 	return 0;
 }
 
-static int do_remove(struct fusex_req *req, const struct fusex_node *dir,
+static int do_remove(struct mirror *m, const struct fusex_node *dir,
 		     const char *name, const struct fusex_node *node,
 		     int at_flags, bool unused, struct fusex_unlink_out *out)
 {
-	struct mirror *m = mirror_of(req);
 	struct fdref ref;
 	int ret;
 
 	ret = node_dir(m, dir, &ref);
 	if (ret)
 		return ret;
-	if (unused && node_let_go(m, node))
+	if (unused)
 		ret = remove_unused(m, ref.fd, name, node);
 	else
 		ret = remove_held(m, ref.fd, name, node, at_flags, &out->node);
@@ -196,15 +198,29 @@ int mirror_unlink(struct fusex_req *req, const struct fusex_node *dir,
 		  const char *name, const struct fusex_node *node,
 		  uint32_t flags, struct fusex_unlink_out *out)
 {
-	return do_remove(req, dir, name, node, 0, flags & FUSEX_UNLINK_UNUSED,
-			 out);
+	struct mirror *m = mirror_of(req);
+	struct cached_fd *last = NULL;
+	bool unused;
+	int ret;
+
+	unused = flags & FUSEX_UNLINK_UNUSED && node_let_go(m, node, &last);
+	ret = do_remove(m, dir, name, node, 0, unused, out);
+	if (ret || !last) {
+		node_gone(m, last);
+		return ret;
+	}
+	/* The caller need not wait until the file system has freed the file. */
+	(void)fusex_reply_unlink(req, out);
+	node_gone(m, last);
+	return FUSEX_DEFERRED;
 }
 
 int mirror_rmdir(struct fusex_req *req, const struct fusex_node *dir,
 		 const char *name, const struct fusex_node *node,
 		 uint32_t flags, struct fusex_unlink_out *out)
 {
-	return do_remove(req, dir, name, node, AT_REMOVEDIR, false, out);
+	return do_remove(mirror_of(req), dir, name, node, AT_REMOVEDIR, false,
+			 out);
 }
 
 /* Attributes of what is called that now. */
@@ -237,6 +253,7 @@ int mirror_rename(struct fusex_req *req, const struct fusex_node *dir,
 		  struct fusex_rename_out *out)
 {
 	struct mirror *m = mirror_of(req);
+	struct room room = room_begin(m);
 	struct cached_fd *held = NULL;
 	struct fdref ref, ref2;
 	int ret;
@@ -251,7 +268,10 @@ int mirror_rename(struct fusex_req *req, const struct fusex_node *dir,
 		ret = node_hold(m, ref2.fd, name2, NULL, &held);
 	if (ret && ret != -ENOENT)
 		goto put2;
-	ret = renameat2(ref.fd, name, ref2.fd, name2, flags) ? -errno : 0;
+	do {
+		ret = renameat2(ref.fd, name, ref2.fd, name2, flags) ? -errno :
+								       0;
+	} while (room_retry(m, &room, ret));
 	if (!ret)
 		rename_attrs(m, ref.fd, name, ref2.fd, name2, flags, out);
 	node_removed(m, held, !ret, &out->node2);

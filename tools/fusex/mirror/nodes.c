@@ -390,11 +390,34 @@ int node_hold(struct mirror *m, int dirfd, const char *name,
 	return *held ? 0 : hold_name(m, dirfd, name, held);
 }
 
-bool node_let_go(struct mirror *m, const struct fusex_node *node)
+bool node_let_go(struct mirror *m, const struct fusex_node *node,
+		 struct cached_fd **last)
 {
+	*last = NULL;
 	/* Only where nobody else makes changes is the name what it was. */
 	return m->local && !m->table &&
-	       !fdcache_forget(m->fds, node->nodeid, node->generation, false);
+	       !fdcache_take(m->fds, node->nodeid, node->generation, last);
+}
+
+void node_gone(struct mirror *m, struct cached_fd *last)
+{
+	fdcache_close(m->fds, last);
+}
+
+struct room room_begin(struct mirror *m)
+{
+	struct room room = { fdcache_closed(m->fds), false };
+
+	return room;
+}
+
+bool room_retry(struct mirror *m, struct room *room, int ret)
+{
+	if ((ret != -ENOSPC && ret != -EDQUOT) || room->tried)
+		return false;
+	room->tried = true;
+	fdcache_settle(m->fds);
+	return fdcache_closed(m->fds) != room->closed;
 }
 
 /* A FORGET that came in between is for who had it before, or is the last one. */

@@ -84,6 +84,7 @@ int mirror_setxattr(struct fusex_req *req, const struct fusex_node *node,
 		    uint32_t flags, struct fusex_attr_out *out)
 {
 	struct mirror *m = mirror_of(req);
+	struct room room = room_begin(m);
 	char path[PROC_NAME_MAX];
 	struct fdref ref;
 	int ret;
@@ -91,12 +92,15 @@ int mirror_setxattr(struct fusex_req *req, const struct fusex_node *node,
 	ret = xattr_fd(m, node, &ref);
 	if (ret)
 		return ret;
-	if (is_open(&ref))
-		ret = fsetxattr(ref.fd, name, value, size, (int)flags) ?
-			-errno : 0;
-	else
-		ret = sys_setxattrat(m->proc_fd, attr_proc_name(ref.fd, path),
-				     0, name, value, size, flags);
+	do {
+		if (is_open(&ref))
+			ret = fsetxattr(ref.fd, name, value, size,
+					(int)flags) ? -errno : 0;
+		else
+			ret = sys_setxattrat(m->proc_fd,
+					     attr_proc_name(ref.fd, path), 0,
+					     name, value, size, flags);
+	} while (room_retry(m, &room, ret));
 	if (!ret)
 		attr_after(m, ref.fd, out);
 	node_put(m, &ref);

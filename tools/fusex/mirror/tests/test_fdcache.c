@@ -209,6 +209,56 @@ static void test_forget(void)
 	fdcache_free(c);
 }
 
+static void *settle(void *arg)
+{
+	fdcache_settle(arg);
+	return NULL;
+}
+
+static void test_take(void)
+{
+	struct fdcache *c = fdcache_new(8);
+	struct cached_fd *taken, *used, *later;
+	pthread_t thread;
+	int fd[2];
+
+	fdcache_settle(c);
+	is(fdcache_closed(c), 0, "nothing is to be waited for");
+	ok(!fdcache_take(c, 1, 1, &taken) && !taken, "nothing is taken");
+	fd[0] = add(c, 1, FD_PATH | FD_READ);
+	fd[1] = add(c, 1, FD_PATH | FD_WRITE);
+	ok(!fdcache_take(c, 1, 1, &taken) && taken, "one is taken");
+	is(is_open(fd[0]) + is_open(fd[1]), 1, "it is open, others are not");
+	ok(is_open(taken->fd), "really");
+	ok(!has(c, 1, FD_PATH), "it is not found any more");
+	is(fdcache_count(c), 1, "but counts");
+	if (pthread_create(&thread, NULL, settle, c))
+		abort();
+	add(c, 4, ALL);
+	ok(!fdcache_take(c, 4, 1, &later) && later, "another one is taken");
+	fdcache_close(c, later);
+	is(fdcache_closed(c), 1, "and closed before the first");
+	fdcache_close(c, taken);
+	pthread_join(thread, NULL);
+	ok(!is_open(fd[0]) && !is_open(fd[1]), "then that is closed");
+	is(fdcache_closed(c), 2, "which is counted");
+	is(fdcache_count(c), 0, "and it counts no more");
+	fdcache_settle(c);
+	fdcache_close(c, NULL);
+
+	fd[0] = add(c, 2, ALL);
+	used = fdcache_get(c, 2, 1, FD_READ);
+	ok(!fdcache_take(c, 2, 1, &taken) && !taken, "what is in use is not");
+	fdcache_put(c, used);
+	ok(!is_open(fd[0]), "but closed when it is no more");
+	fd[0] = add(c, 3, ALL);
+	used = fdcache_get(c, 3, 1, FD_READ);
+	fdcache_pin(c, used);
+	ok(fdcache_take(c, 3, 1, &taken) && !taken, "what is pinned is left");
+	fdcache_put(c, used);
+	fdcache_free(c);
+}
+
 static void test_lesser(void)
 {
 	struct fdcache *c = fdcache_new(8);
@@ -302,6 +352,7 @@ int main(void)
 	test_wait();
 	test_pin();
 	test_forget();
+	test_take();
 	test_lesser();
 	test_age();
 	test_threads();

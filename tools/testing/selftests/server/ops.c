@@ -3,6 +3,8 @@
  * The server's side: every operation counts itself and can be told to fail.
  */
 #include <dirent.h>
+#include <sched.h>
+#include <time.h>
 
 #include "server.h"
 #include "ops.h"
@@ -71,13 +73,36 @@ static void fill_attr(const struct srv_node *node, struct fusex_attr_out *out)
 	out->attr = node->attr;
 }
 
+/* Seconds for which a thread waits that has answered. */
+enum { PATIENCE = 5 };
+
+static void linger(unsigned long call)
+{
+	time_t end = time(NULL) + PATIENCE;
+
+	while (srv->lingers && srv->calls[FUSEX_OP_GETATTR] == call) {
+		if (time(NULL) > end) {
+			srv->lingered_in_vain++;
+			break;
+		}
+		sched_yield();
+	}
+}
+
 static int do_getattr(struct fusex_req *req, const struct fusex_node *node,
 		      const struct fusex_getattr_in *in,
 		      struct fusex_attr_out *out)
 {
+	unsigned long call;
+
 	BEGIN(req);
+	call = srv->calls[FUSEX_OP_GETATTR];
 	fill_attr(node_of(node), out);
-	return 0;
+	if (!srv->lingers)
+		return 0;
+	(void)fusex_reply_attr(req, out);
+	linger(call);
+	return FUSEX_DEFERRED;
 }
 
 static int do_setattr(struct fusex_req *req, const struct fusex_node *node,

@@ -56,6 +56,8 @@ struct srv_name {
  * @cancelled: requests whose caller was interrupted
  * @unlink_flags: of the last UNLINK
  * @inval_in_unlink: UNLINK says that the name is not what it was
+ * @lingers: who has answered a GETATTR waits until the next one has come
+ * @lingered_in_vain: how often none came
  * @open_flags: of the last OPEN
  * @last_release: the last RELEASE
  * @last_flush: the last FLUSH
@@ -79,6 +81,8 @@ struct srv {
 	atomic_int cancelled;
 	uint32_t unlink_flags;
 	bool inval_in_unlink;
+	atomic_bool lingers;
+	atomic_int lingered_in_vain;
 	uint32_t open_flags;
 	struct fusex_release_in last_release;
 	struct fusex_flush_in last_flush;
