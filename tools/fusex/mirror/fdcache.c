@@ -14,23 +14,32 @@
 #define PATIENCE	2
 
 /**
+ * struct fd_list - descriptors in the order in which they were added
+ * @oldest: one end
+ * @newest: the other
+ */
+struct fd_list {
+	struct cached_fd	*oldest;
+	struct cached_fd	*newest;
+};
+
+/**
  * struct fdcache - descriptors by node
  * @lock: protects everything, descriptors are closed without it
  * @limit: of @count, those that are pinned come on top
  * @most: of @count in any case
  * @pinned: descriptors that are pinned and can be found
  * @count: descriptors that are open, and rooms that are reserved
- * @idle: descriptors in the list of unused ones
+ * @nr_unused: descriptors in @unused
  * @writers: descriptors for writing that can be found
  * @clock: calls of fdcache_age()
  * @waiting: those who wait for @room
  * @room: there is a room, or an unused descriptor
- * @taken: descriptors that were taken and are not closed yet, newest first
+ * @unused: unused ones, the oldest to be closed first
+ * @taken: descriptors that were taken and are not closed yet
  * @tickets: how many were taken, stamps of @taken
  * @closed: how many of them are closed; accessed atomically
  * @settled: @closed has grown
- * @oldest: unused ones, to be closed first
- * @newest: unused ones, the other end
  * @mask: number of buckets - 1
  * @buckets: hash of nodes
  */
@@ -40,17 +49,16 @@ struct fdcache {
 	unsigned int		most;
 	unsigned int		pinned;
 	unsigned int		count;
-	unsigned int		idle;
+	unsigned int		nr_unused;
 	unsigned int		writers;
 	uint32_t		clock;
 	unsigned int		waiting;
 	pthread_cond_t		room;
-	struct cached_fd	*taken;
+	struct fd_list		unused;
+	struct fd_list		taken;
 	uint32_t		tickets;
 	uint64_t		closed;
 	pthread_cond_t		settled;
-	struct cached_fd	*oldest;
-	struct cached_fd	*newest;
 	uint32_t		mask;
 	struct cached_fd	*buckets[];
 };
@@ -107,31 +115,49 @@ static void room_made(struct fdcache *cache)
 		pthread_cond_signal(&cache->room);
 }
 
-static void idle_insert(struct fdcache *cache, struct cached_fd *cfd)
+/* Gives the room of a descriptor that was closed back. */
+static void give_room(struct fdcache *cache)
+{
+	cache->count--;
+	room_made(cache);
+}
+
+static void list_insert(struct fd_list *list, struct cached_fd *cfd,
+			uint32_t stamp)
 {
 	cfd->newer = NULL;
-	cfd->older = cache->newest;
-	if (cache->newest)
-		cache->newest->newer = cfd;
+	cfd->older = list->newest;
+	if (list->newest)
+		list->newest->newer = cfd;
 	else
-		cache->oldest = cfd;
-	cache->newest = cfd;
-	cfd->stamp = cache->clock;
-	cache->idle++;
+		list->oldest = cfd;
+	list->newest = cfd;
+	cfd->stamp = stamp;
+}
+
+static void list_remove(struct fd_list *list, struct cached_fd *cfd)
+{
+	if (cfd->newer)
+		cfd->newer->older = cfd->older;
+	else
+		list->newest = cfd->older;
+	if (cfd->older)
+		cfd->older->newer = cfd->newer;
+	else
+		list->oldest = cfd->newer;
+}
+
+static void idle_insert(struct fdcache *cache, struct cached_fd *cfd)
+{
+	list_insert(&cache->unused, cfd, cache->clock);
+	cache->nr_unused++;
 	room_made(cache);
 }
 
 static void idle_remove(struct fdcache *cache, struct cached_fd *cfd)
 {
-	if (cfd->newer)
-		cfd->newer->older = cfd->older;
-	else
-		cache->newest = cfd->older;
-	if (cfd->older)
-		cfd->older->newer = cfd->newer;
-	else
-		cache->oldest = cfd->newer;
-	cache->idle--;
+	list_remove(&cache->unused, cfd);
+	cache->nr_unused--;
 }
 
 static void hash_insert(struct fdcache *cache, struct cached_fd *cfd)
@@ -246,16 +272,16 @@ static bool wait_for_room(struct fdcache *cache)
 	struct timespec until;
 	int ret = 0;
 
-	if (has_room(cache) || cache->oldest)
+	if (has_room(cache) || cache->unused.oldest)
 		return true;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += PATIENCE;
 	cache->waiting++;
-	while (!ret && !has_room(cache) && !cache->oldest)
+	while (!ret && !has_room(cache) && !cache->unused.oldest)
 		ret = pthread_cond_timedwait(&cache->room, &cache->lock,
 					     &until);
 	cache->waiting--;
-	return has_room(cache) || cache->oldest;
+	return has_room(cache) || cache->unused.oldest;
 }
 
 int fdcache_reserve(struct fdcache *cache)
@@ -269,7 +295,7 @@ int fdcache_reserve(struct fdcache *cache)
 	} else if (has_room(cache)) {
 		cache->count++;
 	} else {
-		victim = cache->oldest;
+		victim = cache->unused.oldest;
 		take_idle(cache, victim);
 	}
 	pthread_mutex_unlock(&cache->lock);
@@ -284,8 +310,7 @@ int fdcache_reserve(struct fdcache *cache)
 void fdcache_unreserve(struct fdcache *cache)
 {
 	pthread_mutex_lock(&cache->lock);
-	cache->count--;
-	room_made(cache);
+	give_room(cache);
 	pthread_mutex_unlock(&cache->lock);
 }
 
@@ -383,34 +408,12 @@ static struct cached_fd *forget_next(struct fdcache *cache, uint64_t nodeid,
 	return cfd;
 }
 
-static void taken_insert(struct fdcache *cache, struct cached_fd *cfd)
-{
-	cfd->stamp = cache->tickets++;
-	cfd->newer = NULL;
-	cfd->older = cache->taken;
-	if (cfd->older)
-		cfd->older->newer = cfd;
-	cache->taken = cfd;
-}
-
-static void taken_remove(struct fdcache *cache, struct cached_fd *cfd)
-{
-	if (cfd->newer)
-		cfd->newer->older = cfd->older;
-	else
-		cache->taken = cfd->older;
-	if (cfd->older)
-		cfd->older->newer = cfd->newer;
-}
-
 /* Is one open that was taken before that ticket was given out? */
 static bool taken_before(const struct fdcache *cache, uint32_t ticket)
 {
-	const struct cached_fd *cfd = cache->taken;
+	const struct cached_fd *oldest = cache->taken.oldest;
 
-	while (cfd && (int32_t)(cfd->stamp - ticket) >= 0)
-		cfd = cfd->older;
-	return cfd;
+	return oldest && (int32_t)(oldest->stamp - ticket) < 0;
 }
 
 /* @taken: for one that is not to be closed, or NULL. */
@@ -428,7 +431,7 @@ static bool forget(struct fdcache *cache, uint64_t nodeid, uint32_t generation,
 			unused = !cfd->users;
 		if (unused && taken && !*taken) {
 			*taken = cfd;
-			taken_insert(cache, cfd);
+			list_insert(&cache->taken, cfd, cache->tickets++);
 			unused = false;
 		}
 		left = find(cache, nodeid, generation, 0);
@@ -458,9 +461,8 @@ void fdcache_close(struct fdcache *cache, struct cached_fd *cfd)
 		return;
 	close(cfd->fd);
 	pthread_mutex_lock(&cache->lock);
-	cache->count--;
-	room_made(cache);
-	taken_remove(cache, cfd);
+	give_room(cache);
+	list_remove(&cache->taken, cfd);
 	__atomic_add_fetch(&cache->closed, 1, __ATOMIC_RELEASE);
 	pthread_cond_broadcast(&cache->settled);
 	pthread_mutex_unlock(&cache->lock);
@@ -490,7 +492,7 @@ static unsigned int take_old_writers(struct fdcache *cache,
 	struct cached_fd *cfd, *newer;
 	unsigned int n = 0;
 
-	for (cfd = cache->oldest; cfd && n < BATCH; cfd = newer) {
+	for (cfd = cache->unused.oldest; cfd && n < BATCH; cfd = newer) {
 		newer = cfd->newer;
 		if (cache->clock - cfd->stamp < 2)
 			break;
@@ -536,7 +538,7 @@ unsigned int fdcache_room(struct fdcache *cache)
 	unsigned int used;
 
 	pthread_mutex_lock(&cache->lock);
-	used = cache->count - cache->idle;
+	used = cache->count - cache->nr_unused;
 	pthread_mutex_unlock(&cache->lock);
 	return used < cache->limit ? cache->limit - used : 0;
 }

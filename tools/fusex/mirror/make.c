@@ -155,11 +155,31 @@ fail:
 	return ret;
 }
 
-int mirror_mknod(struct fusex_req *req, const struct fusex_node *dir,
-		 const char *name, const struct fusex_make_in *in,
-		 struct fusex_entry_reply *out)
+static int make_once(int dirfd, const char *name, const char *target,
+		     const struct fusex_make_in *in)
 {
 	dev_t dev = makedev(in->rdev_major, in->rdev_minor);
+	int ret;
+
+	creds_become(in->uid, in->gid);
+	if (target)
+		ret = symlinkat(target, dirfd, name);
+	else if (S_ISDIR(in->mode))
+		ret = mkdirat(dirfd, name, in->mode & 07777);
+	else
+		ret = mknodat(dirfd, name, in->mode, dev);
+	if (ret)
+		ret = -errno;
+	creds_restore(in->uid, in->gid);
+	return ret;
+}
+
+/* Makes what is not open afterwards; @target: of a symbolic link, else NULL. */
+static int make_named(struct fusex_req *req, const struct fusex_node *dir,
+		      const char *name, const char *target,
+		      const struct fusex_make_in *in,
+		      struct fusex_entry_reply *out)
+{
 	struct mirror *m = mirror_of(req);
 	struct room room = room_begin(m);
 	struct fdref ref;
@@ -169,9 +189,7 @@ int mirror_mknod(struct fusex_req *req, const struct fusex_node *dir,
 	if (ret)
 		return ret;
 	do {
-		creds_become(in->uid, in->gid);
-		ret = mknodat(ref.fd, name, in->mode, dev) ? -errno : 0;
-		creds_restore(in->uid, in->gid);
+		ret = make_once(ref.fd, name, target, in);
 		if (!ret)
 			ret = finish(m, req, ref.fd, name, in, out);
 	} while (room_retry(m, &room, ret));
@@ -179,27 +197,18 @@ int mirror_mknod(struct fusex_req *req, const struct fusex_node *dir,
 	return ret;
 }
 
+int mirror_mknod(struct fusex_req *req, const struct fusex_node *dir,
+		 const char *name, const struct fusex_make_in *in,
+		 struct fusex_entry_reply *out)
+{
+	return make_named(req, dir, name, NULL, in, out);
+}
+
 int mirror_mkdir(struct fusex_req *req, const struct fusex_node *dir,
 		 const char *name, const struct fusex_make_in *in,
 		 struct fusex_entry_reply *out)
 {
-	struct mirror *m = mirror_of(req);
-	struct room room = room_begin(m);
-	struct fdref ref;
-	int ret;
-
-	ret = node_dir(m, dir, &ref);
-	if (ret)
-		return ret;
-	do {
-		creds_become(in->uid, in->gid);
-		ret = mkdirat(ref.fd, name, in->mode & 07777) ? -errno : 0;
-		creds_restore(in->uid, in->gid);
-		if (!ret)
-			ret = finish(m, req, ref.fd, name, in, out);
-	} while (room_retry(m, &room, ret));
-	node_put(m, &ref);
-	return ret;
+	return make_named(req, dir, name, NULL, in, out);
 }
 
 int mirror_symlink(struct fusex_req *req, const struct fusex_node *dir,
@@ -207,23 +216,7 @@ int mirror_symlink(struct fusex_req *req, const struct fusex_node *dir,
 		   const struct fusex_make_in *in,
 		   struct fusex_entry_reply *out)
 {
-	struct mirror *m = mirror_of(req);
-	struct room room = room_begin(m);
-	struct fdref ref;
-	int ret;
-
-	ret = node_dir(m, dir, &ref);
-	if (ret)
-		return ret;
-	do {
-		creds_become(in->uid, in->gid);
-		ret = symlinkat(target, ref.fd, name) ? -errno : 0;
-		creds_restore(in->uid, in->gid);
-		if (!ret)
-			ret = finish(m, req, ref.fd, name, in, out);
-	} while (room_retry(m, &room, ret));
-	node_put(m, &ref);
-	return ret;
+	return make_named(req, dir, name, target, in, out);
 }
 
 /* An open new file, named or not: make it right and known, and keep it open. */

@@ -243,7 +243,8 @@ void node_removed(struct mirror *m, struct cached_fd *held, bool removed,
  * node_let_go() - the kernel does not use a file whose name is to be removed
  * @m: the mirror
  * @node: the file
- * @last: returns what is still open of it, to be closed by node_gone(), or NULL
+ * @last: returns what is still open of it, to be closed by
+ *	fdcache_close(), or NULL
  *
  * To close @last after its last name was removed is what takes time.
  *
@@ -251,9 +252,6 @@ void node_removed(struct mirror *m, struct cached_fd *held, bool removed,
  */
 bool node_let_go(struct mirror *m, const struct fusex_node *node,
 		 struct cached_fd **last);
-
-/** node_gone() - close what node_let_go() returned (NULL is ignored) */
-void node_gone(struct mirror *m, struct cached_fd *last);
 
 /**
  * struct room - how often files went, for an operation that needs room

@@ -206,12 +206,12 @@ int mirror_unlink(struct fusex_req *req, const struct fusex_node *dir,
 	unused = flags & FUSEX_UNLINK_UNUSED && node_let_go(m, node, &last);
 	ret = do_remove(m, dir, name, node, 0, unused, out);
 	if (ret || !last) {
-		node_gone(m, last);
+		fdcache_close(m->fds, last);
 		return ret;
 	}
 	/* The caller need not wait until the file system has freed the file. */
 	(void)fusex_reply_unlink(req, out);
-	node_gone(m, last);
+	fdcache_close(m->fds, last);
 	return FUSEX_DEFERRED;
 }
 

@@ -399,11 +399,6 @@ bool node_let_go(struct mirror *m, const struct fusex_node *node,
 	       !fdcache_take(m->fds, node->nodeid, node->generation, last);
 }
 
-void node_gone(struct mirror *m, struct cached_fd *last)
-{
-	fdcache_close(m->fds, last);
-}
-
 struct room room_begin(struct mirror *m)
 {
 	struct room room = { fdcache_closed(m->fds), false };
