@@ -183,13 +183,27 @@ static void fusex_copy_owner(struct inode *inode, const struct fusex_attr *attr)
 	inode->i_gid = make_kgid(ns, attr->gid);
 }
 
+/*
+ * What is still to be written back may end behind the server's end.  And if the
+ * server's is behind ours, the page in which ours is would be written with what
+ * it has between them, which are zeros, over what somebody else has written.
+ */
+static void fusex_copy_size(struct inode *inode, loff_t size)
+{
+	const struct fusex_io_ops *io = fusex_i(inode)->io;
+
+	if (size != i_size_read(inode) && (!io->ahead || !io->ahead(inode)))
+		i_size_write(inode, size);
+}
+
 /**
  * fusex_attr_copy - copy what the server says about an inode into it
  * @inode: the inode; its fusex_inode.lock is held
  * @attr: validated; its type is the inode's
  * @mask: FUSEX_ATTR_* to be taken, of those that @attr has
  *
- * The number and type of an inode never change; a device number neither.
+ * The number and type of an inode never change; a device number neither.  The
+ * size is not taken while the kernel is ahead of the server.
  */
 void fusex_attr_copy(struct inode *inode, const struct fusex_attr *attr,
 		     u32 mask)
@@ -211,7 +225,7 @@ void fusex_attr_copy(struct inode *inode, const struct fusex_attr *attr,
 	if (mask & FUSEX_ATTR_OWNER)
 		fusex_copy_owner(inode, attr);
 	if (mask & FUSEX_ATTR_SIZE)
-		i_size_write(inode, attr->size);
+		fusex_copy_size(inode, attr->size);
 	if (mask & FUSEX_ATTR_BLOCKS)
 		inode->i_blocks = attr->blocks;
 	if (mask & FUSEX_ATTR_TIMES)
@@ -412,6 +426,14 @@ int fusex_attr_fetch(struct inode *inode, struct file *file, u32 mask,
 	return 0;
 }
 
+/* What may become of data that the server does not have, in 512 bytes. */
+static u64 fusex_cached_blocks(const struct inode *inode)
+{
+	u64 cached = (u64)inode->i_mapping->nrpages << (PAGE_SHIFT - 9);
+
+	return min(cached, DIV_ROUND_UP_ULL(i_size_read(inode), 512));
+}
+
 /**
  * fusex_fill_stat - answer statx from what is cached
  * @idmap: of the mount
@@ -427,6 +449,9 @@ void fusex_fill_stat(struct mnt_idmap *idmap, struct inode *inode,
 	generic_fillattr(idmap, mask, inode, stat);
 	generic_fill_statx_attr(inode, stat);
 	stat->blksize = fi->blksize ?: inode->i_sb->s_blocksize;
+	/* Who sees no blocks takes it for empty. */
+	if (fi->io->ahead && fi->io->ahead(inode))
+		stat->blocks = max(stat->blocks, fusex_cached_blocks(inode));
 
 	if (mask & STATX_BTIME && fi->attr_mask & FUSEX_ATTR_BTIME) {
 		stat->btime = fi->btime;
@@ -573,12 +598,27 @@ static int fusex_setattr_size(struct mnt_idmap *idmap, struct dentry *dentry,
 	filemap_invalidate_lock(inode->i_mapping);
 	oldsize = i_size_read(inode);
 	err = fi->io->setsize_begin(inode, attr->ia_size);
-	if (!err)
+	if (!err) {
 		err = fi->attr->setattr(idmap, dentry, attr);
-	if (!err)
-		fi->io->setsize_end(inode, oldsize, attr->ia_size);
+		fi->io->setsize_end(inode, oldsize,
+				    err ? oldsize : attr->ia_size);
+	}
 	filemap_invalidate_unlock(inode->i_mapping);
 	return err;
+}
+
+/*
+ * Data that comes to the server after the change may not be taken any more, or
+ * undo it: a server without privileges cannot write to what is read-only, and a
+ * write clears set-user-id.
+ */
+static bool fusex_stops_writes(const struct iattr *attr)
+{
+	if (attr->ia_valid & (ATTR_UID | ATTR_GID))
+		return true;
+	return attr->ia_valid & ATTR_MODE &&
+	       (attr->ia_mode & (S_ISUID | S_ISGID) ||
+		!(attr->ia_mode & 0200));
 }
 
 /**
@@ -608,5 +648,10 @@ int fusex_setattr_common(struct mnt_idmap *idmap, struct dentry *dentry,
 		return err;
 	if (attr->ia_valid & ATTR_SIZE)
 		return fusex_setattr_size(idmap, dentry, attr);
+	if (fusex_stops_writes(attr)) {
+		err = fusex_io_write_back(inode);
+		if (err)
+			return err;
+	}
 	return fusex_i(inode)->attr->setattr(idmap, dentry, attr);
 }

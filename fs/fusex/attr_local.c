@@ -356,6 +356,30 @@ static void local_after_write(struct inode *inode, loff_t pos, size_t len)
 	local_update_time(inode, FS_UPD_CMTIME, 0);
 }
 
+static void local_wrote_cache(struct inode *inode)
+{
+	local_update_time(inode, FS_UPD_CMTIME, 0);
+}
+
+static void local_wrote_when(struct inode *inode, struct fusex_time *mtime)
+{
+	*mtime = fusex_ts_to_time(inode_get_mtime(inode));
+}
+
+/*
+ * The data may have come to the server after times that were set later, and
+ * carried its own.
+ */
+static void local_written_back(struct inode *inode,
+			       const struct fusex_time *mtime)
+{
+	struct timespec64 now = inode_get_mtime(inode);
+	struct timespec64 then = fusex_time_to_ts(mtime);
+
+	if (!timespec64_equal(&now, &then))
+		local_times_dirty(inode, I_DIRTY_SYNC);
+}
+
 /* Times after an operation on names: the kernel's clock. */
 static void local_touch(struct inode *inode, u32 did)
 {
@@ -386,7 +410,9 @@ static bool local_resync(struct inode *inode, const struct fusex_attr_reply *r)
 	if (fi->times_sending || test_bit(FUSEX_I_TIMES_DIRTY, &fi->state))
 		mask &= ~FUSEX_ATTR_TIMES;
 	fusex_attr_copy(inode, r->attr, mask);
-	clear_bit(FUSEX_I_STALE, &fi->state);
+	/* The size may have to wait until the server has all the data. */
+	if (i_size_read(inode) == r->attr->size)
+		clear_bit(FUSEX_I_STALE, &fi->state);
 	return i_size_read(inode) != oldsize;
 }
 
@@ -479,6 +505,9 @@ const struct fusex_attr_ops fusex_attr_local = {
 	.get_acl	= local_get_acl,
 	.set_acl	= local_set_acl,
 	.after_write	= local_after_write,
+	.wrote_cache	= local_wrote_cache,
+	.wrote_when	= local_wrote_when,
+	.written_back	= local_written_back,
 	.apply		= local_apply,
 	.refresh	= local_refresh,
 	.revalidate	= local_revalidate,

@@ -80,26 +80,6 @@ static int remote_refresh(struct inode *inode, u32 mask, unsigned int flags)
 	return fusex_attr_fetch(inode, NULL, mask | FUSEX_ATTR_KNOWN, flags);
 }
 
-/*
- * The times of what was stored through a mapping are those that the server
- * gives it when it gets it.  Whether it takes it is for fsync to tell.
- */
-static int remote_settle_times(struct inode *inode, u32 mask,
-			       unsigned int flags)
-{
-	struct address_space *mapping = inode->i_mapping;
-
-	if (flags & AT_STATX_DONT_SYNC ||
-	    !(mask & (STATX_MTIME | STATX_CTIME | STATX_BLOCKS |
-		      STATX_CHANGE_COOKIE)))
-		return 0;
-	if (!mapping_tagged(mapping, PAGECACHE_TAG_DIRTY) &&
-	    !mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
-		return 0;
-	fusex_i(inode)->io->write_back(inode, 0, LLONG_MAX);
-	return fatal_signal_pending(current) ? -EINTR : 0;
-}
-
 static int remote_getattr(struct mnt_idmap *idmap, const struct path *path,
 			  struct kstat *stat, u32 mask, unsigned int flags)
 {
@@ -107,8 +87,11 @@ static int remote_getattr(struct mnt_idmap *idmap, const struct path *path,
 	int err;
 
 	err = fusex_allowed(inode->i_sb);
-	if (!err)
-		err = remote_settle_times(inode, mask, flags);
+	/* What is only cached gets its times when the server gets it. */
+	if (!err && !(flags & AT_STATX_DONT_SYNC) &&
+	    mask & (STATX_MTIME | STATX_CTIME | STATX_BLOCKS |
+		    STATX_CHANGE_COOKIE))
+		err = fusex_io_write_back(inode);
 	if (!err)
 		err = remote_refresh(inode, 0, flags);
 	if (err)
@@ -273,6 +256,12 @@ static int remote_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	};
 	int err;
 
+	/* Data that comes later brings a time of its own. */
+	if (attr->ia_valid & ATTR_MTIME && !(attr->ia_valid & ATTR_SIZE)) {
+		err = fusex_io_write_back(inode);
+		if (err)
+			return err;
+	}
 	fusex_setattr_fill(idmap, inode, attr, &in);
 	remote_fill_times(attr, &in);
 	if (attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
@@ -356,6 +345,34 @@ static void remote_after_write(struct inode *inode, loff_t pos, size_t len)
 }
 
 /*
+ * The times are the server's.  It gives the file the time of the write when it
+ * gets the data, and until then nobody sees it: see remote_settle_times().
+ */
+static void remote_wrote_cache(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	struct timespec64 now = current_time(inode);
+
+	spin_lock(&fi->lock);
+	fi->wrote = now;
+	spin_unlock(&fi->lock);
+}
+
+static void remote_wrote_when(struct inode *inode, struct fusex_time *mtime)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	spin_lock(&fi->lock);
+	*mtime = fusex_ts_to_time(fi->wrote);
+	spin_unlock(&fi->lock);
+}
+
+static void remote_written_back(struct inode *inode,
+				const struct fusex_time *mtime)
+{
+}
+
+/*
  * Take the reply's attributes.  Returns whether somebody else changed the
  * data: cached pages are of another version.  The change counter tells what
  * size and times do not, but changes of the kernel's own count too.
@@ -374,6 +391,9 @@ static bool remote_take(struct inode *inode, const struct fusex_attr_reply *r)
 	if (!(FUSEX_ATTR_REQUIRED & ~r->attr->mask)) {
 		fi->attr_expires = fusex_expiry(r->valid, get_jiffies_64());
 		clear_bit(FUSEX_I_STALE, &fi->state);
+		/* It has grown, of which we take no notice yet. */
+		if (r->attr->size > i_size_read(inode))
+			fi->attr_expires = 0;
 	}
 	if (counted && inode_peek_iversion(inode) != change)
 		return true;
@@ -491,6 +511,9 @@ const struct fusex_attr_ops fusex_attr_remote = {
 	.get_acl	= remote_get_acl,
 	.set_acl	= remote_set_acl,
 	.after_write	= remote_after_write,
+	.wrote_cache	= remote_wrote_cache,
+	.wrote_when	= remote_wrote_when,
+	.written_back	= remote_written_back,
 	.apply		= remote_apply,
 	.refresh	= remote_refresh,
 	.revalidate	= remote_revalidate,

@@ -331,13 +331,19 @@ static noinline int flush_send(struct file *file, fl_owner_t id)
 		.arg_len	= sizeof(in),
 	};
 	bool locked = fusex_lock_flush(file, id);
-	int err;
+	int err = 0;
+	int ret;
 
-	err = fusex_call_sure(fusex_chan_of(inode), &call);
+	/* The server is told when it has what was written, or did not take it. */
+	if (file->f_mode & FMODE_WRITE)
+		err = fusex_i(inode)->io->write_back(inode, 0, LLONG_MAX);
+	ret = fusex_call_sure(fusex_chan_of(inode), &call);
 	/* A server that did not take it has not dropped the locks either. */
-	if (err && locked)
+	if (ret && locked)
 		fusex_lock_flush_failed(file, id);
-	return err == -ENOSYS ? 0 : err;
+	if (ret == -ENOSYS)
+		ret = 0;
+	return err ?: ret;
 }
 
 /**

@@ -77,6 +77,8 @@ enum fusex_inode_bit {
 	FUSEX_I_SETTLING,
 	/* It is being removed, or was, and nobody would miss it. */
 	FUSEX_I_UNUSED,
+	/* The server cuts the file: nothing is written back meanwhile. */
+	FUSEX_I_SHRINKING,
 };
 
 /**
@@ -109,6 +111,8 @@ enum fusex_inode_bit {
  * @settled_seq: @stale_seq when the rest had been dropped
  * @stale_start: first byte of what is left to be dropped
  * @stale_end: last byte of it
+ * @wrote: when data in the page cache was changed (remote)
+ * @wb_passes: tasks in fusex_cache_writepages(), no lock needed
  * @iput: link for fusex_chan_defer_iput(), no lock needed
  *
  * The generation is vfs_inode.i_generation.
@@ -140,6 +144,8 @@ struct fusex_inode {
 	u32 settled_seq;
 	loff_t stale_start;
 	loff_t stale_end;
+	struct timespec64 wrote;
+	atomic_t wb_passes;
 	struct llist_node iput;
 };
 
@@ -244,7 +250,13 @@ struct fusex_attr_reply {
  * @get_acl: like the inode operation get_inode_acl (with rcu)
  * @set_acl: like the inode operation
  * @after_write: file data changed in [pos, pos + len) by the kernel; size,
- *	times and change counter follow.  i_rwsem held, may sleep
+ *	times and change counter follow.  i_rwsem is held, or truncation waits
+ *	(inode_dio_begin()); may sleep
+ * @wrote_cache: cached file data was changed, or is about to be, of which the
+ *	server learns later; times follow.  Does not sleep on the server
+ * @wrote_when: when it was last, as the server is to be told with the data
+ * @written_back: the server has the data, written at @mtime as it was told.
+ *	Does not sleep
  * @apply: take what a reply says; does not sleep on the server
  * @refresh: make attributes current: ask the server if they expired or are
  *	stale; 0 or error
@@ -275,6 +287,10 @@ struct fusex_attr_ops {
 	int (*set_acl)(struct mnt_idmap *idmap, struct dentry *dentry,
 		       struct posix_acl *acl, int type);
 	void (*after_write)(struct inode *inode, loff_t pos, size_t len);
+	void (*wrote_cache)(struct inode *inode);
+	void (*wrote_when)(struct inode *inode, struct fusex_time *mtime);
+	void (*written_back)(struct inode *inode,
+			     const struct fusex_time *mtime);
 	void (*apply)(struct inode *inode, const struct fusex_attr_reply *r);
 	int (*refresh)(struct inode *inode, u32 mask, unsigned int flags);
 	int (*revalidate)(struct inode *dir, const struct qstr *name,

@@ -21,6 +21,8 @@ struct workqueue_struct *fusex_io_wq;
 /* A mode without a table is one this kernel lacks. */
 static const struct fusex_io_table *const fusex_io_tables[FUSEX_IO_NR] = {
 	[FUSEX_IO_PLAIN]	= &fusex_io_plain,
+	[FUSEX_IO_DIRECT]	= &fusex_io_direct,
+	[FUSEX_IO_WRITEBACK]	= &fusex_io_writeback,
 };
 
 /**
@@ -343,6 +345,24 @@ void fusex_io_written(struct inode *inode, loff_t oldsize, loff_t end)
 {
 	if (i_size_read(inode) != max(oldsize, end))
 		fusex_i(inode)->io->invalidate(inode, 0, LLONG_MAX);
+}
+
+/**
+ * fusex_io_write_back - make the server know what is cached, before a change
+ * @inode: of any type
+ *
+ * For changes that what is written later would undo, or that would keep it from
+ * being written.  What becomes of the data is for fsync to tell.
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0, or -EINTR when killed.
+ */
+int fusex_io_write_back(struct inode *inode)
+{
+	if (!fusex_cache_ahead(inode))
+		return 0;
+	fusex_i(inode)->io->write_back(inode, 0, LLONG_MAX);
+	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
 /**

@@ -7,6 +7,7 @@
 #define _FS_FUSEX_IO_H
 
 #include <linux/fs.h>
+#include <linux/iomap.h>
 #include <linux/pagemap.h>
 
 #include "fusex_i.h"
@@ -18,11 +19,14 @@
  * @setsize_begin: the size is about to become @size: make cached data agree
  *	with the server before SETATTR is sent (zero the tail, write back).
  *	i_rwsem and the invalidate lock are held; 0 or an error that stops it
- * @setsize_end: the server agreed, i_size is set: drop cached data beyond it
+ * @setsize_end: after a setsize_begin that did not fail: i_size is set, drop
+ *	cached data beyond it; or it stays the old size if the server refused
  * @invalidate: the server says data in [start, end] changed; dirty data
  *	survives.  Must not wait for the server
  * @write_back: make the server know all cached data of the range and return
  *	the first error; waits for it
+ * @ahead: does the kernel know more of the data, and so of the size, than the
+ *	server?  Does not sleep.  NULL for never
  * @evict: the inode goes; called after truncate_inode_pages_final()
  * @large_folios: the page cache may use folios of any order
  */
@@ -32,6 +36,7 @@ struct fusex_io_ops {
 	void (*setsize_end)(struct inode *inode, loff_t oldsize, loff_t size);
 	int (*invalidate)(struct inode *inode, loff_t start, loff_t end);
 	int (*write_back)(struct inode *inode, loff_t start, loff_t end);
+	bool (*ahead)(const struct inode *inode);
 	void (*evict)(struct inode *inode);
 	bool large_folios;
 };
@@ -52,6 +57,8 @@ struct fusex_io_table {
 };
 
 extern const struct fusex_io_table fusex_io_plain;
+extern const struct fusex_io_table fusex_io_direct;
+extern const struct fusex_io_table fusex_io_writeback;
 
 /* io.c: the setter, and single requests */
 extern struct workqueue_struct *fusex_io_wq;
@@ -74,6 +81,7 @@ ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
 int fusex_io_write_size(struct kiocb *iocb);
 void fusex_io_written(struct inode *inode, loff_t oldsize, loff_t end);
 int fusex_io_dio_wait(struct inode *inode);
+int fusex_io_write_back(struct inode *inode);
 void fusex_io_later(struct inode *inode, struct work_struct *work);
 void fusex_io_later_done(struct inode *inode);
 void fusex_io_drain(struct super_block *sb);
@@ -89,10 +97,12 @@ loff_t fusex_remap_file_range(struct file *in, loff_t pos_in, struct file *out,
 			      loff_t pos_out, loff_t len, unsigned int flags);
 
 /* io_cache.c: the page cache, for the modes that have one */
-void fusex_cache_readahead(struct readahead_control *rac);
-int fusex_cache_read_folio(struct file *file, struct folio *folio);
-int fusex_cache_writepages(struct address_space *mapping,
-			   struct writeback_control *wbc);
+extern const struct address_space_operations fusex_cache_aops;
+ssize_t fusex_cache_read_iter(struct kiocb *iocb, struct iov_iter *to);
+ssize_t fusex_cache_splice_read(struct file *in, loff_t *ppos,
+				struct pipe_inode_info *pipe, size_t len,
+				unsigned int flags);
+bool fusex_cache_ahead(const struct inode *inode);
 int fusex_cache_mmap_prepare(struct vm_area_desc *desc);
 int fusex_cache_fsync(struct file *file, loff_t start, loff_t end,
 		      int datasync);
@@ -110,12 +120,25 @@ struct folio *fusex_cache_lock_folio(struct address_space *mapping, loff_t pos,
 				     size_t len);
 size_t fusex_io_room(u32 max, size_t bytes, loff_t end, loff_t pos, size_t len);
 
+/* io_pages.c: requests of what is in the page cache */
+extern const struct iomap_ops fusex_cache_iomap_ops;
+extern const struct iomap_write_ops fusex_cache_write_ops;
+void fusex_cache_readahead(struct readahead_control *rac);
+int fusex_cache_read_folio(struct file *file, struct folio *folio);
+int fusex_cache_writepages(struct address_space *mapping,
+			   struct writeback_control *wbc);
+
 /* io_user.c: requests straight from and to the memory of the caller */
+ssize_t fusex_user_fetch(struct kiocb *iocb, struct iov_iter *to, bool one);
 ssize_t fusex_user_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t fusex_user_write(struct kiocb *iocb, struct iov_iter *from);
+ssize_t fusex_user_write_shared(struct kiocb *iocb, struct iov_iter *from);
 
 /* io_plain.c: the tables are above, this is for its tests */
 bool fusex_plain_covers(loff_t start, loff_t end, loff_t from, loff_t to,
 			loff_t oldsize);
+
+/* io_direct.c: likewise */
+size_t fusex_direct_ask(loff_t left, size_t count, u32 max);
 
 #endif /* _FS_FUSEX_IO_H */

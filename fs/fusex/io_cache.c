@@ -10,9 +10,12 @@
  * and the next one who wants to use the cache drops it ("settles") first.
  */
 #include <linux/fs.h>
+#include <linux/iomap.h>
+#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 #include <linux/writeback.h>
 
 #include "io.h"
@@ -136,6 +139,19 @@ int fusex_cache_write_back(struct inode *inode, loff_t start, loff_t end)
 	return err ?: errseq_check(&mapping->wb_err, since);
 }
 
+/**
+ * fusex_cache_ahead - is there data that the server does not have yet?
+ * @inode: the file
+ *
+ * Context: any.
+ * Return: true if so, or if nobody knows whether the server has it.
+ */
+bool fusex_cache_ahead(const struct inode *inode)
+{
+	return mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY) ||
+	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_WRITEBACK);
+}
+
 /* Times the kernel owns are written back by ->write_inode. */
 static int fusex_sync_times(struct inode *inode, bool datasync)
 {
@@ -189,9 +205,18 @@ static bool fusex_may_drop(struct address_space *mapping, struct folio *folio)
 	       folio_pos(folio) >= i_size_read(mapping->host);
 }
 
+/* Of a folio that stays because part of it is dirty the rest is outdated. */
+static bool fusex_is_mixed(struct address_space *mapping, struct folio *folio)
+{
+	return folio->mapping == mapping && folio_test_large(folio) &&
+	       (folio_test_dirty(folio) || folio_test_writeback(folio));
+}
+
 static int fusex_drop_folio(struct address_space *mapping, struct folio *folio,
 			    bool wait)
 {
+	int err = 0;
+
 	if (wait) {
 		if (folio_lock_killable(folio))
 			return -EINTR;
@@ -203,8 +228,10 @@ static int fusex_drop_folio(struct address_space *mapping, struct folio *folio,
 				    folio_nr_pages(folio), false);
 	if (fusex_may_drop(mapping, folio))
 		generic_error_remove_folio(mapping, folio);
+	else if (!wait && fusex_is_mixed(mapping, folio))
+		err = -EBUSY;
 	folio_unlock(folio);
-	return 0;
+	return err;
 }
 
 /**
@@ -215,7 +242,8 @@ static int fusex_drop_folio(struct address_space *mapping, struct folio *folio,
  * @wait: wait for locked folios, killably, otherwise leave them
  *
  * Context: process; waits for the server only if @wait.
- * Return: 0, -EINTR when killed, -EBUSY when locked folios were left.
+ * Return: 0, -EINTR when killed, -EBUSY when folios were left that are locked,
+ * or that are large and partly dirty.
  */
 int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end,
 		     bool wait)
@@ -275,7 +303,11 @@ int fusex_cache_settle(struct inode *inode, bool nowait)
 		start = fi->stale_start;
 		end = fi->stale_end;
 		spin_unlock(&fi->lock);
-		err = fusex_cache_drop(inode->i_mapping, start, end, true);
+		/* What is partly dirty goes as a whole, once it is clean. */
+		err = fusex_cache_flush(inode->i_mapping, start, end);
+		if (!err)
+			err = fusex_cache_drop(inode->i_mapping, start, end,
+					       true);
 		if (err)
 			return err;
 		spin_lock(&fi->lock);
@@ -362,6 +394,64 @@ int fusex_cache_invalidate(struct inode *inode, loff_t start, loff_t end)
 	return 0;
 }
 
+/* -------------------------------------------------------------------- reading */
+
+/* Make what is cached worth looking at. */
+static int fusex_cache_current(struct inode *inode, bool nowait)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	int err;
+
+	if (nowait && (test_bit(FUSEX_I_STALE, &fi->state) ||
+		       !fi->attr->fresh(inode)))
+		return -EAGAIN;
+	err = fi->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	return err ?: fusex_cache_settle(inode, nowait);
+}
+
+/**
+ * fusex_cache_read_iter - read through the page cache, as the file operation
+ * @iocb: the operation
+ * @to: the memory
+ *
+ * O_DIRECT goes past it.
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: bytes, -EIOCBQUEUED, or an error.
+ */
+ssize_t fusex_cache_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	int err;
+
+	err = fusex_cache_current(inode, iocb->ki_flags & IOCB_NOWAIT);
+	if (err)
+		return err;
+	if (iocb->ki_flags & IOCB_DIRECT)
+		return fusex_user_read(iocb, to);
+	return filemap_read(iocb, to, 0);
+}
+
+/**
+ * fusex_cache_splice_read - folios of the page cache for a pipe
+ * @in: open file
+ * @ppos: position, bytes
+ * @pipe: the pipe
+ * @len: bytes
+ * @flags: SPLICE_F_*
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: bytes, or an error.
+ */
+ssize_t fusex_cache_splice_read(struct file *in, loff_t *ppos,
+				struct pipe_inode_info *pipe, size_t len,
+				unsigned int flags)
+{
+	int err = fusex_cache_current(file_inode(in), false);
+
+	return err ?: filemap_splice_read(in, ppos, pipe, len, flags);
+}
+
 /* ---------------------------------------------------------------- truncation */
 
 /**
@@ -398,14 +488,32 @@ int fusex_cache_zero_tail(struct inode *inode, loff_t from, loff_t to)
 	return 0;
 }
 
+/*
+ * What is beyond the new end must not be written after the server has cut the
+ * file, or it would grow again; and must not be dropped before, or it would be
+ * lost if the server says no.  So writeback stops until that is known.
+ */
+static int fusex_cache_shrink_begin(struct inode *inode, loff_t size)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	int err;
+
+	set_bit(FUSEX_I_SHRINKING, &fi->state);
+	/* Either fusex_cache_writepages() sees it, or we see that one. */
+	smp_mb__after_atomic();
+	err = wait_var_event_killable(&fi->wb_passes,
+				      !atomic_read(&fi->wb_passes));
+	if (!err)
+		err = fusex_wait_writeback(inode->i_mapping, size, LLONG_MAX);
+	if (err)
+		clear_and_wake_up_bit(FUSEX_I_SHRINKING, &fi->state);
+	return err;
+}
+
 /**
  * fusex_cache_setsize_begin - before the server is told, for fusex_io_ops
  * @inode: the file, i_rwsem and the invalidate lock are held
  * @size: bytes
- *
- * Dirty folios beyond the new end are written back first: were they written
- * afterwards, the file would grow again, and were they dropped now, they would
- * be lost if the server says no.
  *
  * Context: process, sleeps on the server, killable.
  * Return: 0, -EINTR or -ERESTARTSYS.
@@ -420,12 +528,12 @@ int fusex_cache_setsize_begin(struct inode *inode, loff_t size)
 	if (size > old)
 		return fusex_cache_zero_tail(inode, old, size);
 	if (size < old)
-		return fusex_cache_flush(inode->i_mapping, size, LLONG_MAX);
+		return fusex_cache_shrink_begin(inode, size);
 	return 0;
 }
 
 /**
- * fusex_cache_setsize_end - i_size is set, for fusex_io_ops
+ * fusex_cache_setsize_end - i_size is set, or not, for fusex_io_ops
  * @inode: the file, i_rwsem and the invalidate lock are held
  * @oldsize: bytes
  * @size: bytes
@@ -434,10 +542,14 @@ int fusex_cache_setsize_begin(struct inode *inode, loff_t size)
  */
 void fusex_cache_setsize_end(struct inode *inode, loff_t oldsize, loff_t size)
 {
+	struct fusex_inode *fi = fusex_i(inode);
+
 	if (size < oldsize)
 		truncate_pagecache(inode, size);
-	else
+	else if (size > oldsize)
 		pagecache_isize_extended(inode, oldsize, size);
+	if (test_bit(FUSEX_I_SHRINKING, &fi->state))
+		clear_and_wake_up_bit(FUSEX_I_SHRINKING, &fi->state);
 }
 
 /* ------------------------------------------------------------------ mappings */
@@ -469,7 +581,7 @@ static vm_fault_t fusex_cache_page_mkwrite(struct vm_fault *vmf)
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 
 	sb_start_pagefault(inode->i_sb);
-	file_update_time(vmf->vma->vm_file);
+	fusex_i(inode)->attr->wrote_cache(inode);
 	if (down_read_killable(&mapping->invalidate_lock))
 		goto out;
 	if (folio_lock_killable(folio))
@@ -522,6 +634,7 @@ void fusex_cache_opened(struct inode *inode, struct file *file)
 	struct fusex_inode *fi = fusex_i(inode);
 	struct fusex_file *ff = file->private_data;
 
+	file->f_mode |= FMODE_CAN_ODIRECT | FMODE_NOWAIT;
 	if (!ff || !ff->opened || !(file->f_mode & FMODE_WRITE))
 		return;
 	spin_lock(&fi->lock);
@@ -580,8 +693,7 @@ int fusex_cache_release(struct inode *inode, struct file *file)
 
 	if (!ff || list_empty(&ff->writer))
 		return fusex_release(inode, file);
-	if (!mapping_tagged(mapping, PAGECACHE_TAG_DIRTY) &&
-	    !mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK)) {
+	if (!fusex_cache_ahead(inode)) {
 		fusex_writer_gone(inode, ff);
 		/* As in the work: someone may just have started. */
 		if (!mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
@@ -597,3 +709,16 @@ int fusex_cache_release(struct inode *inode, struct file *file)
 	fusex_io_later(inode, &late->work);
 	return 0;
 }
+
+/* Of all modes that have a page cache. */
+const struct address_space_operations fusex_cache_aops = {
+	.read_folio		= fusex_cache_read_folio,
+	.readahead		= fusex_cache_readahead,
+	.writepages		= fusex_cache_writepages,
+	.dirty_folio		= iomap_dirty_folio,
+	.release_folio		= iomap_release_folio,
+	.invalidate_folio	= iomap_invalidate_folio,
+	.is_partially_uptodate	= iomap_is_partially_uptodate,
+	.migrate_folio		= filemap_migrate_folio,
+	.error_remove_folio	= generic_error_remove_folio,
+};

@@ -13,6 +13,7 @@
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
+#include <linux/wait_bit.h>
 #include <linux/writeback.h>
 
 #include "io.h"
@@ -137,7 +138,7 @@ static int fusex_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 
 static DEFINE_IOMAP_ITER_NEXT(fusex_iomap_next, fusex_iomap_begin);
 
-static const struct iomap_ops fusex_iomap_ops = {
+const struct iomap_ops fusex_cache_iomap_ops = {
 	.iomap_next	= fusex_iomap_next,
 };
 
@@ -263,7 +264,7 @@ void fusex_cache_readahead(struct readahead_control *rac)
 		.rac	= rac,
 	};
 
-	iomap_readahead(&fusex_iomap_ops, &ctx, rac->file);
+	iomap_readahead(&fusex_cache_iomap_ops, &ctx, rac->file);
 }
 
 /**
@@ -281,9 +282,37 @@ int fusex_cache_read_folio(struct file *file, struct folio *folio)
 		.cur_folio	= folio,
 	};
 
-	iomap_read_folio(&fusex_iomap_ops, &ctx, file);
+	iomap_read_folio(&fusex_cache_iomap_ops, &ctx, file);
 	return 0;
 }
+
+/*
+ * The part of a block that a write leaves alone.  What lies beyond the end is
+ * zero, here too.
+ */
+static int fusex_fill_folio_range(const struct iomap_iter *iter,
+				  struct folio *folio, loff_t pos, size_t len)
+{
+	loff_t left = i_size_read(iter->inode) - pos;
+	size_t want = clamp_t(loff_t, left, 0, len);
+	size_t from = offset_in_folio(folio, pos);
+	struct bio_vec bv;
+	ssize_t got = 0;
+
+	bvec_set_folio(&bv, folio, want, from);
+	if (want)
+		got = fusex_read_send(iter->inode, iter->private, pos, &bv, 0,
+				      want);
+	if (got < 0)
+		return got;
+	folio_zero_segment(folio, from + got, from + len);
+	return 0;
+}
+
+/* For writing into the page cache; the private pointer is the open file. */
+const struct iomap_write_ops fusex_cache_write_ops = {
+	.read_folio_range	= fusex_fill_folio_range,
+};
 
 /* ---------------------------------------------------------------- writing */
 
@@ -306,13 +335,20 @@ static u64 fusex_writer_fh(struct inode *inode)
 	return fh;
 }
 
+/*
+ * The server took all of it, or it is lost.  That its server has died is not
+ * what is wrong with the file from now on, so it is not what is reported.
+ */
 static void fusex_pages_write_done(struct fusex_pages *p, int err)
 {
 	struct inode *inode = p->inode;
 	unsigned int i;
 
-	if (err && !fusex_inode_unmissed(inode, err))
-		mapping_set_error(inode->i_mapping, err);
+	if (!err)
+		fusex_i(inode)->attr->written_back(inode, &p->wr.mtime);
+	else if (!fusex_inode_unmissed(inode, err))
+		mapping_set_error(inode->i_mapping,
+				  err == -ENOTCONN ? -EIO : err);
 	/* The last of these may be all that keeps the inode. */
 	for (i = 0; i < p->nr; i++)
 		iomap_finish_folio_write(inode, bvec_folio(&p->bv[i]),
@@ -368,8 +404,9 @@ static int fusex_pages_write_send(struct fusex_pages *p)
 		.offset		= p->pos,
 		.size		= p->size,
 		.flags		= O_WRONLY,
-		.write_flags	= FUSEX_WRITE_CACHE,
+		.write_flags	= FUSEX_WRITE_CACHE | FUSEX_WRITE_MTIME,
 	};
+	fusex_i(p->inode)->attr->wrote_when(p->inode, &p->wr.mtime);
 	err = fusex_pages_write_queue(p, true);
 	if (err)
 		fusex_pages_write_done(p, err);
@@ -413,12 +450,31 @@ static const struct iomap_writeback_ops fusex_writeback_ops = {
 	.writeback_submit	= fusex_writeback_submit,
 };
 
+static void fusex_pass_end(struct fusex_inode *fi)
+{
+	if (atomic_dec_and_test(&fi->wb_passes))
+		wake_up_var(&fi->wb_passes);
+}
+
+/* Not while the file is being cut, see fusex_cache_setsize_begin(). */
+static bool fusex_pass_begin(struct fusex_inode *fi)
+{
+	atomic_inc(&fi->wb_passes);
+	/* Pairs with the one in fusex_cache_shrink_begin(). */
+	smp_mb__after_atomic();
+	if (likely(!test_bit(FUSEX_I_SHRINKING, &fi->state)))
+		return true;
+	fusex_pass_end(fi);
+	return false;
+}
+
 /**
  * fusex_cache_writepages - write dirty folios back, without waiting for it
  * @mapping: the file's
  * @wbc: what to write
  *
- * Context: process, does not wait for the server.
+ * Context: process, waits for the server only while it cuts the file, and then
+ * only if @wbc says that all has to be written; killable.
  * Return: 0 or the first error; errors found later are set in the mapping.
  */
 int fusex_cache_writepages(struct address_space *mapping,
@@ -431,6 +487,17 @@ int fusex_cache_writepages(struct address_space *mapping,
 		/* Holes would not be written. */
 		.iomap	= { .type = IOMAP_MAPPED },
 	};
+	struct fusex_inode *fi = fusex_i(mapping->host);
+	int err;
 
-	return iomap_writepages(&wpc);
+	while (!fusex_pass_begin(fi)) {
+		if (wbc->sync_mode == WB_SYNC_NONE)
+			return 0;
+		err = wait_on_bit(&fi->state, FUSEX_I_SHRINKING, TASK_KILLABLE);
+		if (err)
+			return err;
+	}
+	err = iomap_writepages(&wpc);
+	fusex_pass_end(fi);
+	return err;
 }

@@ -12,7 +12,6 @@
  * Folios get dirty through shared mappings only.
  */
 #include <linux/fs.h>
-#include <linux/iomap.h>
 #include <linux/module.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -22,43 +21,6 @@
 #include <linux/uio.h>
 
 #include "io.h"
-
-/* -------------------------------------------------------------------- reading */
-
-/* Make what is cached worth looking at. */
-static int fusex_plain_current(struct inode *inode, bool nowait)
-{
-	struct fusex_inode *fi = fusex_i(inode);
-	int err;
-
-	if (nowait && (test_bit(FUSEX_I_STALE, &fi->state) ||
-		       !fi->attr->fresh(inode)))
-		return -EAGAIN;
-	err = fi->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
-	return err ?: fusex_cache_settle(inode, nowait);
-}
-
-static ssize_t fusex_plain_read_iter(struct kiocb *iocb, struct iov_iter *to)
-{
-	struct inode *inode = file_inode(iocb->ki_filp);
-	int err;
-
-	err = fusex_plain_current(inode, iocb->ki_flags & IOCB_NOWAIT);
-	if (err)
-		return err;
-	if (iocb->ki_flags & IOCB_DIRECT)
-		return fusex_user_read(iocb, to);
-	return filemap_read(iocb, to, 0);
-}
-
-static ssize_t fusex_plain_splice_read(struct file *in, loff_t *ppos,
-				       struct pipe_inode_info *pipe, size_t len,
-				       unsigned int flags)
-{
-	int err = fusex_plain_current(file_inode(in), false);
-
-	return err ?: filemap_splice_read(in, ppos, pipe, len, flags);
-}
 
 /* -------------------------------------------------------------------- writing */
 
@@ -368,19 +330,13 @@ static ssize_t fusex_plain_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 /* --------------------------------------------------------------------- tables */
 
-static void fusex_plain_opened(struct inode *inode, struct file *file)
-{
-	file->f_mode |= FMODE_CAN_ODIRECT | FMODE_NOWAIT;
-	fusex_cache_opened(inode, file);
-}
-
 #define FUSEX_PLAIN_FOPS						\
 	.owner			= THIS_MODULE,				\
 	.fop_flags		= FOP_BUFFER_RASYNC | FOP_DONTCACHE,	\
 	.llseek			= fusex_llseek,				\
-	.read_iter		= fusex_plain_read_iter,		\
+	.read_iter		= fusex_cache_read_iter,		\
 	.write_iter		= fusex_plain_write_iter,		\
-	.splice_read		= fusex_plain_splice_read,		\
+	.splice_read		= fusex_cache_splice_read,		\
 	.splice_write		= iter_file_splice_write,		\
 	.mmap_prepare		= fusex_cache_mmap_prepare,		\
 	.open			= fusex_open,				\
@@ -405,20 +361,8 @@ static const struct file_operations fusex_plain_poll_fops = {
 	.poll			= fusex_poll,
 };
 
-static const struct address_space_operations fusex_plain_aops = {
-	.read_folio		= fusex_cache_read_folio,
-	.readahead		= fusex_cache_readahead,
-	.writepages		= fusex_cache_writepages,
-	.dirty_folio		= iomap_dirty_folio,
-	.release_folio		= iomap_release_folio,
-	.invalidate_folio	= iomap_invalidate_folio,
-	.is_partially_uptodate	= iomap_is_partially_uptodate,
-	.migrate_folio		= filemap_migrate_folio,
-	.error_remove_folio	= generic_error_remove_folio,
-};
-
 static const struct fusex_io_ops fusex_plain_io = {
-	.opened		= fusex_plain_opened,
+	.opened		= fusex_cache_opened,
 	.setsize_begin	= fusex_cache_setsize_begin,
 	.setsize_end	= fusex_cache_setsize_end,
 	.invalidate	= fusex_cache_invalidate,
@@ -429,6 +373,6 @@ static const struct fusex_io_ops fusex_plain_io = {
 const struct fusex_io_table fusex_io_plain = {
 	.fops		= &fusex_plain_fops,
 	.poll_fops	= &fusex_plain_poll_fops,
-	.aops		= &fusex_plain_aops,
+	.aops		= &fusex_cache_aops,
 	.io		= &fusex_plain_io,
 };

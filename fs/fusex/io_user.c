@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Reads and writes between the server and the memory of the caller, without
- * the page cache: O_DIRECT.
+ * the page cache: O_DIRECT in the modes that have one, and all of direct mode.
  *
  * An operation is cut into requests of the agreed size, of which any number
  * may be on their way.  It is waited for, or ends asynchronously; either way
@@ -40,6 +40,7 @@
  * @write_flags: FUSEX_WRITE_*
  * @write: direction
  * @nowait: nobody waits, the end is reported through @iocb
+ * @grows: the size is to be seen to at the end
  * @one: one request only: the next depends on what the server says to it
  * @given_up: no more requests
  */
@@ -58,12 +59,13 @@ struct fusex_user_io {
 	u32 write_flags;
 	bool write;
 	bool nowait;
+	bool grows;
 	bool one;
 	bool given_up;
 };
 
 /* kiocb.private of what io_cancel(2) and exiting tasks may cancel. */
-static DEFINE_SPINLOCK(fusex_user_lock);
+static DEFINE_SPINLOCK(fusex_cancel_lock);
 
 /**
  * struct fusex_user_part - one request of it
@@ -190,32 +192,75 @@ static void fusex_user_written(struct fusex_user_io *io, size_t len)
 }
 
 /*
- * Everything was answered; where this runs may wait for the server.
- *
+ * What was written behind a gap may have made the file larger than the bytes
+ * before it.  Where the first request went, the others did not follow if it is
+ * an append, of which there is but one.
+ */
+static bool fusex_user_gap(struct fusex_user_io *io)
+{
+	struct fusex_user_part *part;
+	bool whole = true;
+
+	list_for_each_entry(part, &io->parts, link) {
+		if (!whole && part->done)
+			return true;
+		whole = whole && part->done == part->len;
+	}
+	return false;
+}
+
+static size_t fusex_user_sent(struct fusex_user_io *io)
+{
+	struct fusex_user_part *part;
+	size_t len = 0;
+
+	list_for_each_entry(part, &io->parts, link)
+		len += part->len;
+	return len;
+}
+
+static loff_t fusex_user_first(struct fusex_user_io *io)
+{
+	struct fusex_user_part *part;
+
+	part = list_first_entry_or_null(&io->parts, struct fusex_user_part,
+					link);
+	return part && part->done ? part->at : io->pos;
+}
+
+/*
  * The size is set before pages are dropped: who fills one by the old size does
  * that before, and it is dropped, or finds the new size.
  */
-static ssize_t fusex_user_finish(struct fusex_user_io *io)
+static ssize_t fusex_user_write_end(struct fusex_user_io *io)
 {
+	bool gap = fusex_user_gap(io);
+	size_t len = fusex_user_sent(io);
 	struct inode *inode = io->inode;
-	struct fusex_user_part *part;
-	size_t len = 0;
 	ssize_t ret;
 
-	io->first = io->pos;
-	list_for_each_entry(part, &io->parts, link) {
-		if (!len && io->write && part->done)
-			io->first = part->at;
-		len += part->len;
-	}
+	io->first = fusex_user_first(io);
 	ret = fusex_user_result(io);
-	if (io->write && !io->nowait && ret > 0) {
+	/* What does not grow and is not waited for was seen to before. */
+	if (ret > 0 && (io->grows || !io->nowait))
 		fusex_i(inode)->attr->after_write(inode, io->first, ret);
+	/* Without the lock others may have made it grow, too. */
+	if (ret > 0 && !io->nowait)
 		fusex_io_written(inode, io->oldsize, io->first + ret);
-	}
-	if (io->write && len)
+	if (gap)
+		fusex_attr_uncertain(inode);
+	if (len)
 		fusex_user_written(io, len);
-	inode_dio_end(inode);
+	return ret;
+}
+
+/* Everything was answered; where this runs may wait for the server. */
+static ssize_t fusex_user_finish(struct fusex_user_io *io)
+{
+	ssize_t ret = io->write ? fusex_user_write_end(io) :
+				  fusex_user_result(io);
+
+	inode_dio_end(io->inode);
 	return ret ?: io->err;
 }
 
@@ -227,9 +272,9 @@ static void fusex_user_work(struct work_struct *work)
 	ssize_t ret = fusex_user_finish(io);
 
 	if (iocb->ki_flags & IOCB_AIO_RW) {
-		spin_lock_irq(&fusex_user_lock);
+		spin_lock_irq(&fusex_cancel_lock);
 		iocb->private = NULL;
-		spin_unlock_irq(&fusex_user_lock);
+		spin_unlock_irq(&fusex_cancel_lock);
 	}
 	kfree(io);
 	if (ret > 0)
@@ -274,11 +319,11 @@ static int fusex_user_cancel(struct kiocb *iocb)
 {
 	struct fusex_user_io *io;
 
-	spin_lock(&fusex_user_lock);
+	spin_lock(&fusex_cancel_lock);
 	io = iocb->private;
 	if (io && refcount_inc_not_zero(&io->refs))
 		queue_work(fusex_io_wq, &io->cancel);
-	spin_unlock(&fusex_user_lock);
+	spin_unlock(&fusex_cancel_lock);
 	return 0;
 }
 
@@ -322,6 +367,20 @@ static bool fusex_part_written(struct fusex_user_part *part)
 	return !fusex_part_resend(part);
 }
 
+/* There was less than there should be: what is known of the size is too old. */
+static void fusex_part_read(struct fusex_user_part *part)
+{
+	struct inode *inode = part->io->inode;
+
+	part->done = part->call.got;
+	if (part->call.error || part->done == part->len)
+		return;
+	if (part->rd.offset + part->done < i_size_read(inode))
+		fusex_attr_apply(inode, &(struct fusex_attr_reply) {
+			.epoch = part->epoch,
+		});
+}
+
 static void fusex_part_end(struct fusex_call *call)
 {
 	struct fusex_user_part *part = container_of(call,
@@ -329,15 +388,10 @@ static void fusex_part_end(struct fusex_call *call)
 						    call);
 	struct fusex_user_io *io = part->io;
 
-	if (!io->write) {
-		part->done = call->got;
-		if (!call->error && call->got < part->len)
-			fusex_attr_apply(io->inode, &(struct fusex_attr_reply) {
-				.epoch = part->epoch,
-			});
-	} else if (fusex_part_written(part)) {
+	if (!io->write)
+		fusex_part_read(part);
+	else if (fusex_part_written(part))
 		return;
-	}
 	fusex_user_put(io);
 }
 
@@ -499,7 +553,46 @@ static int fusex_user_read_prepare(struct kiocb *iocb, size_t count)
 }
 
 /**
- * fusex_user_read - read from the server into the caller's memory
+ * fusex_user_fetch - read from the server into the caller's memory
+ * @iocb: the operation, its position is valid
+ * @to: the memory
+ * @one: make one request of it, which may not be all
+ *
+ * Where the file ends is for the server to say.
+ *
+ * Context: process; sleeps on the server, killably, if @iocb is synchronous.
+ * Return: bytes read, 0 at the end, -EIOCBQUEUED, or an error.
+ */
+ssize_t fusex_user_fetch(struct kiocb *iocb, struct iov_iter *to, bool one)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	size_t count = iov_iter_count(to);
+	struct fusex_user_io *io;
+	loff_t first;
+	ssize_t ret;
+
+	ret = fusex_user_read_prepare(iocb, count);
+	if (ret)
+		return ret;
+	io = fusex_user_alloc(iocb, false);
+	if (!io)
+		return -ENOMEM;
+	io->one = one;
+	file_accessed(iocb->ki_filp);
+	fusex_user_submit(io, to, fusex_conf_of(inode)->max_read);
+	if (!is_sync_kiocb(iocb))
+		return fusex_user_leave(io);
+	count -= iov_iter_count(to);
+	ret = fusex_user_wait(io, &first);
+	/* What was asked for and is not there. */
+	iov_iter_revert(to, count - max(ret, 0));
+	if (ret > 0)
+		iocb->ki_pos += ret;
+	return ret;
+}
+
+/**
+ * fusex_user_read - likewise, from a file whose size is known
  * @iocb: the operation, its position is valid; attributes are current
  * @to: the memory
  *
@@ -508,43 +601,40 @@ static int fusex_user_read_prepare(struct kiocb *iocb, size_t count)
  */
 ssize_t fusex_user_read(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
-	loff_t left = i_size_read(inode) - iocb->ki_pos;
-	struct fusex_user_io *io;
-	loff_t first;
-	ssize_t ret;
+	loff_t left = i_size_read(file_inode(iocb->ki_filp)) - iocb->ki_pos;
 
 	if (left <= 0 || !iov_iter_count(to))
 		return 0;
 	iov_iter_truncate(to, left);
-	ret = fusex_user_read_prepare(iocb, iov_iter_count(to));
-	if (ret)
-		return ret;
-	io = fusex_user_alloc(iocb, false);
-	if (!io)
-		return -ENOMEM;
-	file_accessed(iocb->ki_filp);
-	fusex_user_submit(io, to, fusex_conf_of(inode)->max_read);
-	if (!is_sync_kiocb(iocb))
-		return fusex_user_leave(io);
-	ret = fusex_user_wait(io, &first);
-	if (ret > 0)
-		iocb->ki_pos += ret;
-	return ret;
+	return fusex_user_fetch(iocb, to, false);
 }
 
 /* -------------------------------------------------------------------- writing */
 
 /*
- * One step of a write that is waited for: all of it, or when the file grows,
- * one request, after which the size is known and where an append went.
+ * Requests may overtake each other, but not those of an append to a file that
+ * others append to: where one goes is known after the one before it.
  */
-static ssize_t fusex_user_write_some(struct kiocb *iocb, struct iov_iter *from,
-				     bool grows)
+static struct fusex_user_io *fusex_user_write_start(struct kiocb *iocb,
+						    struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	u32 limit = fusex_conf_of(inode)->max_write;
 	struct fusex_user_io *io = fusex_user_alloc(iocb, true);
+
+	if (!io)
+		return NULL;
+	if (iocb->ki_flags & IOCB_APPEND)
+		io->write_flags = fusex_i(inode)->attr->append_flags;
+	io->one = io->write_flags;
+	io->grows = iocb->ki_pos + (loff_t)iov_iter_count(from) > io->oldsize;
+	return io;
+}
+
+/* One step of a write that is waited for. */
+static ssize_t fusex_user_write_some(struct kiocb *iocb, struct iov_iter *from)
+{
+	u32 limit = fusex_conf_of(file_inode(iocb->ki_filp))->max_write;
+	struct fusex_user_io *io = fusex_user_write_start(iocb, from);
 	size_t count = iov_iter_count(from);
 	size_t n;
 	loff_t pos;
@@ -552,9 +642,6 @@ static ssize_t fusex_user_write_some(struct kiocb *iocb, struct iov_iter *from,
 
 	if (!io)
 		return -ENOMEM;
-	if (iocb->ki_flags & IOCB_APPEND)
-		io->write_flags = fusex_i(inode)->attr->append_flags;
-	io->one = grows;
 	fusex_user_submit(io, from, limit);
 	n = count - iov_iter_count(from);
 	ret = fusex_user_wait(io, &pos);
@@ -565,14 +652,13 @@ static ssize_t fusex_user_write_some(struct kiocb *iocb, struct iov_iter *from,
 	return ret;
 }
 
-static ssize_t fusex_user_write_wait(struct kiocb *iocb, struct iov_iter *from,
-				     bool grows)
+static ssize_t fusex_user_write_wait(struct kiocb *iocb, struct iov_iter *from)
 {
 	ssize_t done = 0;
 	ssize_t ret = 0;
 
 	while (iov_iter_count(from)) {
-		ret = fusex_user_write_some(iocb, from, grows);
+		ret = fusex_user_write_some(iocb, from);
 		if (ret <= 0)
 			break;
 		done += ret;
@@ -580,16 +666,17 @@ static ssize_t fusex_user_write_wait(struct kiocb *iocb, struct iov_iter *from,
 	return done ?: ret;
 }
 
-/* The end is reported later; the size of the file stays what it is. */
+/* The end is reported later, and so is the size, if it grows. */
 static ssize_t fusex_user_write_leave(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	struct fusex_user_io *io = fusex_user_alloc(iocb, true);
+	struct fusex_user_io *io = fusex_user_write_start(iocb, from);
 
 	if (!io)
 		return -ENOMEM;
-	fusex_i(inode)->attr->after_write(inode, iocb->ki_pos,
-					  iov_iter_count(from));
+	if (!io->grows)
+		fusex_i(inode)->attr->after_write(inode, iocb->ki_pos,
+						  iov_iter_count(from));
 	fusex_user_submit(io, from, fusex_conf_of(inode)->max_write);
 	return fusex_user_leave(io);
 }
@@ -615,11 +702,25 @@ static int fusex_user_uncache(struct kiocb *iocb, size_t count)
 	return err ?: fusex_cache_drop(mapping, pos, end, true);
 }
 
+/*
+ * Where appends go depends on those before them, and the disk is waited for
+ * after the write.
+ */
+static bool fusex_user_write_waits(struct kiocb *iocb)
+{
+	return is_sync_kiocb(iocb) || iocb_is_dsync(iocb) ||
+	       iocb->ki_flags & IOCB_APPEND;
+}
+
+static bool fusex_user_inside(const struct kiocb *iocb, size_t count)
+{
+	return iocb->ki_pos + (loff_t)count <=
+	       i_size_read(file_inode(iocb->ki_filp));
+}
+
 static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 				       struct iov_iter *from)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
-	bool inside;
 	ssize_t ret;
 	int err;
 
@@ -634,17 +735,27 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 		err = fusex_user_uncache(iocb, ret);
 	if (err)
 		return err;
-	inside = iocb->ki_pos + ret <= i_size_read(inode);
-	if (inside && !is_sync_kiocb(iocb) && !iocb_is_dsync(iocb))
+	if (!fusex_user_write_waits(iocb))
 		return fusex_user_write_leave(iocb, from);
 	/*
 	 * Who must not wait cannot be told of a size that is not known yet, and
 	 * whoever asks others to wait wants to hear so.
 	 */
-	if (iocb->ki_flags & IOCB_NOWAIT && !(inside && is_sync_kiocb(iocb)))
+	if (iocb->ki_flags & IOCB_NOWAIT &&
+	    !(fusex_user_inside(iocb, ret) && is_sync_kiocb(iocb)))
 		return -EAGAIN;
-	/* Inside the file requests may overtake each other. */
-	return fusex_user_write_wait(iocb, from, !inside);
+	return fusex_user_write_wait(iocb, from);
+}
+
+static int fusex_user_lock(struct kiocb *iocb, bool shared)
+{
+	struct rw_semaphore *sem = &file_inode(iocb->ki_filp)->i_rwsem;
+
+	if (!(iocb->ki_flags & IOCB_NOWAIT))
+		return shared ? down_read_killable(sem) :
+				down_write_killable(sem);
+	return (shared ? down_read_trylock(sem) : down_write_trylock(sem)) ?
+		0 : -EAGAIN;
 }
 
 /**
@@ -653,7 +764,7 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
  * @from: the data
  *
  * Context: process; sleeps on the server, killably, if @iocb is synchronous or
- * the file grows.
+ * appends.
  * Return: bytes written, -EIOCBQUEUED, or an error.
  */
 ssize_t fusex_user_write(struct kiocb *iocb, struct iov_iter *from)
@@ -661,14 +772,44 @@ ssize_t fusex_user_write(struct kiocb *iocb, struct iov_iter *from)
 	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		ret = inode_trylock(inode) ? 0 : -EAGAIN;
-	else
-		ret = inode_lock_killable(inode);
+	ret = fusex_user_lock(iocb, false);
 	if (ret)
 		return ret;
 	ret = fusex_user_write_locked(iocb, from);
 	inode_unlock(inode);
+	if (ret > 0)
+		ret = generic_write_sync(iocb, ret);
+	return ret;
+}
+
+/**
+ * fusex_user_write_shared - likewise, beside other writes to the same file
+ * @iocb: the operation
+ * @from: the data
+ *
+ * For a server that keeps writes apart by itself.  What changes more of the
+ * inode than its times, the size say, is not done beside others.
+ *
+ * Context: as fusex_user_write().
+ * Return: likewise.
+ */
+ssize_t fusex_user_write_shared(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	if (iocb->ki_flags & IOCB_APPEND || !IS_NOSEC(inode))
+		return fusex_user_write(iocb, from);
+	ret = fusex_user_lock(iocb, true);
+	if (ret)
+		return ret;
+	if (!fusex_user_inside(iocb, iov_iter_count(from)) ||
+	    test_bit(FUSEX_I_STALE, &fusex_i(inode)->state)) {
+		inode_unlock_shared(inode);
+		return fusex_user_write(iocb, from);
+	}
+	ret = fusex_user_write_locked(iocb, from);
+	inode_unlock_shared(inode);
 	if (ret > 0)
 		ret = generic_write_sync(iocb, ret);
 	return ret;

@@ -15,6 +15,7 @@
 
 #include "fusex_i.h"
 #include "inode.h"
+#include "io.h"
 #include "validate.h"
 
 /**
@@ -171,6 +172,12 @@ int fusex_setxattr(struct inode *inode, const char *name, const void *value,
 	lockdep_assert_held_write(&inode->i_rwsem);
 	if (in.name_len > XATTR_NAME_MAX || size > XATTR_SIZE_MAX)
 		return -E2BIG;
+	/* A write that comes later would clear them. */
+	if (is_caps(name)) {
+		err = fusex_io_write_back(inode);
+		if (err)
+			return err;
+	}
 	fusex_xattr_changed(inode);
 	err = fusex_attr_call(inode, &call, &out, FUSEX_DID_CTIME);
 	fusex_xattr_changed(inode);

@@ -369,6 +369,82 @@ static void remote_silent_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fi->attr_expires, 0);
 }
 
+/* ------------------------------------------------- ahead of the server */
+
+static bool is_ahead(const struct inode *inode)
+{
+	return true;
+}
+
+static bool is_behind(const struct inode *inode)
+{
+	return false;
+}
+
+static const struct fusex_io_ops ahead_io = { .ahead = is_ahead };
+static const struct fusex_io_ops behind_io = { .ahead = is_behind };
+
+/* The size is the kernel's as long as it has data that the server lacks. */
+static void remote_ahead_test(struct kunit *test)
+{
+	struct inode *inode = test_inode(test, S_IFREG, 1);
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_attr attr = full;
+
+	fi->io = &ahead_io;
+	i_size_write(inode, 5000);
+	attr.size = 4000;
+	apply(inode, &fusex_attr_remote, &attr, 1);
+	KUNIT_EXPECT_EQ(test, i_size_read(inode), 5000);
+	KUNIT_EXPECT_EQ(test, fi->attr_expires, U64_MAX);
+
+	/* Somebody else has made it grow: to be asked for again. */
+	attr.size = 6000;
+	apply(inode, &fusex_attr_remote, &attr, 1);
+	KUNIT_EXPECT_EQ(test, i_size_read(inode), 5000);
+	KUNIT_EXPECT_EQ(test, fi->attr_expires, 0);
+
+	fi->io = &behind_io;
+	apply(inode, &fusex_attr_remote, &attr, 1);
+	KUNIT_EXPECT_EQ(test, i_size_read(inode), 6000);
+}
+
+static void local_ahead_test(struct kunit *test)
+{
+	struct inode *inode = test_inode(test, S_IFREG, 1);
+	struct fusex_inode *fi = fusex_i(inode);
+
+	fi->io = &ahead_io;
+	i_size_write(inode, 5000);
+	set_bit(FUSEX_I_STALE, &fi->state);
+	apply(inode, &fusex_attr_local, &full, 1);
+	KUNIT_EXPECT_EQ(test, i_size_read(inode), 5000);
+	KUNIT_EXPECT_TRUE(test, test_bit(FUSEX_I_STALE, &fi->state));
+
+	fi->io = &behind_io;
+	apply(inode, &fusex_attr_local, &full, 1);
+	KUNIT_EXPECT_EQ(test, i_size_read(inode), 1ll << 33);
+	KUNIT_EXPECT_FALSE(test, test_bit(FUSEX_I_STALE, &fi->state));
+}
+
+/* What a WRITE says of the time of its data. */
+static void wrote_when_test(struct kunit *test)
+{
+	struct inode *inode = test_inode(test, S_IFREG, 1);
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_time t;
+
+	inode_set_mtime(inode, 1234, 5);
+	fusex_attr_local.wrote_when(inode, &t);
+	KUNIT_EXPECT_EQ(test, t.sec, 1234);
+	KUNIT_EXPECT_EQ(test, t.nsec, 5);
+
+	fi->wrote = (struct timespec64){ 77, 8 };
+	fusex_attr_remote.wrote_when(inode, &t);
+	KUNIT_EXPECT_EQ(test, t.sec, 77);
+	KUNIT_EXPECT_EQ(test, t.nsec, 8);
+}
+
 /* --------------------------------------------------- who may walk through */
 
 struct walk_case {
@@ -434,6 +510,9 @@ static struct kunit_case attr_cases[] = {
 	KUNIT_CASE_PARAM(local_stale_absence_test, epoch_gen_params),
 	KUNIT_CASE(local_stale_times_test),
 	KUNIT_CASE(remote_silent_test),
+	KUNIT_CASE(remote_ahead_test),
+	KUNIT_CASE(local_ahead_test),
+	KUNIT_CASE(wrote_when_test),
 	{}
 };
 

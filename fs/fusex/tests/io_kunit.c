@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Unit tests of the data side: how ranges are cut into requests, what a write
- * makes known of a folio, sizes after fallocate, which modes exist.
+ * makes known of a folio, sizes after fallocate, how much a direct read asks
+ * for, which modes exist.
  */
 #include <kunit/test.h>
 #include <linux/falloc.h>
@@ -145,11 +146,53 @@ static void fallocate_test(struct kunit *test)
 			c->want);
 }
 
+/* ------------------------------------------------------------- direct_ask */
+
+struct ask_case {
+	const char *name;
+	loff_t left;
+	size_t count;
+	u32 max;
+	size_t want;
+};
+
+static const struct ask_case ask_cases[] = {
+	{ "inside the file", 1 << 20, SZ, 65536, SZ },
+	{ "up to the end", SZ, SZ, 65536, SZ },
+	{ "the request that meets the end is full", 10, SZ, 65536, SZ },
+	{ "and not more than one", 10, 1 << 20, 65536, 65536 },
+	{ "all that is there", 65536, 1 << 20, 65536, 65536 },
+	{ "a byte more is another one", 65537, 1 << 20, 65536, 131072 },
+	{ "many", 1 << 20, 1 << 20, 65536, 1 << 20 },
+	{ "size not known", 0, 1 << 20, 65536, 65536 },
+	{ "behind the end", -5, 1 << 20, 65536, 65536 },
+	{ "far behind the end", LLONG_MIN, SZ, 65536, SZ },
+	{ "the largest file", LLONG_MAX, 1 << 20, 65536, 1 << 20 },
+};
+
+static void ask_desc(const struct ask_case *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(ask, ask_cases, ask_desc);
+
+static void ask_test(struct kunit *test)
+{
+	const struct ask_case *c = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, fusex_direct_ask(c->left, c->count, c->max),
+			c->want);
+}
+
 /* ------------------------------------------------------------------ others */
 
 static void modes_test(struct kunit *test)
 {
 	KUNIT_EXPECT_TRUE(test, fusex_io_mode_supported(FUSEX_IO_PLAIN));
+	KUNIT_EXPECT_TRUE(test, fusex_io_mode_supported(FUSEX_IO_DIRECT));
+	KUNIT_EXPECT_TRUE(test, fusex_io_mode_supported(FUSEX_IO_WRITEBACK));
+	KUNIT_EXPECT_FALSE(test, fusex_io_mode_supported(FUSEX_IO_DAX));
 	/* Not a mode but a wish. */
 	KUNIT_EXPECT_FALSE(test, fusex_io_mode_supported(FUSEX_IO_DEFAULT));
 	KUNIT_EXPECT_FALSE(test, fusex_io_mode_supported(FUSEX_IO_NR));
@@ -160,7 +203,8 @@ static void modes_test(struct kunit *test)
 static void tables_test(struct kunit *test)
 {
 	const struct fusex_io_ops *const tables[] = {
-		&fusex_io_none, fusex_io_plain.io,
+		&fusex_io_none, fusex_io_plain.io, fusex_io_direct.io,
+		fusex_io_writeback.io,
 	};
 	unsigned int i;
 
@@ -223,6 +267,7 @@ static struct kunit_case io_cases[] = {
 	KUNIT_CASE_PARAM(room_test, room_gen_params),
 	KUNIT_CASE_PARAM(covers_test, covers_gen_params),
 	KUNIT_CASE_PARAM(fallocate_test, fallocate_gen_params),
+	KUNIT_CASE_PARAM(ask_test, ask_gen_params),
 	KUNIT_CASE(modes_test),
 	KUNIT_CASE(tables_test),
 	KUNIT_CASE(uncertain_test),

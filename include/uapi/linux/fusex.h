@@ -251,7 +251,14 @@ struct fusex_entry {
 #define FUSEX_F_NO_OPEN		(1ull << 7)
 /* The server does nothing at close: FLUSH is not sent. */
 #define FUSEX_F_NO_FLUSH	(1ull << 8)
-#define FUSEX_F_KNOWN		((1ull << 9) - 1)
+/*
+ * Direct mode: writes inside a file are sent beside each other; which of two
+ * that overlap wins is up to the server.
+ */
+#define FUSEX_F_PARALLEL_WRITES	(1ull << 9)
+/* Direct mode: shared mappings that can be written are not refused. */
+#define FUSEX_F_DIRECT_MMAP	(1ull << 10)
+#define FUSEX_F_KNOWN		((1ull << 11) - 1)
 
 /** Smallest and largest agreed size of file data in one request, bytes. */
 #define FUSEX_IO_SIZE_MIN	4096u
@@ -941,6 +948,11 @@ struct fusex_read_in {
 #define FUSEX_WRITE_KILL_PRIV	(1u << 1)
 /* Append: the offset is the kernel's idea of the end (remote only). */
 #define FUSEX_WRITE_APPEND	(1u << 2)
+/*
+ * mtime is when a program wrote the data, which is what the modification time
+ * of the file is to be, not when the kernel wrote it back.
+ */
+#define FUSEX_WRITE_MTIME	(1u << 3)
 
 /**
  * struct fusex_write_in - WRITE: file data
@@ -950,6 +962,7 @@ struct fusex_read_in {
  * @flags: O_* of the open file, with RWF_DSYNC and RWF_SYNC folded in
  * @write_flags: FUSEX_WRITE_*
  * @reserved: zero
+ * @mtime: with FUSEX_WRITE_MTIME
  *
  * Reply: struct fusex_write_out.
  */
@@ -960,6 +973,7 @@ struct fusex_write_in {
 	__u32	flags;
 	__u32	write_flags;
 	__u32	reserved;
+	struct fusex_time mtime;
 };
 
 /**

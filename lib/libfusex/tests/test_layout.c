@@ -60,7 +60,7 @@ SIZE(fusex_open_out, 16);
 SIZE(fusex_release_in, 24);
 SIZE(fusex_flush_in, 16);
 SIZE(fusex_read_in, 32);
-SIZE(fusex_write_in, 32);
+SIZE(fusex_write_in, 48);
 SIZE(fusex_write_out, 192);
 SIZE(fusex_fsync_in, 32);
 SIZE(fusex_readdir_in, 24);

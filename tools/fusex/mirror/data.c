@@ -118,6 +118,21 @@ static int write_somewhere(struct mirror *m, int fd,
 	return ret;
 }
 
+/*
+ * The kernel wrote it back later than it was written.  Times of somebody else's
+ * file cannot be set, and then it is the time of this write, as the reply says.
+ */
+static void write_time(int fd, const struct fusex_write_in *in)
+{
+	struct timespec times[2] = {
+		{ .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = in->mtime.sec, .tv_nsec = in->mtime.nsec },
+	};
+
+	if (in->write_flags & FUSEX_WRITE_MTIME)
+		(void)futimens(fd, times);
+}
+
 static void write_attr(const struct mirror *m, int fd,
 		       struct fusex_write_out *out)
 {
@@ -141,8 +156,10 @@ int mirror_write(struct fusex_req *req, const struct fusex_node *node,
 		ret = attr_kill_priv(m, ref.fd);
 	if (!ret)
 		ret = write_somewhere(m, ref.fd, in, buf, out);
-	if (!ret)
+	if (!ret) {
+		write_time(ref.fd, in);
 		write_attr(m, ref.fd, out);
+	}
 	node_put(m, &ref);
 	return ret;
 }

@@ -246,6 +246,8 @@ static void configure(const struct mirror *m, struct fusex_config *cfg)
 	cfg->io_mode = set.io;
 	cfg->attr_mode = set.attr;
 	cfg->timeout_ms = milliseconds(set.timeout);
+	/* The source keeps writes apart, and mappings see what others wrote. */
+	cfg->optional |= FUSEX_F_PARALLEL_WRITES | FUSEX_F_DIRECT_MMAP;
 	if (m->acls)
 		cfg->optional |= FUSEX_F_POSIX_ACL;
 	if (m->handles)

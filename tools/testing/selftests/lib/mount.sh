@@ -77,6 +77,11 @@ each_mode() {
 	done 3< <(matrix_lines)
 }
 
+# settle [FILE]: whatever was written is at the server.
+settle() {
+	sync -f "${1:-$MNT}"
+}
+
 # requests [OPERATION]: how many the mount at $MNT has made.
 requests() {
 	awk -v op="${1:-}" 'op == "" || $1 == op { n += $2 } END { print n + 0 }' \

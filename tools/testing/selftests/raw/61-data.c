@@ -97,15 +97,16 @@ static void being_removed(struct raw *r, const struct fusex_in_header *in,
 	}
 }
 
-static void store_and_close(const char *path)
+/* Behind FLUSH, which comes after what was written. */
+static void close_and_store(const char *path)
 {
 	int fd = OK(open(path, O_RDWR));
 	char *map = mmap(NULL, 1, PROT_WRITE, MAP_SHARED, fd, 0);
 
 	CHECK(map != MAP_FAILED);
+	OK(close(fd));
 	*map = 'z';
 	munmap(map, 1);
-	close(fd);
 }
 
 /* It was nobody's any more, so nothing is lost. */
@@ -120,7 +121,7 @@ TEST(writeback, of_a_file_that_is_being_removed)
 	pid_t pid;
 
 	raw_bend(r, 0, being_removed, NULL);
-	store_and_close(raw_path(r, "f"));
+	close_and_store(raw_path(r, "f"));
 	pid = OK(fork());
 	if (!pid) {
 		close(r->fd);
