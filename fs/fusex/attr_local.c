@@ -131,6 +131,7 @@ static int local_getattr(struct mnt_idmap *idmap, const struct path *path,
 		err = local_refresh(inode, 0, 0);
 	if (err)
 		return err;
+	fusex_io_settle(inode);
 	fusex_fill_stat(idmap, inode, stat, mask);
 	return 0;
 }
@@ -356,6 +357,12 @@ static void local_after_write(struct inode *inode, loff_t pos, size_t len)
 	local_update_time(inode, FS_UPD_CMTIME, 0);
 }
 
+static void local_wrote_through(struct inode *inode, loff_t pos, size_t len,
+				const struct inode *real)
+{
+	local_after_write(inode, pos, len);
+}
+
 static void local_wrote_cache(struct inode *inode)
 {
 	local_update_time(inode, FS_UPD_CMTIME, 0);
@@ -505,6 +512,7 @@ const struct fusex_attr_ops fusex_attr_local = {
 	.get_acl	= local_get_acl,
 	.set_acl	= local_set_acl,
 	.after_write	= local_after_write,
+	.wrote_through	= local_wrote_through,
 	.wrote_cache	= local_wrote_cache,
 	.wrote_when	= local_wrote_when,
 	.written_back	= local_written_back,

@@ -87,6 +87,8 @@ static int remote_getattr(struct mnt_idmap *idmap, const struct path *path,
 	int err;
 
 	err = fusex_allowed(inode->i_sb);
+	if (!err)
+		fusex_io_settle(inode);
 	/* What is only cached gets its times when the server gets it. */
 	if (!err && !(flags & AT_STATX_DONT_SYNC) &&
 	    mask & (STATX_MTIME | STATX_CTIME | STATX_BLOCKS |
@@ -344,6 +346,21 @@ static void remote_after_write(struct inode *inode, loff_t pos, size_t len)
 	spin_unlock(&fi->lock);
 }
 
+/* But for the change counter, which only the server can count. */
+static void remote_wrote_through(struct inode *inode, loff_t pos, size_t len,
+				 const struct inode *real)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	remote_after_write(inode, pos, len);
+	spin_lock(&fi->lock);
+	inode_set_mtime_to_ts(inode, inode_get_mtime(real));
+	inode_set_ctime_to_ts(inode, inode_get_ctime(real));
+	if (fi->attr_mask & FUSEX_ATTR_CHANGE)
+		fi->attr_expires = 0;
+	spin_unlock(&fi->lock);
+}
+
 /*
  * The times are the server's.  It gives the file the time of the write when it
  * gets the data, and until then nobody sees it: see remote_settle_times().
@@ -511,6 +528,7 @@ const struct fusex_attr_ops fusex_attr_remote = {
 	.get_acl	= remote_get_acl,
 	.set_acl	= remote_set_acl,
 	.after_write	= remote_after_write,
+	.wrote_through	= remote_wrote_through,
 	.wrote_cache	= remote_wrote_cache,
 	.wrote_when	= remote_wrote_when,
 	.written_back	= remote_written_back,

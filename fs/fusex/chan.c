@@ -17,6 +17,7 @@
 #include <linux/pid.h>
 #include <linux/slab.h>
 
+#include "backing.h"
 #include "fusex_i.h"
 #include "transport.h"
 
@@ -217,6 +218,7 @@ struct fusex_chan *fusex_chan_alloc(const struct fusex_transport_ops *ops)
 	init_llist_head(&chan->iputs);
 	INIT_WORK(&chan->iput_work, fusex_chan_iput_work);
 	init_waitqueue_head(&chan->poll);
+	xa_init_flags(&chan->backing, XA_FLAGS_ALLOC1);
 	for (i = 0; i < FUSEX_SHARDS; i++) {
 		spin_lock_init(&chan->shards[i].lock);
 		INIT_LIST_HEAD(&chan->shards[i].live);
@@ -254,6 +256,7 @@ void fusex_chan_put(struct fusex_chan *chan)
 	WARN_ON_ONCE(!list_empty(&chan->readers));
 	WARN_ON_ONCE(atomic_read(&chan->nr_async));
 	fusex_forget_drop(chan);
+	fusex_backing_clear(chan);
 	fusex_stats_free(chan);
 	free_percpu(chan->cpu_dev);
 	put_pid(chan->server);
@@ -403,6 +406,8 @@ void fusex_chan_detach(struct fusex_chan *chan)
 	fusex_chan_abort(chan);
 	flush_work(&chan->iput_work);
 	fusex_sysfs_remove(chan);
+	/* Who serves may go on for a while; what it serves is not busy. */
+	fusex_backing_clear(chan);
 }
 
 /**

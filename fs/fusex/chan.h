@@ -54,6 +54,8 @@ struct fusex_req;
  * @max_background: asynchronous requests before submitters wait
  * @block_size: bytes
  * @handle_size: largest handle, bytes
+ * @stack_depth: file systems that may be stacked below, this one included; 0
+ *	when nothing is
  * @max_links: 0 for none known
  * @time_gran: nanoseconds
  * @time_min: seconds
@@ -77,6 +79,7 @@ struct fusex_conf {
 	u32 max_background;
 	u32 block_size;
 	u32 handle_size;
+	u32 stack_depth;
 	u32 max_links;
 	u32 time_gran;
 	s64 time_min;

@@ -17,6 +17,7 @@
 #include "chan.h"
 
 struct fusex_attr_ops;
+struct fusex_bobj;
 struct fusex_io_ops;
 
 /**
@@ -79,6 +80,8 @@ enum fusex_inode_bit {
 	FUSEX_I_UNUSED,
 	/* The server cuts the file: nothing is written back meanwhile. */
 	FUSEX_I_SHRINKING,
+	/* Data may have changed in the backing file since it was looked up. */
+	FUSEX_I_THROUGH,
 };
 
 /**
@@ -87,6 +90,7 @@ enum fusex_inode_bit {
  * @nodeid: the server's name for it, never 0
  * @attr: attribute table, set once by fusex_inode_set_attr_mode()
  * @io: data hooks, set once by fusex_inode_set_io()
+ * @bobj: the backing object its entry named, or NULL; a reference is held
  * @forget: preallocated for eviction
  * @handle: the server's opaque handle, @handle_len bytes, NULL for none
  * @lock: protects everything below; innermost, taken in process context only
@@ -111,7 +115,8 @@ enum fusex_inode_bit {
  * @settled_seq: @stale_seq when the rest had been dropped
  * @stale_start: first byte of what is left to be dropped
  * @stale_end: last byte of it
- * @wrote: when data in the page cache was changed (remote)
+ * @wrote: when data in the page cache was changed (remote); or the modification
+ *	time of the backing file when it was looked at last
  * @wb_passes: tasks in fusex_cache_writepages(), no lock needed
  * @iput: link for fusex_chan_defer_iput(), no lock needed
  *
@@ -122,6 +127,7 @@ struct fusex_inode {
 	u64 nodeid;
 	const struct fusex_attr_ops *attr;
 	const struct fusex_io_ops *io;
+	struct fusex_bobj *bobj;
 	struct fusex_forget *forget;
 	u8 *handle;
 	spinlock_t lock;	/* innermost; protects what follows */
@@ -162,6 +168,7 @@ struct fusex_release;
  * @chan: whose notifications, once @kh is set
  * @poll_wait: pollers to wake
  * @dirbuf: what was read of a directory and not yet passed on (readdir.c)
+ * @backing: the backing file, opened for this one, or NULL
  * @ref: the open file, and asynchronous READs that name it
  * @release: what the server hears when the last of them is gone (file.c)
  * @rcu: pollers may look it up while it goes
@@ -178,6 +185,7 @@ struct fusex_file {
 	struct fusex_chan *chan;
 	wait_queue_head_t poll_wait;
 	struct fusex_dirbuf *dirbuf;
+	struct file *backing;
 	refcount_t ref;
 	struct fusex_release *release;
 	struct rcu_head rcu;
@@ -252,6 +260,8 @@ struct fusex_attr_reply {
  * @after_write: file data changed in [pos, pos + len) by the kernel; size,
  *	times and change counter follow.  i_rwsem is held, or truncation waits
  *	(inode_dio_begin()); may sleep
+ * @wrote_through: likewise, through the backing file whose inode is @real: the
+ *	server would say what that says
  * @wrote_cache: cached file data was changed, or is about to be, of which the
  *	server learns later; times follow.  Does not sleep on the server
  * @wrote_when: when it was last, as the server is to be told with the data
@@ -287,6 +297,8 @@ struct fusex_attr_ops {
 	int (*set_acl)(struct mnt_idmap *idmap, struct dentry *dentry,
 		       struct posix_acl *acl, int type);
 	void (*after_write)(struct inode *inode, loff_t pos, size_t len);
+	void (*wrote_through)(struct inode *inode, loff_t pos, size_t len,
+			      const struct inode *real);
 	void (*wrote_cache)(struct inode *inode);
 	void (*wrote_when)(struct inode *inode, struct fusex_time *mtime);
 	void (*written_back)(struct inode *inode,

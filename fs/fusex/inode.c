@@ -12,6 +12,7 @@
 #include <linux/posix_acl.h>
 #include <linux/slab.h>
 
+#include "backing.h"
 #include "chan.h"
 #include "fusex_i.h"
 #include "inode.h"
@@ -112,6 +113,18 @@ static void fusex_note_absence(struct inode *inode, const struct fusex_entry *e,
 	spin_unlock(&fi->lock);
 }
 
+static struct fusex_bobj *fusex_inode_backing(struct inode *inode, u32 cookie)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	struct fusex_call call = { .op = FUSEX_OP_LOOKUP, .node = inode };
+	struct fusex_bobj *bobj;
+
+	bobj = fusex_backing_find(chan, cookie, FUSEX_BACKING_FILE);
+	if (!bobj)
+		fusex_bad_reply(chan, &call, "backing is not registered");
+	return bobj;
+}
+
 /* Make the new @inode, locked by I_NEW, what the entry says. */
 static struct inode *fusex_inode_fill(struct inode *inode,
 				      const struct fusex_entry *e,
@@ -121,6 +134,13 @@ static struct inode *fusex_inode_fill(struct inode *inode,
 	const struct fusex_attr *a = &e->attr;
 
 	fi->nlookup = 1;
+	if (e->backing) {
+		fi->bobj = fusex_inode_backing(inode, e->backing);
+		if (!fi->bobj) {
+			iget_failed(inode);
+			return ERR_PTR(-EFSCORRUPTED);
+		}
+	}
 	if (e->handle_len) {
 		fi->handle = kmemdup(handle, e->handle_len, GFP_KERNEL_ACCOUNT);
 		if (!fi->handle) {
@@ -375,6 +395,7 @@ void fusex_evict_inode(struct inode *inode)
 	truncate_inode_pages_final(&inode->i_data);
 	if (fi->io->evict)
 		fi->io->evict(inode);
+	fusex_backing_put(fi->bobj);
 	clear_inode(inode);
 
 	/* Nothing comes back to a file system that is being unmounted. */

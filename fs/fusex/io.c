@@ -23,6 +23,7 @@ static const struct fusex_io_table *const fusex_io_tables[FUSEX_IO_NR] = {
 	[FUSEX_IO_PLAIN]	= &fusex_io_plain,
 	[FUSEX_IO_DIRECT]	= &fusex_io_direct,
 	[FUSEX_IO_WRITEBACK]	= &fusex_io_writeback,
+	[FUSEX_IO_PASSTHROUGH]	= &fusex_io_passthrough,
 };
 
 /**

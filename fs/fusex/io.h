@@ -27,6 +27,11 @@
  *	the first error; waits for it
  * @ahead: does the kernel know more of the data, and so of the size, than the
  *	server?  Does not sleep.  NULL for never
+ * @settle: attributes are going to be looked at: take notice of what data moved
+ *	without the kernel or the server.  Does not wait for the server.  NULL
+ *	for nothing to do
+ * @copy: copy or, if @clone, share a range of one file with another that has the
+ *	same hook; like the file operations.  NULL if that is the server's to do
  * @evict: the inode goes; called after truncate_inode_pages_final()
  * @large_folios: the page cache may use folios of any order
  */
@@ -37,6 +42,10 @@ struct fusex_io_ops {
 	int (*invalidate)(struct inode *inode, loff_t start, loff_t end);
 	int (*write_back)(struct inode *inode, loff_t start, loff_t end);
 	bool (*ahead)(const struct inode *inode);
+	void (*settle)(struct inode *inode);
+	loff_t (*copy)(struct file *in, loff_t pos_in, struct file *out,
+		       loff_t pos_out, loff_t len, unsigned int flags,
+		       bool clone);
 	void (*evict)(struct inode *inode);
 	bool large_folios;
 };
@@ -59,6 +68,7 @@ struct fusex_io_table {
 extern const struct fusex_io_table fusex_io_plain;
 extern const struct fusex_io_table fusex_io_direct;
 extern const struct fusex_io_table fusex_io_writeback;
+extern const struct fusex_io_table fusex_io_passthrough;
 
 /* io.c: the setter, and single requests */
 extern struct workqueue_struct *fusex_io_wq;
@@ -85,6 +95,14 @@ int fusex_io_write_back(struct inode *inode);
 void fusex_io_later(struct inode *inode, struct work_struct *work);
 void fusex_io_later_done(struct inode *inode);
 void fusex_io_drain(struct super_block *sb);
+
+static inline void fusex_io_settle(struct inode *inode)
+{
+	const struct fusex_io_ops *io = fusex_i(inode)->io;
+
+	if (io->settle)
+		io->settle(inode);
+}
 
 /* io_range.c: operations on ranges of a file, the same in every mode */
 loff_t fusex_llseek(struct file *file, loff_t offset, int whence);

@@ -347,6 +347,14 @@ static ssize_t fusex_copy_locked(struct file *src, loff_t pos_in,
 	return ret;
 }
 
+/* Does the data move from one file to the other without the server? */
+static bool fusex_copies_itself(const struct file *in, const struct file *out)
+{
+	const struct fusex_io_ops *io = fusex_i(file_inode(out))->io;
+
+	return io->copy && io->copy == fusex_i(file_inode(in))->io->copy;
+}
+
 static ssize_t fusex_copy_by_server(struct file *src, loff_t pos_in,
 				    struct file *dst, loff_t pos_out,
 				    size_t len)
@@ -379,7 +387,7 @@ static ssize_t fusex_copy_by_server(struct file *src, loff_t pos_in,
  * @len: bytes; ranges of the same file do not overlap
  * @flags: 0
  *
- * A server that cannot do it leaves it to the kernel.
+ * A server that cannot do it, or a backing file system, leaves it to the kernel.
  *
  * Context: process, sleeps on the server, killable.
  * Return: bytes copied, which may be fewer, or an error.
@@ -387,8 +395,14 @@ static ssize_t fusex_copy_by_server(struct file *src, loff_t pos_in,
 ssize_t fusex_copy_file_range(struct file *in, loff_t pos_in, struct file *out,
 			      loff_t pos_out, size_t len, unsigned int flags)
 {
-	ssize_t ret = fusex_copy_by_server(in, pos_in, out, pos_out, len);
+	ssize_t ret;
 
+	if (fusex_copies_itself(in, out))
+		ret = fusex_i(file_inode(out))->io->copy(in, pos_in, out,
+							 pos_out, len, 0,
+							 false);
+	else
+		ret = fusex_copy_by_server(in, pos_in, out, pos_out, len);
 	if (ret == -EOPNOTSUPP || ret == -EXDEV)
 		ret = splice_copy_file_range(in, pos_in, out, pos_out, len);
 	return ret;
@@ -458,6 +472,10 @@ loff_t fusex_remap_file_range(struct file *in, loff_t pos_in, struct file *out,
 		return -EINVAL;
 	if (from->i_sb != to->i_sb)
 		return -EXDEV;
+	if (fusex_copies_itself(in, out))
+		return fusex_i(to)->io->copy(in, pos_in, out, pos_out, len,
+					     flags & ~REMAP_FILE_ADVISORY,
+					     true);
 	if (fusex_chan_lacks(fusex_chan_of(to), FUSEX_OP_COPY_RANGE))
 		return -EOPNOTSUPP;
 	lock_two_nondirectories(from, to);

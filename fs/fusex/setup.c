@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "backing.h"
 #include "io.h"
 #include "transport.h"
 #include "validate.h"
@@ -76,6 +77,8 @@ static void setup_agree(struct fusex_setup *s)
 	s->max_background = s->max_background ?: FUSEX_DEFAULT_BACKGROUND;
 	s->block_size = s->block_size ?: FUSEX_DEFAULT_BLOCK_SIZE;
 	s->time_gran = s->time_gran ?: 1;
+	if (s->io_modes & BIT(FUSEX_IO_PASSTHROUGH))
+		s->stack_depth = s->stack_depth ?: 1;
 	if (!s->time_min && !s->time_max) {
 		s->time_min = S64_MIN;
 		s->time_max = S64_MAX;
@@ -100,6 +103,7 @@ static void setup_conf(struct fusex_conf *conf, const struct fusex_setup *s)
 		.max_background = s->max_background,
 		.block_size = s->block_size,
 		.handle_size = s->handle_size,
+		.stack_depth = s->stack_depth,
 		.max_links = s->max_links,
 		.time_gran = s->time_gran,
 		.time_min = s->time_min,
@@ -217,41 +221,44 @@ static int ioc_clone(struct file *file, struct fusex_clone __user *arg)
 
 /* --------------------------------------------------------- backing objects */
 
-static int check_backing(const struct fusex_backing *b)
+/* The channel of a descriptor; whoever uses the descriptor keeps it. */
+static struct fusex_chan *setup_chan_of(struct fusex_dev *dev)
 {
-	bool stripe = b->type == FUSEX_BACKING_STRIPE;
+	/* Pairs with fusex_dev_join(). */
+	struct fusex_chan *chan = smp_load_acquire(&dev->chan);
 
-	if (b->type < FUSEX_BACKING_FILE || b->type > FUSEX_BACKING_STRIPE)
-		return -EINVAL;
-	if (!b->access || b->access & ~(FUSEX_BACKING_READ |
-					FUSEX_BACKING_WRITE))
-		return -EINVAL;
-	if (stripe != !!b->nr_members || stripe != !!b->members ||
-	    stripe != !!b->stripe_unit)
-		return -EINVAL;
-	if (b->cookie || b->reserved[0] || b->reserved[1])
-		return -EINVAL;
-	return 0;
+	if (!chan)
+		return ERR_PTR(-ENOTCONN);
+	return fusex_chan_alive(chan) ? chan : ERR_PTR(-ENODEV);
 }
 
-/* No mode of this version uses backing objects: all types lack their mode. */
 static int ioc_backing_add(struct fusex_dev *dev,
 			   struct fusex_backing __user *arg)
 {
+	struct fusex_chan *chan = setup_chan_of(dev);
 	struct fusex_backing b;
+	u32 cookie;
 	int err;
 
 	err = setup_copy(&b, sizeof(b), arg);
-	if (!err)
-		err = check_backing(&b);
 	if (err)
 		return err;
-	return READ_ONCE(dev->chan) ? -EOPNOTSUPP : -ENOTCONN;
+	if (IS_ERR(chan))
+		return PTR_ERR(chan);
+	err = fusex_backing_add(chan, &b, &cookie);
+	if (err)
+		return err;
+	if (!put_user(cookie, &arg->cookie))
+		return 0;
+	/* Nobody knows of it, so nobody uses it. */
+	fusex_backing_remove(chan, cookie, FUSEX_BACKING_FAIL_IO);
+	return -EFAULT;
 }
 
 static int ioc_backing_remove(struct fusex_dev *dev,
 			      struct fusex_backing_remove __user *arg)
 {
+	struct fusex_chan *chan = setup_chan_of(dev);
 	struct fusex_backing_remove r;
 	int err;
 
@@ -260,7 +267,9 @@ static int ioc_backing_remove(struct fusex_dev *dev,
 		return err;
 	if (r.flags & ~FUSEX_BACKING_FAIL_IO || r.reserved)
 		return -EINVAL;
-	return READ_ONCE(dev->chan) ? -EOPNOTSUPP : -ENOTCONN;
+	if (IS_ERR(chan))
+		return PTR_ERR(chan);
+	return fusex_backing_remove(chan, r.cookie, r.flags);
 }
 
 /**

@@ -307,6 +307,7 @@ static int fusex_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_time_max = conf->time_max;
 	sb->s_blocksize = conf->block_size;
 	sb->s_blocksize_bits = ilog2(conf->block_size);
+	sb->s_stack_depth = conf->stack_depth;
 	set_default_d_op(sb, fusex_attr_dentry_ops(conf));
 	fusex_setup_flags(sb, conf);
 

@@ -5,8 +5,8 @@
  *
  * Texts are stable: lines of words separated by single spaces, of which later
  * kernels may have more at the end of a line, and lines whose first word is
- * unknown.  Everybody may read all but in_flight, which tells about other
- * people's processes.  The directory belongs to root of the user namespace of
+ * unknown.  Everybody may read all but in_flight and backing, which tell about
+ * other people's processes and files.  The directory belongs to root of the user namespace of
  * the server.
  *
  * What:	state
@@ -46,6 +46,10 @@
  *		"OPERATION BUCKET:COUNT ..." for each operation ever used:
  *		COUNT of them took 2^BUCKET microseconds or longer, and less
  *		than twice that; bucket 0 is everything below 2.
+ * What:	backing
+ *		"COOKIE TYPE ACCESS INODE USERS" for each registered backing
+ *		object: TYPE file; ACCESS r, w or rw; INODE its inode number;
+ *		USERS how many inodes of the mount use it.
  * What:	in_flight
  *		"UNIQUE OPERATION NODEID STATE AGE PID" for each request that
  *		has not ended: STATE queued, sending, sent or replying; AGE in
@@ -63,6 +67,7 @@
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
+#include "backing.h"
 #include "transport.h"
 
 /* Longest line of latency: a name and all buckets. */
@@ -322,6 +327,15 @@ static ssize_t show_in_flight(struct kobject *kobj,
 static struct kobj_attribute attr_in_flight = __ATTR(in_flight, 0400,
 						     show_in_flight, NULL);
 
+static ssize_t show_backing(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	return fusex_backing_list(chan_of(kobj), buf);
+}
+
+static struct kobj_attribute attr_backing = __ATTR(backing, 0400, show_backing,
+						   NULL);
+
 /* ------------------------------------------------------------- directories */
 
 static struct attribute *fusex_attrs[] = {
@@ -343,6 +357,7 @@ static struct attribute *fusex_attrs[] = {
 	&attr_bad_replies.attr,
 	&attr_counters.attr,
 	&attr_latency.attr,
+	&attr_backing.attr,
 	&attr_in_flight.attr,
 	NULL,
 };

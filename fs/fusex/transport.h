@@ -19,6 +19,7 @@
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/uio.h>
+#include <linux/xarray.h>
 
 #include "chan.h"
 
@@ -256,6 +257,8 @@ struct fusex_dev {
  * @in_vain: fusex_chan_answers() when an exiting task gave up waiting, plus 1;
  *	0 for never
  * @in_vain_pid: the task that did last
+ * @backing: struct fusex_bobj by cookie
+ * @next_backing: the cookie to try next, protected by its lock
  * @bad_replies: how many there were
  * @stats: per opcode, allocated when first needed
  * @sysfs: directory under /sys/fs/fusex, while mounted
@@ -312,6 +315,8 @@ struct fusex_chan {
 	u32 replied_cpu;
 	u64 in_vain;
 	pid_t in_vain_pid;
+	struct xarray backing;
+	u32 next_backing;
 	atomic_t bad_replies;
 	struct fusex_op_stats __percpu *stats[FUSEX_OP_NR];
 	struct fusex_sysfs *sysfs;

@@ -787,6 +787,11 @@ static int check_sizes(const struct fusex_setup *s, const char **why)
 	if (s->features & FUSEX_F_EXPORT &&
 	    s->handle_size > FUSEX_EXPORT_HANDLE_MAX)
 		return invalid(why, "handle_size too large to be exported");
+	if (s->stack_depth > FILESYSTEM_MAX_STACK_DEPTH)
+		return invalid(why, "stack_depth too large");
+	if (s->stack_depth && !(s->io_modes & BIT(FUSEX_IO_PASSTHROUGH)) &&
+	    s->io_mode != FUSEX_IO_PASSTHROUGH)
+		return invalid(why, "stack_depth without a mode that stacks");
 	if (s->max_links > S32_MAX)
 		return invalid(why, "max_links too large");
 	if (s->max_file_size > S64_MAX)
@@ -849,7 +854,7 @@ int fusex_check_setup(const struct fusex_setup *s, u32 supported_io_modes,
 	}
 	if (s->features & ~FUSEX_F_KNOWN)
 		return invalid(why, "unknown features");
-	if (s->flags || s->reserved0 ||
+	if (s->flags ||
 	    memchr_inv(s->reserved, 0, sizeof(s->reserved)))
 		return invalid(why, "reserved field of the setup set");
 	err = check_modes(s, supported_io_modes, why);

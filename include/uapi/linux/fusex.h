@@ -205,7 +205,8 @@ struct fusex_attr {
  * @entry_valid: nanoseconds for which the name may be cached; ignored under a
  *	local directory, where names stay until invalidated
  * @attr_valid: nanoseconds for which @attr may be cached; ignored when local
- * @backing: cookie of the backing object in passthrough mode, else 0
+ * @backing: cookie of the backing object in passthrough mode, else 0; of no
+ *	meaning when the kernel knows the node already, which keeps its own
  * @reserved: zero
  * @attr: the attributes, at least FUSEX_ATTR_REQUIRED unless @nodeid is 0
  *
@@ -292,7 +293,10 @@ struct fusex_entry {
  * @time_gran: granularity of timestamps in nanoseconds, 1 to 1,000,000,000,
  *	0 for 1
  * @request_size: returned: bytes a buffer for read(2) must hold
- * @reserved0: zero
+ * @stack_depth: how high file systems may be stacked, with this one on top, for
+ *	the sake of passthrough: 1 when backing files are on file systems that
+ *	are not stacked themselves, at most 2; 0 for 1 if passthrough is among
+ *	the modes, and to be 0 if not
  * @time_min: earliest timestamp in seconds; with @time_max both 0 for the
  *	whole range of 64 bits
  * @time_max: latest timestamp in seconds
@@ -329,7 +333,7 @@ struct fusex_setup {
 	__u32	max_links;
 	__u32	time_gran;
 	__u32	request_size;
-	__u32	reserved0;
+	__u32	stack_depth;
 	__s64	time_min;
 	__s64	time_max;
 	__u64	max_file_size;
@@ -392,8 +396,19 @@ enum fusex_backing_type {
  * @stripe_unit: bytes per stripe unit, else 0
  * @reserved: zero
  *
- * Errors: EOPNOTSUPP the type belongs to a mode that this kernel lacks; EINVAL
- * an unknown type or flag; ENOTCONN the channel is not set up.
+ * What is registered stays open until it is removed, the last inode that uses
+ * it is gone, and the channel is over.  The descriptor can be closed.  What is
+ * done to it is done with the credentials of who registered it.
+ *
+ * FUSEX_BACKING_FILE takes CAP_SYS_ADMIN in the initial user namespace, the
+ * others CAP_SYS_RAWIO, of the caller of this, which may be a helper that was
+ * handed the descriptor of the channel.
+ *
+ * Errors: EPERM the caller lacks the capability; EBADF @fd is not open, or not
+ * for @access; EINVAL a FILE that is no regular file, an unknown type or flag;
+ * ELOOP the file system of @fd is stacked fusex_setup.stack_depth high itself,
+ * this very mount for one; EOPNOTSUPP the type belongs to a mode that this
+ * kernel lacks or that was not agreed on; ENOTCONN the channel is not set up; ENODEV it is dead.
  */
 struct fusex_backing {
 	__u32	size;
@@ -407,7 +422,10 @@ struct fusex_backing {
 	__u64	reserved[2];
 };
 
-/* fusex_backing_remove.flags: fail I/O in flight instead of waiting for it. */
+/*
+ * fusex_backing_remove.flags: do not wait for I/O in flight.  It fails with
+ * ENODEV, though it may have been done.
+ */
 #define FUSEX_BACKING_FAIL_IO	(1u << 0)
 
 /**
@@ -417,7 +435,13 @@ struct fusex_backing {
  * @flags: FUSEX_BACKING_FAIL_IO or 0
  * @reserved: zero
  *
- * Errors: ENOENT no such object; EOPNOTSUPP, EINVAL, ENOTCONN as above.
+ * From now on opens, reads, writes and new mappings of the inodes that use the
+ * object fail with ENODEV, and entries cannot name it any more.  Mappings that
+ * exist stay.  Cookies are not used again soon.
+ *
+ * Errors: ENOENT no such object; EINTR a signal came while I/O was in flight:
+ * the object is removed, but some of it may still be going on; EINVAL,
+ * ENOTCONN, ENODEV as above.
  */
 struct fusex_backing_remove {
 	__u32	size;

@@ -360,6 +360,8 @@ struct fusex_ops {
  * @handle_size: largest node handle in bytes; 0, no handles
  * @max_links: largest link count; 0, no limit
  * @time_gran: granularity of timestamps in nanoseconds; 0, 1
+ * @stack_depth: how high file systems may be stacked for passthrough; 0, 1 if
+ *	passthrough is among the modes
  * @reserved: zero
  * @features: FUSEX_F_* the server cannot do without; 0
  * @optional: FUSEX_F_* the server would like; 0.  The library adds those that
@@ -390,7 +392,8 @@ struct fusex_config {
 	uint32_t	handle_size;
 	uint32_t	max_links;
 	uint32_t	time_gran;
-	uint64_t	reserved;
+	uint32_t	stack_depth;
+	uint32_t	reserved;
 	uint64_t	features;
 	uint64_t	optional;
 	int64_t		time_min;
@@ -866,6 +869,33 @@ int fusex_notify_prune(struct fusex_session *se,
  * Return: see above.
  */
 int fusex_notify_poll(struct fusex_session *se, uint64_t kh);
+
+/* ---------------------------------------------------------- backing files */
+
+/**
+ * fusex_backing_add() - register a file whose data the kernel moves by itself
+ * @se: the session, set up
+ * @fd: a regular file, open for @access; may be closed afterwards
+ * @access: FUSEX_BACKING_READ, FUSEX_BACKING_WRITE
+ * @cookie: returned: what entry.backing of passthrough entries names it by
+ *
+ * Return: 0; -EPERM without CAP_SYS_ADMIN in the initial user namespace; other
+ * errors as of FUSEX_IOC_BACKING_ADD.
+ */
+int fusex_backing_add(struct fusex_session *se, int fd, uint32_t access,
+		      uint32_t *cookie);
+
+/**
+ * fusex_backing_remove() - take a file back
+ * @se: the session
+ * @cookie: from fusex_backing_add()
+ * @flags: FUSEX_BACKING_FAIL_IO to fail reads and writes that are going on,
+ *	0 to wait for them
+ *
+ * Return: 0 or -errno, as of FUSEX_IOC_BACKING_REMOVE.
+ */
+int fusex_backing_remove(struct fusex_session *se, uint32_t cookie,
+			 uint32_t flags);
 
 /* ------------------------------------------------------------- inode table */
 

@@ -70,6 +70,11 @@ const char *setup_fault(const struct fusex_setup *s)
 		return "block_size: not a power of two from 512 to 65536";
 	if (s->handle_size > FUSEX_HANDLE_MAX)
 		return "handle_size: over 128";
+	if (s->stack_depth > 2)
+		return "stack_depth: over 2";
+	if (s->stack_depth && s->io_mode != FUSEX_IO_PASSTHROUGH &&
+	    !(s->io_modes & 1u << FUSEX_IO_PASSTHROUGH))
+		return "stack_depth: without passthrough among the modes";
 	if (s->max_links > INT32_MAX)
 		return "max_links: over 2147483647";
 	if (s->max_file_size > INT64_MAX)

@@ -62,6 +62,7 @@ static void fill_setup(struct fusex_setup *s, const struct fusex_session *se)
 	s->timeout_ms = cfg->timeout_ms;
 	s->block_size = cfg->block_size;
 	s->handle_size = cfg->handle_size;
+	s->stack_depth = cfg->stack_depth;
 	s->max_links = cfg->max_links;
 	s->time_gran = cfg->time_gran;
 	s->time_min = cfg->time_min;

@@ -165,6 +165,8 @@ static int set_option(const struct option_desc *o, const char *value)
 		return set_seconds(o, value);
 	case OPTION_CHOICE:
 		return set_choice(o, value);
+	case OPTION_CALL:
+		return o->call(value);
 	}
 	return -EINVAL;
 }

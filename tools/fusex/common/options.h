@@ -19,12 +19,14 @@
  * @OPTION_UINT: a number; uint32_t
  * @OPTION_SECONDS: seconds, a fraction allowed; uint64_t, nanoseconds
  * @OPTION_CHOICE: one of some words; uint32_t, the value of the word
+ * @OPTION_CALL: any text; option_desc.call takes it, @to is not used
  */
 enum option_type {
 	OPTION_FLAG,
 	OPTION_UINT,
 	OPTION_SECONDS,
 	OPTION_CHOICE,
+	OPTION_CALL,
 };
 
 /**
@@ -47,6 +49,8 @@ struct option_choice {
  * @choices: words of an OPTION_CHOICE
  * @arg: its value in the help text, NULL for none
  * @help: one line
+ * @call: of an OPTION_CALL: takes the value each time the option is given; 0, or
+ *	-errno after it was logged
  */
 struct option_desc {
 	const char			*name;
@@ -57,6 +61,7 @@ struct option_desc {
 	const struct option_choice	*choices;
 	const char			*arg;
 	const char			*help;
+	int				(*call)(const char *value);
 };
 
 /**

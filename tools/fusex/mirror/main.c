@@ -31,6 +31,7 @@
  * @target: where to
  * @foreground: do not go into the background
  * @io: enum fusex_io_mode
+ * @rules: for files of certain names
  * @attr: enum fusex_attr_mode
  * @valid: nanoseconds for which names and attributes may be cached
  * @timeout: nanoseconds, deadline of a request
@@ -45,6 +46,7 @@ struct settings {
 	const char	*target;
 	bool		foreground;
 	uint32_t	io;
+	struct mode_rule *rules;
 	uint32_t	attr;
 	uint64_t	valid;
 	uint64_t	timeout;
@@ -65,6 +67,7 @@ static const struct option_choice io_modes[] = {
 	{ "plain",	FUSEX_IO_PLAIN },
 	{ "direct",	FUSEX_IO_DIRECT },
 	{ "writeback",	FUSEX_IO_WRITEBACK },
+	{ "passthrough", FUSEX_IO_PASSTHROUGH },
 	{ NULL,		0 }
 };
 
@@ -74,23 +77,45 @@ static const struct option_choice attr_modes[] = {
 	{ NULL,		0 }
 };
 
+static int add_rule(const char *value)
+{
+	const char *colon = strrchr(value, ':');
+	const struct option_choice *c;
+	int ret;
+
+	for (c = io_modes; colon && c->word; c++) {
+		if (strcmp(c->word, colon + 1))
+			continue;
+		ret = modes_add_rule(&set.rules, value,
+				     (size_t)(colon - value), c->value);
+		if (ret)
+			log_error("io-rule: %s", strerror(-ret));
+		return ret;
+	}
+	log_error("io-rule=%s: a pattern, a colon and one of plain, direct, writeback, passthrough is needed, such as io-rule=*.db:direct",
+		  value);
+	return -EINVAL;
+}
+
 static const struct option_desc options[] = {
 	{ "io", OPTION_CHOICE, &set.io, 0, 0, io_modes,
-	  "plain|direct|writeback", "how data moves (plain)" },
+	  "plain|direct|writeback|passthrough", "how data moves (plain)", NULL },
+	{ "io-rule", OPTION_CALL, NULL, 0, 0, NULL, "GLOB:MODE",
+	  "how data of files of such a name moves", add_rule },
 	{ "attr", OPTION_CHOICE, &set.attr, 0, 0, attr_modes,
 	  "local|remote",
-	  "local: nobody else changes the source (remote)" },
+	  "local: nobody else changes the source (remote)", NULL },
 	{ "valid", OPTION_SECONDS, &set.valid, 0, 0, NULL, "SECONDS",
-	  "remote: how long names and attributes are believed (1)" },
+	  "remote: how long names and attributes are believed (1)", NULL },
 	{ "timeout", OPTION_SECONDS, &set.timeout, 0, 0, NULL, "SECONDS",
-	  "a request that takes longer fails (0: never)" },
+	  "a request that takes longer fails (0: never)", NULL },
 	{ "threads", OPTION_UINT, &set.threads, 0, 1024, NULL, "COUNT",
-	  "threads to begin with (0: by CPUs)" },
+	  "threads to begin with (0: by CPUs)", NULL },
 	{ "max_threads", OPTION_UINT, &set.max_threads, 0, 4096, NULL, "COUNT",
-	  "threads at most (0: 64)" },
+	  "threads at most (0: 64)", NULL },
 	{ "fds", OPTION_UINT, &set.fds, FDS_MIN, 1u << 30, NULL, "COUNT",
-	  "files open at most" },
-	{ NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL, NULL }
+	  "files open at most", NULL },
+	{ NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL, NULL, NULL }
 };
 
 static const struct fusex_ops mirror_ops = {
@@ -243,7 +268,8 @@ static uint32_t milliseconds(uint64_t ns)
 
 static void configure(const struct mirror *m, struct fusex_config *cfg)
 {
-	cfg->io_mode = set.io;
+	cfg->io_mode = m->io;
+	cfg->io_modes = modes_used(m);
 	cfg->attr_mode = set.attr;
 	cfg->timeout_ms = milliseconds(set.timeout);
 	/* The source keeps writes apart, and mappings see what others wrote. */
@@ -388,6 +414,8 @@ int main(int argc, char **argv)
 	mallopt(M_ARENA_MAX, 1);
 	creds_init();
 	m.local = set.attr == FUSEX_ATTR_LOCAL;
+	m.io = set.io;
+	m.rules = set.rules;
 	m.valid = set.valid;
 	ret = 1;
 	if (!source_open(&m, set.source, set.readonly)) {

@@ -221,12 +221,13 @@ int mirror_symlink(struct fusex_req *req, const struct fusex_node *dir,
 
 /* An open new file, named or not: make it right and known, and keep it open. */
 static int finish_open(struct mirror *m, struct fusex_req *req, int fd,
-		       const struct fusex_make_in *in, bool pin,
+		       const char *name, const struct fusex_make_in *in,
 		       struct fusex_entry_reply *out)
 {
-	const struct place p = place_of_fd(fd);
+	struct place p = place_of_fd(fd);
 	int ret;
 
+	p.label = name;
 	ret = node_enter(m, &p, out);
 	if (ret)
 		return ret;
@@ -235,7 +236,7 @@ static int finish_open(struct mirror *m, struct fusex_req *req, int fd,
 		node_leave(m, out);
 		return ret;
 	}
-	node_cache(m, &out->entry, fd, FD_PATH | FD_READ | FD_WRITE, pin);
+	node_cache(m, &out->entry, fd, FD_PATH | FD_READ | FD_WRITE, !name);
 	return 0;
 }
 
@@ -256,7 +257,7 @@ static int create_new(struct mirror *m, struct fusex_req *req, int dirfd,
 		fdcache_unreserve(m->fds);
 		return fd;
 	}
-	ret = finish_open(m, req, fd, in, false, out);
+	ret = finish_open(m, req, fd, name, in, out);
 	if (ret) {
 		unlinkat(dirfd, name, 0);
 		close(fd);
@@ -317,7 +318,7 @@ int mirror_tmpfile(struct fusex_req *req, const struct fusex_node *dir,
 		creds_restore(in->uid, in->gid);
 	} while (room_retry(m, &room, ret));
 	if (!ret)
-		ret = finish_open(m, req, fd, in, true, out);
+		ret = finish_open(m, req, fd, NULL, in, out);
 	if (ret) {
 		if (fd >= 0)
 			close(fd);

@@ -10,6 +10,7 @@
  * nodetable.c	the nodes of a source without file handles
  * creds.c	new files belong to who made them
  * make.c	operations that make something
+ * modes.c	how the data of a file moves
  * names.c	operations on names
  * dirs.c	reading directories
  * data.c	operations on file data
@@ -39,9 +40,24 @@ struct dirstreams;
 struct house;
 
 /**
+ * struct mode_rule - files of a name move their data in a mode
+ * @next: the rule to try after it
+ * @mode: enum fusex_io_mode
+ * @glob: pattern of the name, without directories
+ */
+struct mode_rule {
+	struct mode_rule	*next;
+	uint32_t		mode;
+	char			glob[];
+};
+
+/**
  * struct mirror - the file system
  * @se: the session
  * @local: the kernel owns the attributes; nobody changes the source meanwhile
+ * @io: enum fusex_io_mode of files to which no rule applies
+ * @rules: for the others, the first that matches counts
+ * @backed: nodes whose files are registered for passthrough, or NULL
  * @valid: nanoseconds for which the kernel may cache names and attributes
  * @tree_fd: keeps the private mount of the source alive, or -1
  * @root_fd: the source, open for reading
@@ -64,6 +80,9 @@ struct house;
 struct mirror {
 	struct fusex_session	*se;
 	bool			local;
+	uint32_t		io;
+	struct mode_rule	*rules;
+	struct fusex_itable	*backed;
 	uint64_t		valid;
 	int			tree_fd;
 	int			root_fd;
@@ -89,23 +108,25 @@ struct mirror {
  * @fd: a directory; or the file itself, with an empty @name
  * @name: in the directory
  * @flags: AT_SYMLINK_NOFOLLOW; or AT_EMPTY_PATH
+ * @label: what the file is called, for rules; NULL when not known
  */
 struct place {
 	int		fd;
 	const char	*name;
 	int		flags;
+	const char	*label;
 };
 
 static inline struct place place_of(int dirfd, const char *name)
 {
-	struct place p = { dirfd, name, AT_SYMLINK_NOFOLLOW };
+	struct place p = { dirfd, name, AT_SYMLINK_NOFOLLOW, name };
 
 	return p;
 }
 
 static inline struct place place_of_fd(int fd)
 {
-	struct place p = { fd, "", AT_EMPTY_PATH };
+	struct place p = { fd, "", AT_EMPTY_PATH, NULL };
 
 	return p;
 }
@@ -331,6 +352,42 @@ bool nodetable_roomy(struct mirror *m, unsigned int part);
  * Not from a handler.
  */
 void nodetable_prune(struct mirror *m);
+
+/* ---------------------------------------------------------------- modes.c */
+
+/** modes_init() - before the first node is named; 0 or -ENOMEM */
+int modes_init(struct mirror *m);
+
+/** modes_exit() - undo modes_init(), and free the rules */
+void modes_exit(struct mirror *m);
+
+/** modes_used() - bits (1 << mode) of all modes that entries may have */
+uint32_t modes_used(const struct mirror *m);
+
+/**
+ * modes_add_rule() - append a rule
+ * @rules: the list
+ * @glob: pattern of names
+ * @len: its bytes
+ * @mode: enum fusex_io_mode
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int modes_add_rule(struct mode_rule **rules, const char *glob, size_t len,
+		   uint32_t mode);
+
+/**
+ * modes_choose() - how the data of a file moves
+ * @m: the mirror
+ * @p: the file
+ * @e: its entry, node and attributes are known; returns mode and backing
+ */
+void modes_choose(struct mirror *m, const struct place *p,
+		  struct fusex_entry *e);
+
+/** modes_forget() - the kernel has dropped lookups of nodes */
+void modes_forget(struct mirror *m, const struct fusex_forget_one *list,
+		  size_t count);
 
 /* ---------------------------------------------------------------- creds.c */
 

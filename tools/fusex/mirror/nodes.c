@@ -135,6 +135,7 @@ int node_enter(struct mirror *m, const struct place *p,
 						      out->entry.handle_len);
 	}
 	attr_fill(&stx, &out->entry.attr);
+	modes_choose(m, p, &out->entry);
 	out->entry.flags = xattr_hints(m, p);
 	out->entry.entry_valid = m->valid;
 	out->entry.attr_valid = m->valid;
@@ -173,6 +174,7 @@ void nodes_forget(struct mirror *m, const struct fusex_forget_one *list,
 
 	for (i = 0; i < count; i++)
 		forget_one(m, &list[i]);
+	modes_forget(m, list, count);
 	if (m->table)
 		fusex_itable_forget(m->table, list, count);
 }
@@ -191,6 +193,7 @@ void node_leave(struct mirror *m, const struct fusex_entry_reply *out)
 		.nlookup = 1,
 	};
 
+	modes_forget(m, &one, 1);
 	if (m->table)
 		fusex_itable_forget(m->table, &one, 1);
 }
@@ -454,7 +457,8 @@ int nodes_init(struct mirror *m, unsigned int fd_limit,
 	m->fds = fdcache_new(fd_limit);
 	if (!m->fds)
 		return -ENOMEM;
-	if (!m->handles)
+	ret = modes_init(m);
+	if (!ret && !m->handles)
 		ret = nodetable_init(m);
 	if (!ret)
 		ret = node_enter(m, &p, root);
@@ -469,6 +473,7 @@ int nodes_init(struct mirror *m, unsigned int fd_limit,
 
 void nodes_exit(struct mirror *m)
 {
+	modes_exit(m);
 	nodetable_exit(m);
 	fdcache_free(m->fds);
 	m->fds = NULL;

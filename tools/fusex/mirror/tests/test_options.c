@@ -18,12 +18,21 @@ static const struct option_choice words[] = {
 	{ "one", 1 }, { "two", 2 }, { NULL, 0 }
 };
 
+static char calls[64];
+
+static int called(const char *value)
+{
+	strcat(calls, value);
+	return *value ? 0 : -EINVAL;
+}
+
 static const struct option_desc table[] = {
-	{ "flag", OPTION_FLAG, &flag, 0, 0, NULL, NULL, "" },
-	{ "number", OPTION_UINT, &number, 5, 10, NULL, "N", "" },
-	{ "seconds", OPTION_SECONDS, &seconds, 0, 0, NULL, "S", "" },
-	{ "word", OPTION_CHOICE, &word, 0, 0, words, "one|two", "" },
-	{ NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL, NULL }
+	{ "flag", OPTION_FLAG, &flag, 0, 0, NULL, NULL, "", NULL },
+	{ "number", OPTION_UINT, &number, 5, 10, NULL, "N", "", NULL },
+	{ "seconds", OPTION_SECONDS, &seconds, 0, 0, NULL, "S", "", NULL },
+	{ "word", OPTION_CHOICE, &word, 0, 0, words, "one|two", "", NULL },
+	{ "call", OPTION_CALL, NULL, 0, 0, NULL, "TEXT", "", called },
+	{ NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL, NULL, NULL }
 };
 
 static int parse(const char *text)
@@ -46,6 +55,8 @@ static void test_values(void)
 	ok(!parse("number=7,word=two") && number == 7 && word == 2, "values");
 	ok(!parse("seconds=1.5") && seconds == 1500000000, "a fraction");
 	ok(!parse("seconds=0") && !seconds, "none");
+	ok(!parse("call=a,flag,call=b\\,c") && !strcmp(calls, "ab,c"),
+	   "any text, more than once");
 	ok(!parse(",,flag,") && flag, "superfluous commas");
 }
 
@@ -55,7 +66,7 @@ static void test_errors(void)
 		"nonsense", "flag=1", "number", "number=4", "number=11",
 		"number=", "number=7x", "number=-7", "word", "word=three",
 		"seconds=-1", "seconds=nan", "seconds=1e99", "seconds=x",
-		"flag,nonsense", "ro,nonsense=1",
+		"flag,nonsense", "ro,nonsense=1", "call=", "call",
 	};
 	size_t i;
 

@@ -421,4 +421,5 @@ TEST(table, rows_are_tested)
 	each_row("plain", untested, NULL);
 	each_row("direct", untested, NULL);
 	each_row("writeback", untested, NULL);
+	each_row("passthrough", untested, NULL);
 }

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The registry of backing objects.
+ *
+ * An object is known by its cookie from FUSEX_IOC_BACKING_ADD until
+ * FUSEX_IOC_BACKING_REMOVE.  Inodes keep the object they were made with, so
+ * what is removed meanwhile stays until they go, but cannot be used any more:
+ * each operation on it is between fusex_backing_use() and
+ * fusex_backing_done(), and a removal waits for those that have begun.
+ *
+ * The one who registers needs the privilege, not the one who serves: a helper
+ * that was handed the descriptor of the channel does it for a confined server.
+ */
+#include <linux/capability.h>
+#include <linux/file.h>
+#include <linux/path.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+#include <linux/wait_bit.h>
+#include <linux/xarray.h>
+
+#include "backing.h"
+#include "transport.h"
+
+/* Longest line of fusex_backing_list(). */
+#define FUSEX_BACKING_LINE	64
+
+static const char *const backing_names[] = {
+	[FUSEX_BACKING_FILE]	= "file",
+	[FUSEX_BACKING_BDEV]	= "bdev",
+	[FUSEX_BACKING_DAX]	= "dax",
+	[FUSEX_BACKING_STRIPE]	= "stripe",
+};
+
+/**
+ * fusex_check_backing - check the argument of FUSEX_IOC_BACKING_ADD
+ * @b: from the server
+ *
+ * Context: any.
+ * Return: 0; -EINVAL for what makes no sense; -EOPNOTSUPP for the type of a
+ * mode that this kernel lacks.
+ */
+int fusex_check_backing(const struct fusex_backing *b)
+{
+	bool stripe = b->type == FUSEX_BACKING_STRIPE;
+
+	if (b->type < FUSEX_BACKING_FILE || b->type > FUSEX_BACKING_STRIPE)
+		return -EINVAL;
+	if (!b->access || b->access & ~(FUSEX_BACKING_READ |
+					FUSEX_BACKING_WRITE))
+		return -EINVAL;
+	if (stripe != !!b->nr_members || stripe != !!b->members ||
+	    stripe != !!b->stripe_unit)
+		return -EINVAL;
+	if (b->cookie || b->reserved[0] || b->reserved[1])
+		return -EINVAL;
+	return b->type == FUSEX_BACKING_FILE ? 0 : -EOPNOTSUPP;
+}
+
+/**
+ * fusex_check_backing_file - may an open file be a backing object?
+ * @file: the file
+ * @access: FUSEX_BACKING_* it is to be used for
+ * @stack_depth: of the file system that is to be stacked on it
+ *
+ * Context: any.
+ * Return: 0; -EINVAL for what is no regular file, or cannot be read or written
+ * by position; -EBADF if it is not open for @access; -ELOOP if it is on a file
+ * system that is stacked as high itself.
+ */
+int fusex_check_backing_file(const struct file *file, u32 access,
+			     u32 stack_depth)
+{
+	const struct inode *inode = file_inode(file);
+
+	if (!S_ISREG(inode->i_mode))
+		return -EINVAL;
+	if (access & FUSEX_BACKING_READ && !(file->f_mode & FMODE_READ))
+		return -EBADF;
+	if (access & FUSEX_BACKING_WRITE && !(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (access & FUSEX_BACKING_READ && !file->f_op->read_iter)
+		return -EINVAL;
+	if (access & FUSEX_BACKING_WRITE && !file->f_op->write_iter)
+		return -EINVAL;
+	if (inode->i_sb->s_stack_depth >= stack_depth)
+		return -ELOOP;
+	return 0;
+}
+
+static void backing_free(struct fusex_bobj *obj)
+{
+	path_put(&obj->path);
+	put_cred(obj->cred);
+	kfree_rcu(obj, rcu);
+}
+
+/**
+ * fusex_backing_put - give an object back
+ * @obj: from fusex_backing_find(), or NULL
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_backing_put(struct fusex_bobj *obj)
+{
+	if (obj && refcount_dec_and_test(&obj->ref))
+		backing_free(obj);
+}
+
+/* What has been checked, of the file @b->fd is open on. */
+static int backing_path(const struct fusex_chan *chan,
+			const struct fusex_backing *b, struct path *path)
+{
+	struct file *file = fget(b->fd);
+	int err;
+
+	if (!file)
+		return -EBADF;
+	err = fusex_check_backing_file(file, b->access, chan->conf.stack_depth);
+	if (!err) {
+		*path = file->f_path;
+		path_get(path);
+	}
+	fput(file);
+	return err;
+}
+
+static struct fusex_bobj *backing_make(struct fusex_chan *chan,
+				       const struct fusex_backing *b)
+{
+	struct fusex_bobj *obj;
+	int err;
+
+	/* Nothing is stacked unless it was agreed on. */
+	if (!chan->conf.stack_depth)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!capable(CAP_SYS_ADMIN))
+		return ERR_PTR(-EPERM);
+	obj = kzalloc_obj(*obj, GFP_KERNEL_ACCOUNT);
+	if (!obj)
+		return ERR_PTR(-ENOMEM);
+	err = backing_path(chan, b, &obj->path);
+	if (err) {
+		kfree(obj);
+		return ERR_PTR(err);
+	}
+	refcount_set(&obj->ref, 1);
+	obj->type = b->type;
+	obj->access = b->access;
+	obj->cred = get_current_cred();
+	return obj;
+}
+
+/**
+ * fusex_backing_add - FUSEX_IOC_BACKING_ADD
+ * @chan: the channel
+ * @b: what to register, from user space
+ * @cookie: returns its name
+ *
+ * Names are not given out again before all others were.
+ *
+ * Context: process, may sleep.
+ * Return: 0 or an error, see struct fusex_backing.
+ */
+int fusex_backing_add(struct fusex_chan *chan, const struct fusex_backing *b,
+		      u32 *cookie)
+{
+	struct fusex_bobj *obj;
+	int err;
+
+	err = fusex_check_backing(b);
+	if (err)
+		return err;
+	obj = backing_make(chan, b);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	err = xa_alloc_cyclic(&chan->backing, &obj->cookie, obj, xa_limit_32b,
+			      &chan->next_backing, GFP_KERNEL_ACCOUNT);
+	if (err < 0) {
+		backing_free(obj);
+		return err;
+	}
+	*cookie = obj->cookie;
+	return 0;
+}
+
+/* Those who began to use it before it was removed have ended. */
+static int backing_wait(struct fusex_bobj *obj)
+{
+	struct inode *inode = d_inode(obj->path.dentry);
+	int err;
+
+	err = wait_var_event_killable(&obj->busy, !atomic_read(&obj->busy));
+	if (err)
+		return err;
+	/* Asynchronous ones go on, and are direct I/O of the backing file. */
+	inode_dio_wait_interruptible(inode);
+	return atomic_read(&inode->i_dio_count) ? -EINTR : 0;
+}
+
+/**
+ * fusex_backing_remove - FUSEX_IOC_BACKING_REMOVE
+ * @chan: the channel
+ * @cookie: of the object
+ * @flags: FUSEX_BACKING_FAIL_IO or 0
+ *
+ * Context: process; waits for operations on the object unless told otherwise,
+ * interruptible.
+ * Return: 0; -ENOENT when there is none; -EINTR when a signal came: it is
+ * removed, but may still be in use.
+ */
+int fusex_backing_remove(struct fusex_chan *chan, u32 cookie, u32 flags)
+{
+	struct fusex_bobj *obj = xa_erase(&chan->backing, cookie);
+	int err = 0;
+
+	if (!obj)
+		return -ENOENT;
+	WRITE_ONCE(obj->failing, flags & FUSEX_BACKING_FAIL_IO);
+	WRITE_ONCE(obj->removed, true);
+	/* Pairs with fusex_backing_use(): it sees this, or we see that. */
+	smp_mb();
+	if (!(flags & FUSEX_BACKING_FAIL_IO))
+		err = backing_wait(obj);
+	fusex_backing_put(obj);
+	return err;
+}
+
+/**
+ * fusex_backing_clear - the channel is over: forget all that was registered
+ * @chan: the channel
+ *
+ * Inodes go on using what they have.
+ *
+ * Context: process, may sleep.
+ */
+void fusex_backing_clear(struct fusex_chan *chan)
+{
+	struct fusex_bobj *obj;
+	unsigned long cookie;
+
+	xa_for_each(&chan->backing, cookie, obj)
+		fusex_backing_put(xa_erase(&chan->backing, cookie));
+}
+
+/**
+ * fusex_backing_find - the object that an entry names
+ * @chan: the channel
+ * @cookie: from the server, not believed
+ * @type: enum fusex_backing_type it must have
+ *
+ * Context: any.
+ * Return: it, with a reference for fusex_backing_put(), or NULL.
+ */
+struct fusex_bobj *fusex_backing_find(struct fusex_chan *chan, u32 cookie,
+				      u32 type)
+{
+	struct fusex_bobj *obj;
+
+	rcu_read_lock();
+	obj = xa_load(&chan->backing, cookie);
+	if (obj && (obj->type != type || !refcount_inc_not_zero(&obj->ref)))
+		obj = NULL;
+	rcu_read_unlock();
+	return obj;
+}
+
+/**
+ * fusex_backing_use - begin an operation on an object
+ * @obj: the object
+ *
+ * Context: any.
+ * Return: 0, to be followed by fusex_backing_done(); -ENODEV if it was
+ * removed.
+ */
+int fusex_backing_use(struct fusex_bobj *obj)
+{
+	atomic_inc(&obj->busy);
+	/* Pairs with fusex_backing_remove(). */
+	smp_mb__after_atomic();
+	if (likely(!READ_ONCE(obj->removed)))
+		return 0;
+	if (atomic_dec_and_test(&obj->busy))
+		wake_up_var(&obj->busy);
+	return -ENODEV;
+}
+
+/**
+ * fusex_backing_done - end an operation on an object
+ * @obj: the object
+ * @ret: what it came to
+ *
+ * Context: any.
+ * Return: @ret, or -ENODEV if the object was removed by somebody who did not
+ * want to wait.
+ */
+ssize_t fusex_backing_done(struct fusex_bobj *obj, ssize_t ret)
+{
+	bool failing = READ_ONCE(obj->failing);
+
+	if (atomic_dec_and_test(&obj->busy) && READ_ONCE(obj->removed))
+		wake_up_var(&obj->busy);
+	/* What is still on its way is reported by who ends it. */
+	return failing && ret != -EIOCBQUEUED ? -ENODEV : ret;
+}
+
+/**
+ * fusex_backing_list - list the objects for sysfs
+ * @chan: the channel
+ * @buf: a page
+ *
+ * "COOKIE TYPE ACCESS INODE USERS" each.
+ *
+ * Context: process.
+ * Return: bytes.
+ */
+ssize_t fusex_backing_list(struct fusex_chan *chan, char *buf)
+{
+	unsigned long cookie, left = 0;
+	struct fusex_bobj *obj;
+	ssize_t len = 0;
+
+	/* What is in the registry stays as long as it is locked. */
+	xa_lock(&chan->backing);
+	xa_for_each(&chan->backing, cookie, obj) {
+		if (len > PAGE_SIZE - 2 * FUSEX_BACKING_LINE) {
+			left++;
+			continue;
+		}
+		len += sysfs_emit_at(buf, len, "%u %s %s%s %llu %u\n",
+				     obj->cookie, backing_names[obj->type],
+				     obj->access & FUSEX_BACKING_READ ? "r" : "",
+				     obj->access & FUSEX_BACKING_WRITE ? "w" :
+									 "",
+				     (u64)d_inode(obj->path.dentry)->i_ino,
+				     refcount_read(&obj->ref) - 1);
+	}
+	xa_unlock(&chan->backing);
+	if (left)
+		len += sysfs_emit_at(buf, len, "... %lu\n", left);
+	return len;
+}
