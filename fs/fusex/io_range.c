@@ -325,6 +325,18 @@ static ssize_t fusex_copy_prepared(struct file *src, loff_t pos_in,
 	return ret;
 }
 
+/*
+ * Make the server know a range, and that the file reaches so far: where it ends
+ * may be known to the kernel only, by what is behind the range.
+ */
+static int fusex_copy_flush(struct inode *inode, loff_t pos, loff_t len)
+{
+	const struct fusex_io_ops *io = fusex_i(inode)->io;
+	loff_t end = len && !io->ahead ? pos + len - 1 : LLONG_MAX;
+
+	return io->write_back(inode, pos, end);
+}
+
 static ssize_t fusex_copy_locked(struct file *src, loff_t pos_in,
 				 struct file *dst, loff_t pos_out, size_t len)
 {
@@ -340,7 +352,7 @@ static ssize_t fusex_copy_locked(struct file *src, loff_t pos_in,
 	ret = down_write_killable(inval);
 	if (ret)
 		return ret;
-	ret = fusex_i(inode)->io->write_back(inode, pos_out, pos_out + len - 1);
+	ret = fusex_copy_flush(inode, pos_out, len);
 	if (!ret)
 		ret = fusex_copy_prepared(src, pos_in, dst, pos_out, len, 0);
 	up_write(inval);
@@ -367,7 +379,7 @@ static ssize_t fusex_copy_by_server(struct file *src, loff_t pos_in,
 		return -EXDEV;
 	if (fusex_chan_lacks(fusex_chan_of(to), FUSEX_OP_COPY_RANGE))
 		return -EOPNOTSUPP;
-	ret = fusex_i(from)->io->write_back(from, pos_in, pos_in + len - 1);
+	ret = fusex_copy_flush(from, pos_in, len);
 	if (ret)
 		return ret;
 	ret = inode_lock_killable(to);
@@ -414,14 +426,12 @@ ssize_t fusex_copy_file_range(struct file *in, loff_t pos_in, struct file *out,
  */
 static int fusex_remap_settle(struct inode *inode, loff_t pos, loff_t len)
 {
-	const struct fusex_inode *fi = fusex_i(inode);
-	loff_t end = len ? pos + len - 1 : LLONG_MAX;
 	int err;
 
-	err = fi->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
 	if (!err)
 		err = fusex_io_dio_wait(inode);
-	return err ?: fi->io->write_back(inode, pos, end);
+	return err ?: fusex_copy_flush(inode, pos, len);
 }
 
 static loff_t fusex_remap_locked(struct file *in, loff_t pos_in,
