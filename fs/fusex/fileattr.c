@@ -82,12 +82,13 @@ int fusex_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 	int err;
 
 	lockdep_assert_held_write(&inode->i_rwsem);
-	/* Nothing can be written to what is immutable. */
-	if (fa->flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) {
-		err = fusex_io_write_back(inode);
-		if (err)
-			return err;
-	}
+	/*
+	 * Nothing can be written to what is immutable, and some of it can be
+	 * set for empty files only.
+	 */
+	err = fusex_io_write_back(inode);
+	if (err)
+		return err;
 	err = fusex_attr_call(inode, &call, &out, FUSEX_DID_CTIME);
 	if (err)
 		return err == -ENOSYS ? -ENOIOCTLCMD : err;

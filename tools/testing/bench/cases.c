@@ -257,6 +257,96 @@ static uint64_t read_cached(unsigned int mib)
 	return r;
 }
 
+/* ------------------------------------------------------- how data moves */
+
+/**
+ * struct data_case - reads or writes of one size
+ * @name: of the case
+ * @chunk: bytes of each
+ * @write: writes; of a new file if in order, else of one that is there
+ * @random: anywhere instead of in order
+ * @flags: O_DIRECT or 0
+ *
+ * As many bytes as the file has are moved, but with small chunks a part of it.
+ * Nothing of the file is in a cache when it begins, nor waits to be written.
+ */
+struct data_case {
+	const char *name;
+	size_t chunk;
+	bool write;
+	bool random;
+	int flags;
+};
+
+/* Of the small ones only so many. */
+#define MAX_RANDOM	4096u
+
+static const struct data_case data_cases[] = {
+	{ "write-128k",		128 << 10, true, false, 0 },
+	{ "read-128k",		128 << 10, false, false, 0 },
+	{ "randwrite-4k",	4096, true, true, 0 },
+	{ "randread-4k",	4096, false, true, 0 },
+	{ "write-128k-dio",	128 << 10, true, false, O_DIRECT },
+	{ "read-128k-dio",	128 << 10, false, false, O_DIRECT },
+	{ "randwrite-4k-dio",	4096, true, true, O_DIRECT },
+	{ "randread-4k-dio",	4096, false, true, O_DIRECT },
+};
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ull + 1442695040888963407ull;
+	return *state >> 33;
+}
+
+static void move_chunk(const struct data_case *c, int fd, void *buf, off_t at)
+{
+	ssize_t n = c->write ? pwrite(fd, buf, c->chunk, at) :
+			       pread(fd, buf, c->chunk, at);
+
+	if (n != (ssize_t)c->chunk)
+		err(1, "%s at %lld", c->name, (long long)at);
+}
+
+static uint64_t move_data(const struct data_case *c, int fd, unsigned int mib)
+{
+	uint64_t chunks = (uint64_t)mib * MIB / c->chunk, count = chunks, i;
+	uint64_t state = 1, start;
+	void *buf = buffer(c->chunk);
+
+	if (c->random && count > MAX_RANDOM)
+		count = MAX_RANDOM;
+	start = now_ns();
+	for (i = 0; i < count; i++)
+		move_chunk(c, fd, buf, (off_t)(c->chunk *
+			   (c->random ? next_random(&state) % chunks : i)));
+	start = now_ns() - start;
+	free(buf);
+	return (double)count * c->chunk * 1e9 / (start ? start : 1);
+}
+
+static uint64_t data_rate(const struct data_case *c, unsigned int mib)
+{
+	uint64_t r;
+	int fd;
+
+	if (!c->write || c->random)
+		write_file(mib);
+	drop_caches();
+	fd = must_open("data", O_CREAT | O_RDWR | c->flags);
+	r = move_data(c, fd, mib);
+	close(fd);
+	unlink("data");
+	return r;
+}
+
+static const struct data_case *data_case(const char *name)
+{
+	for (size_t i = 0; i < sizeof(data_cases) / sizeof(data_cases[0]); i++)
+		if (!strcmp(data_cases[i].name, name))
+			return &data_cases[i];
+	return NULL;
+}
+
 /* Unpacks what $BENCH_TARBALL names; COUNT times over. */
 static uint64_t untar(unsigned int count)
 {
@@ -297,6 +387,8 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+	const struct data_case *data;
+
 	if (argc != 4)
 		errx(2, "usage: bench-case CASE DIR COUNT");
 	if (chdir(argv[2]))
@@ -311,5 +403,10 @@ int main(int argc, char **argv)
 		printf("%llu\n", (unsigned long long)cases[i].run(count));
 		return 0;
 	}
-	errx(2, "no case is called %s", argv[1]);
+	data = data_case(argv[1]);
+	if (!data)
+		errx(2, "no case is called %s", argv[1]);
+	printf("%llu\n", (unsigned long long)
+	       data_rate(data, (unsigned int)strtoul(argv[3], NULL, 0)));
+	return 0;
 }

@@ -33,6 +33,24 @@ CASES = {
 }
 
 
+PASSTHROUGH = ("write-128k", "read-128k", "randwrite-4k", "randread-4k",
+               "write-128k-dio", "read-128k-dio", "randwrite-4k-dio",
+               "randread-4k-dio", "read-cached")
+COSTS = ("stat-warm", "create", "unlink", "untar")
+
+# mode: [(cases, peer, ratio of speeds at least)]; the first peer is the libfuse
+# setting that does the same
+MODES = {
+    "plain": [(PASSTHROUGH + COSTS, "fuse", 1.0), (("read-cached",), "native", 0.95)],
+    "direct": [(PASSTHROUGH + COSTS, "fuse-direct", 1.0)],
+    "writeback": [(PASSTHROUGH + COSTS, "fuse-wb", 1.0),
+                  (("write-128k", "randwrite-4k"), "fuse", 5.0),
+                  (("write-128k", "randwrite-4k"), "fuse-wb", 2.0),
+                  (("read-cached",), "native", 0.95)],
+    "passthrough": [(PASSTHROUGH + COSTS, "fuse", 1.0), (PASSTHROUGH, "native", 0.95)],
+}
+
+
 def load(path):
     """Return {case: {contestant: [values]}} of the lines in path."""
     data = {}
@@ -67,6 +85,40 @@ def show(unit, value):
     if value >= 1e7:
         return f"{value / 1e6:.0f} ms"
     return f"{value / 1e3:.1f} us"
+
+
+def mode_goals(mode, case, speeds):
+    """Return [(peer, ratio, goal, met)] of what is asked of a mode in a case."""
+    goals = []
+    for cases, peer, goal in MODES[mode]:
+        if case in cases and speeds.get(peer) and speeds.get(mode):
+            got = speeds[mode] / speeds[peer]
+            goals.append((peer, got, goal, got >= goal))
+    return goals
+
+
+def print_modes(data, rows):
+    """Print how the modes compare, and append the same to rows."""
+    peers = ("native", *MODES, "fuse", "fuse-wb", "fuse-direct")
+    print(f"\n{'modes, local':18}" + "".join(f"{p:>13}" for p in peers))
+    for case in PASSTHROUGH + COSTS:
+        values = data.get(f"modes/{case}", {})
+        medians = {who: statistics.median(v) for who, v in values.items()}
+        if not medians:
+            continue
+        unit = RATE if case in PASSTHROUGH else NS
+        speeds = {who: m if unit == RATE else 1 / m for who, m in medians.items() if m}
+        print(f"{case:18}" + "".join(
+            f"{show(unit, medians[p]) if p in medians else '-':>13}" for p in peers))
+        for mode in MODES:
+            goals = mode_goals(mode, case, speeds)
+            for peer, got, goal, met in goals:
+                print(f"  {mode:12} {got:6.2f} x {peer:12} >= {goal}{'' if met else '  MISSED'}")
+            rows.append({"case": case, "unit": unit, "mode": mode, "attr": "local",
+                         "transport": "read/write", "fusex": medians.get(mode),
+                         "peers": {w: m for w, m in medians.items() if w not in MODES},
+                         "ratio": {peer: got for peer, got, _, _ in goals},
+                         "rounds": len(values.get(mode, []))})
 
 
 def main():
@@ -106,6 +158,7 @@ def main():
         base = statistics.median(floor)
         for who, values in data["stat-uncached"].items():
             print(f"round trip of {who}: {statistics.median(values) / base:.2f} x a pinned pipe ping-pong")
+    print_modes(data, rows)
     with open(out, "w", encoding="utf-8") as handle:
         json.dump(rows, handle, indent=1)
 
