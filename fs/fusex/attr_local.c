@@ -98,6 +98,8 @@ int fusex_write_inode(struct inode *inode, struct writeback_control *wbc)
 	if (!inode->i_nlink ||
 	    !test_bit(FUSEX_I_TIMES_DIRTY, &fusex_i(inode)->state))
 		return 0;
+	/* Or it would set back what a mapping has moved on. */
+	fusex_io_settle(inode);
 	/* A SETATTR may have come first, and taken them along. */
 	if (local_times_send(inode)) {
 		local_fill_times(inode, &in);
@@ -271,6 +273,7 @@ static int local_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	bool was_dirty;
 	int err;
 
+	fusex_io_settle(inode);
 	local_complete(idmap, inode, attr);
 	if (local_may_wait(idmap, inode, attr)) {
 		local_setattr_wait(idmap, inode, attr);

@@ -3,8 +3,8 @@
  * Remote attributes: others may change them.
  *
  * Everything the server says may be cached for as long as it allows.  The
- * kernel keeps no times; the size is ahead of the server's only between a
- * write and its reply.  Names expire, and are asked for again by d_revalidate.
+ * kernel keeps no times but that of data it has to write back; the size is ahead
+ * of the server's only while there is such data.  Names expire, and are asked for again by d_revalidate.
  */
 #include <linux/dcache.h>
 #include <linux/filelock.h>
@@ -363,7 +363,7 @@ static void remote_wrote_through(struct inode *inode, loff_t pos, size_t len,
 
 /*
  * The times are the server's.  It gives the file the time of the write when it
- * gets the data, and until then nobody sees it: see remote_settle_times().
+ * gets the data, and until then nobody sees it: remote_getattr() writes back.
  */
 static void remote_wrote_cache(struct inode *inode)
 {

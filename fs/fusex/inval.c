@@ -42,10 +42,13 @@ static void fusex_drop_work(struct work_struct *work)
 	struct fusex_drop *drop = container_of(work, struct fusex_drop, work);
 	struct inode *inode = drop->inode;
 
-	if (drop->dentry)
+	if (drop->dentry) {
 		dput(drop->dentry);
-	else
+	} else {
+		/* The next inode of the node reads what this one has. */
+		fusex_io_write_back(inode);
 		d_prune_aliases(inode);
+	}
 	kfree(drop);
 	fusex_io_later_done(inode);
 }
@@ -73,7 +76,8 @@ static void fusex_inval_dput(struct inode *dir, struct dentry *dentry)
 }
 
 /**
- * fusex_prune_later - drop the unused names of an inode, and it if it can be
+ * fusex_prune_later - write an inode back and drop its unused names, and it if
+ * it can be
  * @inode: not to be cached any longer
  *
  * Without memory for it, they are dropped as if they were cached.
@@ -83,7 +87,7 @@ static void fusex_inval_dput(struct inode *dir, struct dentry *dentry)
 void fusex_prune_later(struct inode *inode)
 {
 	d_mark_dontcache(inode);
-	if (!hlist_empty(&inode->i_dentry))
+	if (!hlist_empty(&inode->i_dentry) || fusex_cache_ahead(inode))
 		fusex_drop_later(inode, NULL);
 }
 

@@ -19,8 +19,10 @@
 #include "io.h"
 #include "validate.h"
 
-/* Folios one request can name: more only matters if they are small. */
-#define FUSEX_PAGES_MAX		256u
+/* Folios one request can name, if there is memory: enough for the largest. */
+#define FUSEX_PAGES_MAX		(FUSEX_IO_SIZE_MAX / PAGE_SIZE)
+/* A page of segments is easy to get. */
+#define FUSEX_PAGES_EASY	224u
 
 /**
  * struct fusex_pages - a READ or WRITE of folios, in the making or sent
@@ -79,8 +81,13 @@ static struct fusex_pages *fusex_pages_alloc(struct inode *inode, loff_t pos,
 {
 	struct fusex_pages *p;
 
-	max = clamp(max, 1u, FUSEX_PAGES_MAX);
+	max = clamp(max, 1u, (unsigned int)FUSEX_PAGES_MAX);
 	p = kmalloc_flex(*p, bv, max, GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
+	if (!p && max > FUSEX_PAGES_EASY) {
+		max = FUSEX_PAGES_EASY;
+		p = kmalloc_flex(*p, bv, max,
+				 GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
+	}
 	if (!p) {
 		/* Slow, but it must get on when memory is short. */
 		max = 1;
@@ -309,8 +316,27 @@ static int fusex_fill_folio_range(const struct iomap_iter *iter,
 	return 0;
 }
 
+/*
+ * iomap has made the file grow without our lock, under which a reply may have
+ * been looking at the size at the time, and set it back.  The folio is locked:
+ * nobody has seen yet that it is behind the end.
+ */
+static void fusex_filled_folio(struct inode *inode, loff_t pos,
+			       unsigned int copied, struct folio *folio)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	spin_lock(&fi->lock);
+	if (copied && pos + copied > i_size_read(inode))
+		i_size_write(inode, pos + copied);
+	spin_unlock(&fi->lock);
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
 /* For writing into the page cache; the private pointer is the open file. */
 const struct iomap_write_ops fusex_cache_write_ops = {
+	.put_folio		= fusex_filled_folio,
 	.read_folio_range	= fusex_fill_folio_range,
 };
 

@@ -205,8 +205,9 @@ struct fusex_attr {
  * @entry_valid: nanoseconds for which the name may be cached; ignored under a
  *	local directory, where names stay until invalidated
  * @attr_valid: nanoseconds for which @attr may be cached; ignored when local
- * @backing: cookie of the backing object in passthrough mode, else 0; of no
- *	meaning when the kernel knows the node already, which keeps its own
+ * @backing: cookie of the backing object in passthrough mode, else 0; which one
+ *	is of no meaning when the kernel knows the node already, which keeps its
+ *	own
  * @reserved: zero
  * @attr: the attributes, at least FUSEX_ATTR_REQUIRED unless @nodeid is 0
  *
@@ -396,8 +397,9 @@ enum fusex_backing_type {
  * @stripe_unit: bytes per stripe unit, else 0
  * @reserved: zero
  *
- * What is registered stays open until it is removed, the last inode that uses
- * it is gone, and the channel is over.  The descriptor can be closed.  What is
+ * What is registered is kept, and its file system mounted, until it is removed
+ * and the last inode that uses it is gone, or the channel is over.  It is not
+ * kept open: files of the mount open it anew.  @fd can be closed.  What is
  * done to it is done with the credentials of who registered it.
  *
  * FUSEX_BACKING_FILE takes CAP_SYS_ADMIN in the initial user namespace, the
@@ -424,7 +426,8 @@ struct fusex_backing {
 
 /*
  * fusex_backing_remove.flags: do not wait for I/O in flight.  It fails with
- * ENODEV, though it may have been done.
+ * ENODEV, though it may have been done; but asynchronous I/O that the backing
+ * file has taken already ends as it would have.
  */
 #define FUSEX_BACKING_FAIL_IO	(1u << 0)
 
@@ -952,7 +955,7 @@ struct fusex_flush_in {
  * @fh: from OPEN, 0 when there is none
  * @offset: bytes
  * @size: bytes wanted, at most fusex_setup.max_read
- * @flags: O_* of the open file, 0 for readahead on nobody's behalf
+ * @flags: O_* of the open file, 0 when there is none
  * @reserved: zero
  *
  * Reply: the data as payload; fewer bytes than asked for mean end of file.

@@ -451,6 +451,17 @@ int fusex_session_setup(struct fusex_session *se, int fd);
 const struct fusex_setup *fusex_session_agreed(const struct fusex_session *se);
 
 /**
+ * fusex_session_fd() - the descriptor of the channel
+ * @se: a session that was set up
+ *
+ * For a helper that registers backing objects; whoever keeps a copy of it keeps
+ * the channel from ending with the server.
+ *
+ * Return: the descriptor, the session's; -1 before.
+ */
+int fusex_session_fd(const struct fusex_session *se);
+
+/**
  * fusex_session_mount() - mount on a directory
  * @se: the session
  * @target: path of the mount point

@@ -164,6 +164,11 @@ const struct fusex_setup *fusex_session_agreed(const struct fusex_session *se)
 	return se->ready ? &se->agreed : NULL;
 }
 
+int fusex_session_fd(const struct fusex_session *se)
+{
+	return se->ready ? se->fd : -1;
+}
+
 /**
  * session_wake() - make fusex_run() look at the flags
  * @se: session

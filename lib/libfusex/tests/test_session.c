@@ -67,6 +67,7 @@ static void new_fails(const struct fusex_ops *o, size_t ops_size,
 
 static void test_new(void)
 {
+	uint32_t cookie;
 	struct { struct fusex_ops ops; void *more; } big = { ops, NULL };
 	struct { struct fusex_config cfg; uint64_t more; } big_cfg = { 0 };
 	struct fusex_config cfg;
@@ -86,6 +87,10 @@ static void test_new(void)
 	ok(se && fusex_session_userdata(se) == &data,
 	   "operations of a newer library that are not used");
 	ok(!fusex_session_agreed(se), "nothing is agreed on yet");
+	ok(fusex_session_fd(se) == -1, "there is no descriptor yet");
+	ok(fusex_backing_add(se, 0, FUSEX_BACKING_READ, &cookie) == -ENOTCONN &&
+	   fusex_backing_remove(se, 1, 0) == -ENOTCONN,
+	   "nothing can be registered yet");
 	is(strlen(fusex_session_error(se)), 0, "and there is no error");
 	fusex_session_free(se);
 	big.more = &big;

@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "mirror.h"
 #include "sys.h"
 
@@ -146,7 +148,7 @@ static int open_place(const struct mirror *m, const struct place *p, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* As much as can be had; a program that is running can be read only. */
+/* As much as can be had.  A program that is running can be had another time. */
 static int open_backing(const struct mirror *m, const struct place *p,
 			uint32_t *access)
 {
@@ -187,19 +189,25 @@ static int add_backing(struct mirror *m, const struct place *p,
 	return ret;
 }
 
-static int find_backing(struct mirror *m, const struct place *p,
-			const struct fusex_entry *e, uint32_t *cookie)
+/* The file is registered already, whatever rules say of this name of it. */
+static bool known_backing(struct mirror *m, struct fusex_entry *e)
 {
 	const uint64_t key[2] = { e->nodeid, e->generation };
 	struct fusex_node_ref id;
+	struct backed *b;
+
+	b = m->backed ? fusex_itable_find(m->backed, key, &id) : NULL;
+	if (b)
+		e->backing = b->cookie;
+	return b;
+}
+
+static int make_backing(struct mirror *m, const struct place *p,
+			const struct fusex_entry *e, uint32_t *cookie)
+{
 	struct backed *b, *old;
 	int ret;
 
-	b = fusex_itable_find(m->backed, key, &id);
-	if (b) {
-		*cookie = b->cookie;
-		return 0;
-	}
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
@@ -221,17 +229,35 @@ static int find_backing(struct mirror *m, const struct place *p,
 	return 0;
 }
 
+/* What is to be known of it, and not for each file. */
+static void complain_once(int err)
+{
+	static atomic_bool said;
+
+	if (err == -ETXTBSY || err == -ESTALE || atomic_exchange(&said, true))
+		return;
+	log_error("not all files can be passed through, these are served in plain mode: %s%s",
+		  strerror(-err),
+		  err == -EPERM ? " (that takes CAP_SYS_ADMIN)" : "");
+}
+
 void modes_choose(struct mirror *m, const struct place *p,
 		  struct fusex_entry *e)
 {
-	uint32_t mode;
+	uint32_t mode = FUSEX_IO_PASSTHROUGH;
+	int ret;
 
 	if (!S_ISREG(e->attr.mode))
 		return;
-	mode = mode_of(m, p);
-	if (mode == FUSEX_IO_PASSTHROUGH &&
-	    find_backing(m, p, e, &e->backing))
-		mode = FUSEX_IO_PLAIN;
+	if (!known_backing(m, e)) {
+		mode = mode_of(m, p);
+		ret = mode == FUSEX_IO_PASSTHROUGH ?
+		      make_backing(m, p, e, &e->backing) : 0;
+		if (ret) {
+			mode = FUSEX_IO_PLAIN;
+			complain_once(ret);
+		}
+	}
 	e->io_mode = (uint8_t)mode;
 }
 
