@@ -595,6 +595,10 @@ static int fusex_setattr_size(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (WARN_ON_ONCE(!S_ISREG(inode->i_mode)))
 		return -EINVAL;
 
+	/* Direct writes on their way may make it grow. */
+	err = fusex_io_dio_wait(inode);
+	if (err)
+		return err;
 	filemap_invalidate_lock(inode->i_mapping);
 	oldsize = i_size_read(inode);
 	err = fi->io->setsize_begin(inode, attr->ia_size);

@@ -18,7 +18,8 @@
  *	its FMODE_*; cannot fail.  NULL for nothing to do
  * @setsize_begin: the size is about to become @size: make cached data agree
  *	with the server before SETATTR is sent (zero the tail, write back).
- *	i_rwsem and the invalidate lock are held; 0 or an error that stops it
+ *	i_rwsem and the invalidate lock are held, no direct I/O is going on; 0
+ *	or an error that stops it
  * @setsize_end: after a setsize_begin that did not fail: i_size is set, drop
  *	cached data beyond it; or it stays the old size if the server refused
  * @invalidate: the server says data in [start, end] changed; dirty data

@@ -512,19 +512,17 @@ static int fusex_cache_shrink_begin(struct inode *inode, loff_t size)
 
 /**
  * fusex_cache_setsize_begin - before the server is told, for fusex_io_ops
- * @inode: the file, i_rwsem and the invalidate lock are held
+ * @inode: the file, i_rwsem and the invalidate lock are held, fusex_io_dio_wait()
+ *	was called
  * @size: bytes
  *
  * Context: process, sleeps on the server, killable.
- * Return: 0, -EINTR or -ERESTARTSYS.
+ * Return: 0 or -EINTR.
  */
 int fusex_cache_setsize_begin(struct inode *inode, loff_t size)
 {
 	loff_t old = i_size_read(inode);
-	int err = fusex_io_dio_wait(inode);
 
-	if (err)
-		return err;
 	if (size > old)
 		return fusex_cache_zero_tail(inode, old, size);
 	if (size < old)

@@ -193,7 +193,10 @@ static int fusex_fallocate_prepare(struct file *file, int mode, loff_t offset,
 	struct inode *inode = file_inode(file);
 	int err;
 
-	err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	/* First: direct writes on their way may make the file grow. */
+	err = fusex_io_dio_wait(inode);
+	if (!err)
+		err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
 	if (err)
 		return err;
 	*newsize = fusex_fallocate_size(mode, offset, len, i_size_read(inode),
@@ -202,8 +205,6 @@ static int fusex_fallocate_prepare(struct file *file, int mode, loff_t offset,
 		return *newsize;
 	err = *newsize > i_size_read(inode) ?
 		inode_newsize_ok(inode, *newsize) : 0;
-	if (!err)
-		err = fusex_io_dio_wait(inode);
 	return err ?: file_modified(file);
 }
 
@@ -344,9 +345,11 @@ static ssize_t fusex_copy_locked(struct file *src, loff_t pos_in,
 	struct rw_semaphore *inval = &inode->i_mapping->invalidate_lock;
 	ssize_t ret;
 
-	ret = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	ret = fusex_io_dio_wait(inode);
 	if (!ret)
-		ret = fusex_io_dio_wait(inode) ?: file_modified(dst);
+		ret = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	if (!ret)
+		ret = file_modified(dst);
 	if (ret)
 		return ret;
 	ret = down_write_killable(inval);
@@ -428,9 +431,9 @@ static int fusex_remap_settle(struct inode *inode, loff_t pos, loff_t len)
 {
 	int err;
 
-	err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	err = fusex_io_dio_wait(inode);
 	if (!err)
-		err = fusex_io_dio_wait(inode);
+		err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
 	return err ?: fusex_copy_flush(inode, pos, len);
 }
 

@@ -134,6 +134,7 @@ static struct fusex_user_part *fusex_part_alloc(struct iov_iter *iter,
 	part = kvmalloc_flex(*part, bv, max ?: 1, GFP_KERNEL_ACCOUNT);
 	if (!part)
 		return ERR_PTR(-ENOMEM);
+	part->call.op = 0;
 	part->max = max ?: 1;
 	part->len = 0;
 	part->done = 0;
@@ -702,6 +703,75 @@ static int fusex_user_uncache(struct kiocb *iocb, size_t count)
 	return err ?: fusex_cache_drop(mapping, pos, end, true);
 }
 
+/* Send it, with nobody storing anything to pages of the range meanwhile. */
+static int fusex_part_send_alone(struct fusex_user_io *io,
+				 struct fusex_user_part *part)
+{
+	int err;
+
+	lockdep_assert_held_write(&io->inode->i_mapping->invalidate_lock);
+	err = fusex_user_uncache(io->iocb, part->len);
+	if (!err)
+		return fusex_part_send(io, part, io->pos);
+	fusex_part_free(part);
+	return err;
+}
+
+/*
+ * One step of a write to a file that has shared mappings.  A page that is stored
+ * to between being dropped and the server's answer would be written back over
+ * what we write, as it was before; so faults wait.  But the caller's memory may
+ * be a mapping of the same file, and is got hold of before.
+ */
+static ssize_t fusex_user_write_mapped_some(struct kiocb *iocb,
+					    struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct rw_semaphore *inval = &inode->i_mapping->invalidate_lock;
+	struct fusex_user_io *io = fusex_user_write_start(iocb, from);
+	size_t count = iov_iter_count(from);
+	struct fusex_user_part *part;
+	bool locked;
+	loff_t pos;
+	ssize_t ret;
+
+	if (!io)
+		return -ENOMEM;
+	part = fusex_part_alloc(from, fusex_conf_of(inode)->max_write);
+	ret = PTR_ERR_OR_ZERO(part);
+	if (!ret && down_write_killable(inval)) {
+		fusex_part_free(part);
+		ret = -EINTR;
+	}
+	locked = !ret;
+	io->err = ret ?: fusex_part_send_alone(io, part);
+	count -= iov_iter_count(from);
+	ret = fusex_user_wait(io, &pos);
+	if (locked)
+		up_write(inval);
+	iov_iter_revert(from, count - max(ret, 0));
+	if (ret > 0)
+		iocb->ki_pos = pos + ret;
+	return ret;
+}
+
+static ssize_t fusex_user_write_mapped(struct kiocb *iocb,
+				       struct iov_iter *from)
+{
+	ssize_t done = 0;
+	ssize_t ret = 0;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	while (iov_iter_count(from)) {
+		ret = fusex_user_write_mapped_some(iocb, from);
+		if (ret <= 0)
+			break;
+		done += ret;
+	}
+	return done ?: ret;
+}
+
 /*
  * Where appends go depends on those before them, and the disk is waited for
  * after the write.
@@ -731,8 +801,11 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 	if (ret <= 0)
 		return ret;
 	err = kiocb_modified(iocb);
-	if (!err)
-		err = fusex_user_uncache(iocb, ret);
+	if (err)
+		return err;
+	if (mapping_writably_mapped(iocb->ki_filp->f_mapping))
+		return fusex_user_write_mapped(iocb, from);
+	err = fusex_user_uncache(iocb, ret);
 	if (err)
 		return err;
 	if (!fusex_user_write_waits(iocb))

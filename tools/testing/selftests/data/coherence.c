@@ -6,6 +6,7 @@
 #include <linux/aio_abi.h>
 #include <linux/falloc.h>
 #include <linux/io_uring.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -400,6 +401,29 @@ TEST(copy, splice)
 	EQ(OK(splice(in, &(loff_t){ 200000 }, p[1], NULL, 10, 0)), 0);
 }
 
+/* That the file reaches so far is known by what was written behind it. */
+TEST(copy, of_a_hole_before_what_was_just_written)
+{
+	loff_t from = 512 << 10, to = 0;
+	int in = new_file(), out;
+	size_t left = 100000;
+
+	fill(in, 65536, 1);
+	EQ(OK(pwrite(in, "end", 3, SIZE)), 3);
+	out = (int)OK(open("g", O_RDWR | O_CREAT, 0644));
+	while (left) {
+		size_t n = (size_t)OK(copy_file_range(in, &from, out, &to,
+						      left, 0));
+
+		CHECK(n > 0 && n <= left);
+		left -= n;
+	}
+	EQ(flook(out).stx_size, 100000);
+	EQ(OK(pread(out, aligned(), SIZE, 0)), 100000);
+	for (int i = 0; i < 100000; i++)
+		EQ(aligned()[i], 0);
+}
+
 static int io_setup(unsigned int n, aio_context_t *ctx)
 {
 	return (int)syscall(SYS_io_setup, n, ctx);
@@ -448,6 +472,45 @@ TEST(aio, buffered)
 	aio(fd, IOCB_CMD_PWRITE, 1, false);
 	aio(fd, IOCB_CMD_PREAD, 1, true);
 	verify(fd, SIZE, 1);
+}
+
+static void *allocate_first(void *arg)
+{
+	OK(fallocate(*(int *)arg, 0, 0, PAGE));
+	return NULL;
+}
+
+/* Whoever makes the file larger has the last word, whoever comes first. */
+TEST(aio, grows_beside_fallocate)
+{
+	struct iocb cb = {
+		.aio_lio_opcode = IOCB_CMD_PWRITE,
+		.aio_buf = (uintptr_t)aligned(),
+		.aio_nbytes = PAGE,
+		.aio_offset = PAGE,
+	};
+	struct iocb *list = &cb;
+	aio_context_t ctx = 0;
+	struct io_event ev;
+	pthread_t thread;
+	int fd;
+
+	new_file();
+	fd = direct();
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, PAGE))
+		SKIP("the file system has no fallocate");
+	cb.aio_fildes = (uint32_t)fd;
+	OK(io_setup(1, &ctx));
+	for (int i = 0; i < 50; i++) {
+		OK(ftruncate(fd, 0));
+		EQ(pthread_create(&thread, NULL, allocate_first, &fd), 0);
+		EQ(OK(io_submit(ctx, 1, &list)), 1);
+		EQ(OK(syscall(SYS_io_getevents, ctx, 1, 1, &ev, NULL)), 1);
+		EQ(ev.res, PAGE);
+		pthread_join(thread, NULL);
+		EQ(flook(fd).stx_size, 2 * PAGE);
+	}
+	OK(syscall(SYS_io_destroy, ctx));
 }
 
 TEST(aio, direct)
