@@ -192,6 +192,8 @@ static void modes_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fusex_io_mode_supported(FUSEX_IO_PLAIN));
 	KUNIT_EXPECT_TRUE(test, fusex_io_mode_supported(FUSEX_IO_DIRECT));
 	KUNIT_EXPECT_TRUE(test, fusex_io_mode_supported(FUSEX_IO_WRITEBACK));
+	KUNIT_EXPECT_TRUE(test,
+			  fusex_io_mode_supported(FUSEX_IO_PASSTHROUGH));
 	KUNIT_EXPECT_FALSE(test, fusex_io_mode_supported(FUSEX_IO_DAX));
 	/* Not a mode but a wish. */
 	KUNIT_EXPECT_FALSE(test, fusex_io_mode_supported(FUSEX_IO_DEFAULT));
@@ -204,7 +206,7 @@ static void tables_test(struct kunit *test)
 {
 	const struct fusex_io_ops *const tables[] = {
 		&fusex_io_none, fusex_io_plain.io, fusex_io_direct.io,
-		fusex_io_writeback.io,
+		fusex_io_writeback.io, fusex_io_passthrough.io,
 	};
 	unsigned int i;
 

@@ -1006,6 +1006,9 @@ static const struct limit setup_limits[] = {
 	LIMIT(any_setup.io_modes, BIT(FUSEX_IO_PLAIN), BIT(FUSEX_IO_DAX),
 	      -EOPNOTSUPP),
 	LIMIT(any_setup.io_modes, 0, 1u << 31),
+	/* Without passthrough nothing is stacked. */
+	LIMIT(any_setup.stack_depth, 0, 1),
+	LIMIT(any_setup.stack_depth, 0, 3),
 	LIMIT(any_setup.attr_modes,
 	      BIT(FUSEX_ATTR_LOCAL) | BIT(FUSEX_ATTR_REMOTE),
 	      BIT(FUSEX_ATTR_NR)),
@@ -1033,7 +1036,6 @@ static const struct limit setup_limits[] = {
 	LIMIT(any_setup.time_min, 0, 1),
 	LIMIT(any_setup.time_max, 0, -1),
 	LIMIT(any_setup.max_file_size, S64_MAX, (u64)S64_MAX + 1),
-	LIMIT(any_setup.reserved0, 0, 1),
 	LIMIT(any_setup.reserved[0], 0, 1),
 	LIMIT(any_setup.reserved[7], 0, 1ull << 63),
 	LIMIT(any_setup.root.nodeid, 1, 0),
