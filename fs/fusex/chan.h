@@ -262,6 +262,8 @@ int fusex_chan_attach(struct fusex_chan *chan, struct super_block *sb);
 void fusex_chan_quiesce(struct fusex_chan *chan);
 void fusex_chan_detach(struct fusex_chan *chan);
 void fusex_chan_abort(struct fusex_chan *chan);
+long fusex_chan_patience(struct fusex_chan *chan);
+void fusex_chan_in_vain(struct fusex_chan *chan);
 bool fusex_chan_alive(const struct fusex_chan *chan);
 u64 fusex_chan_epoch(struct fusex_chan *chan);
 u64 fusex_chan_next_epoch(struct fusex_chan *chan);

@@ -118,6 +118,7 @@ enum fusex_inode_bit {
  * @wrote: when data in the page cache was changed (remote); or the modification
  *	time of the backing file when it was looked at last
  * @wb_passes: tasks in fusex_cache_writepages(), no lock needed
+ * @wb_writes: WRITEs from the page cache that have not ended, no lock needed
  * @iput: link for fusex_chan_defer_iput(), no lock needed
  *
  * The generation is vfs_inode.i_generation.
@@ -152,6 +153,7 @@ struct fusex_inode {
 	loff_t stale_end;
 	struct timespec64 wrote;
 	atomic_t wb_passes;
+	atomic_t wb_writes;
 	struct llist_node iput;
 };
 

@@ -306,6 +306,25 @@ ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
 }
 
 /**
+ * fusex_io_may_write - may this file be written to at all, any more?
+ * @iocb: the write, before its position is known
+ *
+ * VFS asks when a file is opened; a server could not tell a write to what is
+ * append-only now from an append.
+ *
+ * Context: any.
+ * Return: 0 or -EPERM.
+ */
+int fusex_io_may_write(const struct kiocb *iocb)
+{
+	const struct inode *inode = file_inode(iocb->ki_filp);
+
+	if (IS_IMMUTABLE(inode))
+		return -EPERM;
+	return IS_APPEND(inode) && !(iocb->ki_flags & IOCB_APPEND) ? -EPERM : 0;
+}
+
+/**
  * fusex_io_write_size - know the size of the file that a write goes by
  * @iocb: the write; i_rwsem is held
  *

@@ -89,6 +89,7 @@ ssize_t fusex_read_send(struct inode *inode, struct file *file, loff_t pos,
 ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
 			 const struct bio_vec *bvec, size_t skip, size_t len,
 			 u32 open_flags, u32 write_flags);
+int fusex_io_may_write(const struct kiocb *iocb);
 int fusex_io_write_size(struct kiocb *iocb);
 void fusex_io_written(struct inode *inode, loff_t oldsize, loff_t end);
 int fusex_io_dio_wait(struct inode *inode);

@@ -86,6 +86,28 @@ struct folio *fusex_cache_lock_folio(struct address_space *mapping, loff_t pos,
 
 /* -------------------------------------------------------------- writing back */
 
+/*
+ * No signal reaches a process that is exiting, so it does not wait for folios,
+ * but for the WRITEs they are in, and no longer than for other requests.
+ */
+static int fusex_wait_writes(struct inode *inode)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	atomic_t *writes = &fusex_i(inode)->wb_writes;
+
+	if (!atomic_read(writes))
+		return 0;
+	if (!fusex_chan_patience(chan))
+		return -EINTR;
+	if (fusex_wait_progress(chan,
+				wait_var_event_timeout(writes,
+						       !atomic_read(writes),
+						       FUSEX_EXIT_WAIT)))
+		return 0;
+	fusex_chan_in_vain(chan);
+	return -EINTR;
+}
+
 static int fusex_wait_writeback(struct address_space *mapping, loff_t start,
 				loff_t end)
 {
@@ -95,6 +117,8 @@ static int fusex_wait_writeback(struct address_space *mapping, loff_t start,
 	unsigned int i;
 	int err = 0;
 
+	if (unlikely(current->flags & PF_EXITING))
+		return fusex_wait_writes(mapping->host);
 	folio_batch_init(&fbatch);
 	while (!err && filemap_get_folios_tag(mapping, &index, last,
 					      PAGECACHE_TAG_WRITEBACK,
@@ -114,8 +138,14 @@ static int fusex_wait_writeback(struct address_space *mapping, loff_t start,
 static int fusex_cache_flush(struct address_space *mapping, loff_t start,
 			     loff_t end)
 {
+	int err;
+
 	if (!mapping->nrpages)
 		return 0;
+	/* What is dirty again waits for what it was, and heeds no signal. */
+	err = fusex_wait_writeback(mapping, start, end);
+	if (err)
+		return err;
 	filemap_fdatawrite_range(mapping, start, end);
 	return fusex_wait_writeback(mapping, start, end);
 }
@@ -184,8 +214,9 @@ int fusex_cache_fsync(struct file *file, loff_t start, loff_t end,
 	if (err)
 		return err;
 	err = fusex_sync_times(inode, datasync);
+	/* Lost data is said once, and nothing else then. */
 	ret = file_check_and_advance_wb_err(file);
-	if (!err)
+	if (ret)
 		err = ret;
 	ret = fusex_fsync_server(inode, file, start, end, datasync);
 	return err ?: ret;
@@ -578,6 +609,8 @@ static vm_fault_t fusex_cache_page_mkwrite(struct vm_fault *vmf)
 	struct folio *folio = page_folio(vmf->page);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 
+	if (IS_IMMUTABLE(inode))
+		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
 	fusex_i(inode)->attr->wrote_cache(inode);
 	if (down_read_killable(&mapping->invalidate_lock))

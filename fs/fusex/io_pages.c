@@ -368,13 +368,16 @@ static u64 fusex_writer_fh(struct inode *inode)
 static void fusex_pages_write_done(struct fusex_pages *p, int err)
 {
 	struct inode *inode = p->inode;
+	struct fusex_inode *fi = fusex_i(inode);
 	unsigned int i;
 
 	if (!err)
-		fusex_i(inode)->attr->written_back(inode, &p->wr.mtime);
+		fi->attr->written_back(inode, &p->wr.mtime);
 	else if (!fusex_inode_unmissed(inode, err))
 		mapping_set_error(inode->i_mapping,
 				  err == -ENOTCONN ? -EIO : err);
+	if (atomic_dec_and_test(&fi->wb_writes))
+		wake_up_var(&fi->wb_writes);
 	/* The last of these may be all that keeps the inode. */
 	for (i = 0; i < p->nr; i++)
 		iomap_finish_folio_write(inode, bvec_folio(&p->bv[i]),
@@ -433,6 +436,7 @@ static int fusex_pages_write_send(struct fusex_pages *p)
 		.write_flags	= FUSEX_WRITE_CACHE | FUSEX_WRITE_MTIME,
 	};
 	fusex_i(p->inode)->attr->wrote_when(p->inode, &p->wr.mtime);
+	atomic_inc(&fusex_i(p->inode)->wb_writes);
 	err = fusex_pages_write_queue(p, true);
 	if (err)
 		fusex_pages_write_done(p, err);
@@ -460,6 +464,7 @@ static ssize_t fusex_writeback_range(struct iomap_writepage_ctx *wpc,
 		n = fusex_pages_add(p, limit, folio, pos, len);
 	}
 	p->size += min_t(u64, n, end_pos - pos);
+	wbc_account_cgroup_owner(wpc->wbc, folio, n);
 	return n;
 }
 

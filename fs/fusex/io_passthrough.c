@@ -247,7 +247,7 @@ static ssize_t passthrough_write_locked(struct kiocb *iocb,
 	ssize_t ret;
 
 	ctx.end_write = passthrough_end_write;
-	ret = generic_write_checks(iocb, from);
+	ret = fusex_io_may_write(iocb) ?: generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
 	ret = fusex_backing_use(obj);

@@ -291,7 +291,7 @@ static ssize_t fusex_plain_write_locked(struct kiocb *iocb,
 	ssize_t ret;
 	int err;
 
-	err = fusex_io_write_size(iocb);
+	err = fusex_io_may_write(iocb) ?: fusex_io_write_size(iocb);
 	if (err)
 		return err;
 	ret = generic_write_checks(iocb, from);

@@ -614,7 +614,8 @@ ssize_t fusex_user_read(struct kiocb *iocb, struct iov_iter *to)
 
 /*
  * Requests may overtake each other, but not those of an append to a file that
- * others append to: where one goes is known after the one before it.
+ * others append to, or to which can only be appended: where one goes is known
+ * after the one before it.
  */
 static struct fusex_user_io *fusex_user_write_start(struct kiocb *iocb,
 						    struct iov_iter *from)
@@ -626,7 +627,7 @@ static struct fusex_user_io *fusex_user_write_start(struct kiocb *iocb,
 		return NULL;
 	if (iocb->ki_flags & IOCB_APPEND)
 		io->write_flags = fusex_i(inode)->attr->append_flags;
-	io->one = io->write_flags;
+	io->one = io->write_flags || IS_APPEND(inode);
 	io->grows = iocb->ki_pos + (loff_t)iov_iter_count(from) > io->oldsize;
 	return io;
 }
@@ -794,7 +795,7 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 	ssize_t ret;
 	int err;
 
-	err = fusex_io_write_size(iocb);
+	err = fusex_io_may_write(iocb) ?: fusex_io_write_size(iocb);
 	if (err)
 		return err;
 	ret = generic_write_checks(iocb, from);

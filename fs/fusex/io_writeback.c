@@ -64,7 +64,7 @@ static ssize_t fusex_writeback_write_locked(struct kiocb *iocb,
 	ssize_t ret;
 	int err;
 
-	err = fusex_writeback_size(iocb);
+	err = fusex_io_may_write(iocb) ?: fusex_writeback_size(iocb);
 	if (err)
 		return err;
 	ret = generic_write_checks(iocb, from);
@@ -89,7 +89,8 @@ static ssize_t fusex_writeback_write_iter(struct kiocb *iocb,
 	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
-	if (iocb->ki_flags & IOCB_DIRECT)
+	/* Whole blocks, in any order, is not how to append. */
+	if (iocb->ki_flags & IOCB_DIRECT || IS_APPEND(inode))
 		return fusex_user_write(iocb, from);
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		ret = inode_trylock(inode) ? 0 : -EAGAIN;

@@ -240,6 +240,11 @@ static int fusex_setup_bdi(struct super_block *sb, const struct fusex_conf *conf
 static void fusex_setup_flags(struct super_block *sb,
 			      const struct fusex_conf *conf)
 {
+	/*
+	 * Writers of a cgroup are held up before its memory is full of dirty
+	 * pages, among which there might be no room for their server.
+	 */
+	sb->s_iflags |= SB_I_CGROUPWB;
 	/* The server can change a file after it was measured. */
 	sb->s_iflags |= SB_I_IMA_UNVERIFIABLE_SIGNATURE;
 	if (sb->s_user_ns != &init_user_ns)

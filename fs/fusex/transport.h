@@ -348,8 +348,6 @@ u32 fusex_chan_timeout(const struct fusex_chan *chan);
 struct super_block *fusex_chan_pin_sb(struct fusex_chan *chan);
 void fusex_chan_unpin_sb(struct fusex_chan *chan);
 void fusex_chan_async_done(struct fusex_chan *chan);
-long fusex_chan_patience(struct fusex_chan *chan);
-void fusex_chan_in_vain(struct fusex_chan *chan);
 extern struct workqueue_struct *fusex_wq;
 
 /* req.c: what transports do to requests */

@@ -404,9 +404,11 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	data = data_case(argv[1]);
-	if (!data)
-		errx(2, "no case is called %s", argv[1]);
-	printf("%llu\n", (unsigned long long)
-	       data_rate(data, (unsigned int)strtoul(argv[3], NULL, 0)));
-	return 0;
+	if (data) {
+		printf("%llu\n", (unsigned long long)
+		       data_rate(data, (unsigned int)strtoul(argv[3], NULL,
+							     0)));
+		return 0;
+	}
+	errx(2, "no case is called %s", argv[1]);
 }

@@ -92,6 +92,23 @@ static void apply_twist(struct raw *r, const struct fusex_in_header *in,
 	twist(r, in, rep);
 }
 
+/* The tree of answer.c knows nothing of modes. */
+static void choose_mode(struct raw *r, const struct fusex_in_header *in,
+			struct raw_reply *rep)
+{
+	struct fusex_entry_out *out = (void *)rep->body;
+	const struct raw_node *n = &r->make;
+
+	if (rep->oh.error || (in->opcode != FUSEX_OP_LOOKUP &&
+			      in->opcode != FUSEX_OP_LINK &&
+			      in->opcode != FUSEX_OP_CREATE))
+		return;
+	if (in->opcode != FUSEX_OP_CREATE)
+		n = &r->nodes[out->entry.nodeid];
+	out->entry.io_mode = n->io_mode;
+	out->entry.backing = n->backing;
+}
+
 static void send_reply(struct raw *r, struct raw_reply *rep)
 {
 	struct iovec iov[2] = {
@@ -127,6 +144,7 @@ static void *serve(void *arg)
 		rep = (struct raw_reply){ .body = body, .times = 1 };
 		answer(r, in, &rep);
 		rep.oh.unique = in->unique;
+		choose_mode(r, in, &rep);
 		apply_twist(r, in, &rep);
 		if (!rep.drop)
 			send_reply(r, &rep);

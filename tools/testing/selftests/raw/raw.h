@@ -57,6 +57,8 @@ typedef void (*raw_twist)(struct raw *r, const struct fusex_in_header *in,
  * @parent: node id
  * @size: of a file
  * @nlink: link count
+ * @io_mode: mode its entries ask for
+ * @backing: cookie in its entries
  */
 struct raw_node {
 	uint32_t mode;
@@ -64,6 +66,8 @@ struct raw_node {
 	uint64_t parent;
 	uint64_t size;
 	uint32_t nlink;
+	uint8_t io_mode;
+	uint32_t backing;
 };
 
 /**
@@ -78,6 +82,7 @@ struct raw_node {
  * @busy: requests that were read and whose reply is not written yet
  * @write_errno: errno of the last write(2) of a twisted reply
  * @seen: requests that met @twist
+ * @make: what the reply to CREATE asks for: its io_mode and backing count
  * @nodes: by node id
  */
 struct raw {
@@ -94,6 +99,7 @@ struct raw {
 	pthread_mutex_t lock;
 	pthread_t threads[4];
 	int nr_threads;
+	struct raw_node make;
 	struct raw_node nodes[RAW_NODES];
 };
 

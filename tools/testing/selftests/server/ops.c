@@ -3,6 +3,7 @@
  * The server's side: every operation counts itself and can be told to fail.
  */
 #include <dirent.h>
+#include <pthread.h>
 #include <sched.h>
 #include <time.h>
 
@@ -14,6 +15,7 @@ static int begin(struct fusex_req *req)
 {
 	uint32_t op = fusex_req_header(req)->opcode;
 
+	srv->writes_before[op] = srv->calls[FUSEX_OP_WRITE];
 	srv->calls[op]++;
 	return -srv->fail[op];
 }
@@ -38,6 +40,7 @@ static void fill_entry(uint64_t id, struct fusex_entry_reply *out)
 	out->entry.nodeid = id;
 	out->entry.generation = node->generation;
 	out->entry.io_mode = node->io_mode;
+	out->entry.backing = node->backing;
 	out->entry.flags = node->flags;
 	out->entry.entry_valid = srv->entry_valid;
 	out->entry.attr_valid = srv->attr_valid;
@@ -265,41 +268,115 @@ static int do_flush(struct fusex_req *req, const struct fusex_node *node,
 	return 0;
 }
 
+static ssize_t read_data(const struct srv_node *n,
+			 const struct fusex_read_in *in, void *buf)
+{
+	uint64_t end = n->has ? n->has : n->attr.size;
+	size_t size = in->size;
+
+	if (in->offset >= end)
+		return 0;
+	if (size > end - in->offset)
+		size = end - in->offset;
+	memcpy(buf, n->data + in->offset, size);
+	return (ssize_t)size;
+}
+
+static int write_data(struct srv_node *n, const struct fusex_write_in *in,
+		      const void *buf, struct fusex_write_out *out)
+{
+	uint64_t at = in->offset;
+	uint32_t size = in->size;
+
+	if (srv->takes && size > srv->takes)
+		size = srv->takes;
+	if (in->write_flags & FUSEX_WRITE_APPEND)
+		at = n->attr.size;
+	if (at + size > SRV_DATA)
+		return -ENOSPC;
+	memcpy(n->data + at, buf, size);
+	if (n->attr.size < at + size)
+		n->attr.size = at + size;
+	if (in->write_flags & FUSEX_WRITE_MTIME)
+		n->attr.mtime = in->mtime;
+	out->written = size;
+	out->offset = at;
+	out->attr_valid = srv->attr_valid;
+	out->attr = n->attr;
+	return 0;
+}
+
+/* A READ, or a WRITE, that is not answered yet. */
+struct kept {
+	struct fusex_req *req;
+	struct srv_node *node;
+	const struct fusex_read_in *rd;
+	void *to;
+	const struct fusex_write_in *wr;
+	const void *from;
+};
+
+static pthread_mutex_t keeping = PTHREAD_MUTEX_INITIALIZER;
+static struct kept kept[64];
+
+static void answer_kept(const struct kept *k)
+{
+	struct fusex_write_out out = { 0 };
+	int err;
+
+	if (k->rd) {
+		fusex_reply_data(k->req, k->to,
+				 (size_t)read_data(k->node, k->rd, k->to));
+		return;
+	}
+	err = write_data(k->node, k->wr, k->from, &out);
+	if (err)
+		fusex_reply_err(k->req, err);
+	else
+		fusex_reply_write(k->req, &out);
+}
+
+/* Keeps a request, or answers all when this is the last; false for neither. */
+static bool keep(const struct kept *k)
+{
+	bool holds;
+
+	pthread_mutex_lock(&keeping);
+	holds = srv->hold;
+	if (holds) {
+		kept[srv->held++] = *k;
+		if (srv->held == srv->hold) {
+			srv->hold = 0;
+			while (srv->held)
+				answer_kept(&kept[--srv->held]);
+		}
+	}
+	pthread_mutex_unlock(&keeping);
+	return holds;
+}
+
 static ssize_t do_read(struct fusex_req *req, const struct fusex_node *node,
 		       const struct fusex_read_in *in, void *buf)
 {
-	struct srv_node *n = node_of(node);
-	size_t size = in->size;
+	struct kept k = {
+		.req = req, .node = node_of(node), .rd = in, .to = buf,
+	};
 
 	BEGIN(req);
-	if (in->offset >= n->attr.size)
-		return 0;
-	if (size > n->attr.size - in->offset)
-		size = n->attr.size - in->offset;
-	memcpy(buf, n->data + in->offset, size);
-	return (ssize_t)size;
+	return keep(&k) ? FUSEX_DEFERRED : read_data(k.node, in, buf);
 }
 
 static int do_write(struct fusex_req *req, const struct fusex_node *node,
 		    const struct fusex_write_in *in, const void *buf,
 		    struct fusex_write_out *out)
 {
-	struct srv_node *n = node_of(node);
-	uint64_t at = in->offset;
+	struct kept k = {
+		.req = req, .node = node_of(node), .wr = in, .from = buf,
+	};
 
 	srv->last_write = *in;
 	BEGIN(req);
-	if (in->write_flags & FUSEX_WRITE_APPEND)
-		at = n->attr.size;
-	if (at + in->size > SRV_DATA)
-		return -ENOSPC;
-	memcpy(n->data + at, buf, in->size);
-	if (n->attr.size < at + in->size)
-		n->attr.size = at + in->size;
-	out->offset = at;
-	out->attr_valid = srv->attr_valid;
-	out->attr = n->attr;
-	return 0;
+	return keep(&k) ? FUSEX_DEFERRED : write_data(k.node, in, buf, out);
 }
 
 static int do_fsync(struct fusex_req *req, const struct fusex_node *node,
@@ -367,6 +444,29 @@ static ssize_t do_getxattr(struct fusex_req *req,
 	if (size)
 		memcpy(value, x, strlen(x));
 	return (ssize_t)strlen(x);
+}
+
+static int do_fileattr_get(struct fusex_req *req,
+			   const struct fusex_node *node,
+			   struct fusex_fileattr *out)
+{
+	BEGIN(req);
+	out->flags = (uint32_t)node_of(node)->attr.flags;
+	return 0;
+}
+
+static int do_fileattr_set(struct fusex_req *req,
+			   const struct fusex_node *node,
+			   const struct fusex_fileattr *in,
+			   struct fusex_attr_out *out)
+{
+	struct srv_node *n = node_of(node);
+
+	BEGIN(req);
+	n->attr.flags = in->flags;
+	n->attr.mask |= FUSEX_ATTR_FLAGS;
+	fill_attr(n, out);
+	return 0;
 }
 
 static int do_getlk(struct fusex_req *req, const struct fusex_node *node,
@@ -531,6 +631,8 @@ void srv_fill_ops(struct fusex_ops *ops, uint64_t without)
 	HAVE(FALLOCATE, fallocate);
 	HAVE(LSEEK, lseek);
 	HAVE(GETXATTR, getxattr);
+	HAVE(FILEATTR_GET, fileattr_get);
+	HAVE(FILEATTR_SET, fileattr_set);
 	HAVE(GETLK, getlk);
 	HAVE(SETLK, setlk);
 	HAVE(IOCTL, ioctl);

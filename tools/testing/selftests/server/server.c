@@ -17,6 +17,21 @@ struct srv *srv;
 static pid_t server_pid;
 static int control = -1;
 
+/* Returns the cookie. */
+static int back(struct fusex_session *se, const char *path)
+{
+	uint32_t access = FUSEX_BACKING_READ | FUSEX_BACKING_WRITE;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint32_t cookie = 0;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = fusex_backing_add(se, fd, access, &cookie);
+	close(fd);
+	return err ? err : (int)cookie;
+}
+
 static int carry_out(struct fusex_session *se, const struct srv_command *c)
 {
 	switch (c->what) {
@@ -34,6 +49,8 @@ static int carry_out(struct fusex_session *se, const struct srv_command *c)
 		return fusex_notify_prune(se, &c->node, 1);
 	case FUSEX_NOTIFY_POLL:
 		return fusex_notify_poll(se, c->kh);
+	case SRV_BACK:
+		return back(se, c->name);
 	}
 	return -EINVAL;
 }
@@ -75,6 +92,11 @@ static int serve(const struct srv_options *o)
 
 	fusex_config_init(&cfg, sizeof(cfg));
 	cfg.attr_mode = o->attr_mode;
+	if (o->io_mode)
+		cfg.io_mode = o->io_mode;
+	cfg.io_modes = o->io_modes;
+	cfg.max_read = o->max_read;
+	cfg.max_write = o->max_write;
 	cfg.features = o->features;
 	cfg.optional = o->optional;
 	cfg.timeout_ms = o->timeout_ms;
@@ -131,6 +153,17 @@ void srv_stop(void)
 	EQ(WAIT(server_pid), 0);
 }
 
+pid_t srv_pid(void)
+{
+	return server_pid;
+}
+
+void srv_kill(void)
+{
+	OK(kill(server_pid, SIGKILL));
+	EQ(WAIT(server_pid), 128 + SIGKILL);
+}
+
 int srv_notify(const struct srv_command *c)
 {
 	int result;
@@ -164,6 +197,15 @@ int srv_entry(uint32_t what, uint64_t dir, const char *name)
 
 	strcpy(c.name, name);
 	return srv_notify(&c);
+}
+
+void srv_back(uint64_t id, const char *path)
+{
+	struct srv_command c = { .what = SRV_BACK };
+
+	strcpy(c.name, path);
+	srv->nodes[id].backing = (uint32_t)OK(srv_notify(&c));
+	srv->nodes[id].io_mode = FUSEX_IO_PASSTHROUGH;
 }
 
 unsigned long srv_calls(enum fusex_opcode op)

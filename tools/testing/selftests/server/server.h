@@ -19,15 +19,19 @@ enum { SRV_NODES = 32, SRV_NAMES = 64, SRV_DATA = 65536, SRV_ROOT = 1 };
  * @generation: of the node id
  * @attr: attributes, with the mask that is to be sent
  * @io_mode: mode the entry asks for
+ * @backing: cookie in the entry, see srv_back()
  * @flags: FUSEX_ENTRY_* of the entry
+ * @has: bytes that can be read, if not 0 and not what @attr says
  * @data: contents of a file, target of a link
  * @xattr: value of "user.a", empty for none
  */
 struct srv_node {
 	uint32_t generation;
 	uint8_t io_mode;
+	uint32_t backing;
 	uint32_t flags;
 	struct fusex_attr attr;
+	uint64_t has;
 	unsigned char data[SRV_DATA];
 	char xattr[32];
 };
@@ -62,6 +66,12 @@ struct srv_name {
  * @last_release: the last RELEASE
  * @last_flush: the last FLUSH
  * @last_write: the last WRITE
+ * @writes_before: how many WRITEs had come when the last request of an opcode
+ *	came
+ * @hold: READs and WRITEs are kept until so many have come, 0 for none; then it
+ *	is 0, and all are answered
+ * @held: how many are kept
+ * @takes: bytes of a WRITE that are taken at most, 0 for all
  * @nodes: by node id
  * @names: all of them
  */
@@ -87,6 +97,10 @@ struct srv {
 	struct fusex_release_in last_release;
 	struct fusex_flush_in last_flush;
 	struct fusex_write_in last_write;
+	unsigned long writes_before[FUSEX_OP_NR];
+	atomic_int hold;
+	atomic_int held;
+	uint32_t takes;
 	struct srv_node nodes[SRV_NODES];
 	struct srv_name names[SRV_NAMES];
 };
@@ -99,6 +113,10 @@ extern struct srv *srv;
 /**
  * struct srv_options - how to serve
  * @attr_mode: enum fusex_attr_mode
+ * @io_mode: enum fusex_io_mode, 0 for plain
+ * @io_modes: bits (1 << mode) of those that nodes may have as well
+ * @max_read: largest READ, 0 for the kernel's default
+ * @max_write: largest WRITE, likewise
  * @features: FUSEX_F_* it cannot do without
  * @optional: FUSEX_F_* it would like
  * @without: WITHOUT() the operations that it lacks
@@ -107,6 +125,10 @@ extern struct srv *srv;
  */
 struct srv_options {
 	uint32_t attr_mode;
+	uint32_t io_mode;
+	uint32_t io_modes;
+	uint32_t max_read;
+	uint32_t max_write;
 	uint64_t features;
 	uint64_t optional;
 	uint64_t without;
@@ -124,6 +146,12 @@ void srv_start(const struct srv_options *o);
 
 /** srv_stop() - unmount and wait for the server; the test fails if it fails */
 void srv_stop(void);
+
+/** srv_pid() - the server's process */
+pid_t srv_pid(void);
+
+/** srv_kill() - the server dies; what is mounted stays */
+void srv_kill(void);
 
 /** srv_add() - a node with a name; returns its id */
 uint64_t srv_add(uint64_t dir, const char *name, uint32_t mode,
@@ -147,9 +175,12 @@ unsigned long srv_calls(enum fusex_opcode op);
 /** srv_reset() - start counting anew */
 void srv_reset(void);
 
+/** SRV_BACK - command to register the file @name, for reading and writing */
+#define SRV_BACK	1000u
+
 /**
  * struct srv_command - a notification, carried out by the server
- * @what: enum fusex_notify_code
+ * @what: enum fusex_notify_code or SRV_BACK
  * @node: INVAL_INODE; the directory for names; the node for PRUNE
  * @child: DELETE_ENTRY
  * @flags: INVAL_INODE
@@ -177,6 +208,9 @@ void srv_inval(uint64_t id, uint32_t flags);
 
 /** srv_entry() - a notification about a name */
 int srv_entry(uint32_t what, uint64_t dir, const char *name);
+
+/** srv_back() - make a node a passthrough one of the file @path */
+void srv_back(uint64_t id, const char *path);
 
 #define SEC	1000000000ull
 
