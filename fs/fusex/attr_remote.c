@@ -4,7 +4,8 @@
  *
  * Everything the server says may be cached for as long as it allows.  The
  * kernel keeps no times but that of data it has to write back; the size is ahead
- * of the server's only while there is such data.  Names expire, and are asked for again by d_revalidate.
+ * of the server's only while there is such data.  Names expire, and are asked
+ * for again by d_revalidate.
  */
 #include <linux/dcache.h>
 #include <linux/filelock.h>

@@ -454,9 +454,11 @@ static loff_t passthrough_copy_locked(struct file *in, loff_t pos_in,
 {
 	struct fusex_bobj *src = passthrough_obj(in);
 	struct fusex_bobj *dst = passthrough_obj(out);
-	loff_t ret;
+	loff_t ret = 0;
 
-	ret = file_modified(out);
+	/* Equal data in other blocks is no change. */
+	if (!(flags & REMAP_FILE_DEDUP))
+		ret = file_modified(out);
 	if (!ret)
 		ret = fusex_backing_use(src);
 	if (ret)

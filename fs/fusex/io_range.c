@@ -487,8 +487,7 @@ loff_t fusex_remap_file_range(struct file *in, loff_t pos_in, struct file *out,
 		return -EXDEV;
 	if (fusex_copies_itself(in, out))
 		return fusex_i(to)->io->copy(in, pos_in, out, pos_out, len,
-					     flags & ~REMAP_FILE_ADVISORY,
-					     true);
+					     flags, true);
 	if (fusex_chan_lacks(fusex_chan_of(to), FUSEX_OP_COPY_RANGE))
 		return -EOPNOTSUPP;
 	lock_two_nondirectories(from, to);

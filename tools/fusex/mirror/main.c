@@ -92,7 +92,7 @@ static int add_rule(const char *value)
 			log_error("io-rule: %s", strerror(-ret));
 		return ret;
 	}
-	log_error("io-rule=%s: a pattern, a colon and one of plain, direct, writeback, passthrough is needed, such as io-rule=*.db:direct",
+	log_error("io-rule=%s is no pattern, colon and mode, such as io-rule=*.db:direct",
 		  value);
 	return -EINVAL;
 }

@@ -3,6 +3,7 @@
  * The options of -o.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,9 @@ static char calls[64];
 
 static int called(const char *value)
 {
-	strcat(calls, value);
+	size_t len = strlen(calls);
+
+	snprintf(calls + len, sizeof(calls) - len, "%s", value);
 	return *value ? 0 : -EINVAL;
 }
 
