@@ -360,10 +360,20 @@ static void local_after_write(struct inode *inode, loff_t pos, size_t len)
 	local_update_time(inode, FS_UPD_CMTIME, 0);
 }
 
+/* Replies say nothing of this, unless the kernel has lost track. */
 static void local_wrote_through(struct inode *inode, loff_t pos, size_t len,
 				const struct inode *real)
 {
-	local_after_write(inode, pos, len);
+	struct fusex_inode *fi = fusex_i(inode);
+
+	spin_lock(&fi->lock);
+	fi->wrote = inode_get_mtime(real);
+	if (unlikely(test_bit(FUSEX_I_STALE, &fi->state)))
+		fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
+	if (pos + (loff_t)len > i_size_read(inode))
+		i_size_write(inode, pos + len);
+	spin_unlock(&fi->lock);
+	local_update_time(inode, FS_UPD_CMTIME, 0);
 }
 
 static void local_wrote_cache(struct inode *inode)

@@ -355,7 +355,8 @@ static void remote_wrote_through(struct inode *inode, loff_t pos, size_t len,
 
 	remote_after_write(inode, pos, len);
 	spin_lock(&fi->lock);
-	inode_set_mtime_to_ts(inode, inode_get_mtime(real));
+	fi->wrote = inode_get_mtime(real);
+	inode_set_mtime_to_ts(inode, fi->wrote);
 	inode_set_ctime_to_ts(inode, inode_get_ctime(real));
 	if (fi->attr_mask & FUSEX_ATTR_CHANGE)
 		fi->attr_expires = 0;

@@ -263,7 +263,7 @@ struct fusex_attr_reply {
  *	times and change counter follow.  i_rwsem is held, or truncation waits
  *	(inode_dio_begin()); may sleep
  * @wrote_through: likewise, through the backing file whose inode is @real: the
- *	server would say what that says
+ *	server would say what that says; fusex_inode.wrote follows, too
  * @wrote_cache: cached file data was changed, or is about to be, of which the
  *	server learns later; times follow.  Does not sleep on the server
  * @wrote_when: when it was last, as the server is to be told with the data

@@ -66,10 +66,9 @@ static void fusex_passthrough_wrote(struct inode *inode, loff_t pos, loff_t end)
 	const struct inode *real = passthrough_real(inode);
 
 	end = max(min(end, i_size_read(real)), pos);
-	set_bit(FUSEX_I_THROUGH, &fi->state);
-	spin_lock(&fi->lock);
-	fi->wrote = inode_get_mtime(real);
-	spin_unlock(&fi->lock);
+	/* Each write comes by here: no atomic operation for nothing. */
+	if (!test_bit(FUSEX_I_THROUGH, &fi->state))
+		set_bit(FUSEX_I_THROUGH, &fi->state);
 	fi->attr->wrote_through(inode, pos, end - pos, real);
 }
 
