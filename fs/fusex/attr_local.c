@@ -360,6 +360,18 @@ static void local_after_write(struct inode *inode, loff_t pos, size_t len)
 	local_update_time(inode, FS_UPD_CMTIME, 0);
 }
 
+/* Are the times what they would be set to, and somebody is going to know? */
+static bool local_cmtime_current(struct inode *inode)
+{
+	struct timespec64 mtime = inode_get_mtime(inode);
+	struct timespec64 ctime = inode_get_ctime(inode);
+	struct timespec64 now = current_time(inode);
+
+	return test_bit(FUSEX_I_TIMES_DIRTY, &fusex_i(inode)->state) &&
+	       timespec64_equal(&now, &mtime) &&
+	       timespec64_equal(&now, &ctime) && !IS_I_VERSION(inode);
+}
+
 /* Replies say nothing of this, unless the kernel has lost track. */
 static void local_wrote_through(struct inode *inode, loff_t pos, size_t len,
 				const struct inode *real)
@@ -373,7 +385,8 @@ static void local_wrote_through(struct inode *inode, loff_t pos, size_t len,
 	if (pos + (loff_t)len > i_size_read(inode))
 		i_size_write(inode, pos + len);
 	spin_unlock(&fi->lock);
-	local_update_time(inode, FS_UPD_CMTIME, 0);
+	if (!local_cmtime_current(inode))
+		local_update_time(inode, FS_UPD_CMTIME, 0);
 }
 
 static void local_wrote_cache(struct inode *inode)

@@ -266,45 +266,6 @@ struct fusex_bobj *fusex_backing_find(struct fusex_chan *chan, u32 cookie,
 }
 
 /**
- * fusex_backing_use - begin an operation on an object
- * @obj: the object
- *
- * Context: any.
- * Return: 0, to be followed by fusex_backing_done(); -ENODEV if it was
- * removed.
- */
-int fusex_backing_use(struct fusex_bobj *obj)
-{
-	atomic_inc(&obj->busy);
-	/* Pairs with fusex_backing_remove(). */
-	smp_mb__after_atomic();
-	if (likely(!READ_ONCE(obj->removed)))
-		return 0;
-	if (atomic_dec_and_test(&obj->busy))
-		wake_up_var(&obj->busy);
-	return -ENODEV;
-}
-
-/**
- * fusex_backing_done - end an operation on an object
- * @obj: the object
- * @ret: what it came to
- *
- * Context: any.
- * Return: @ret, or -ENODEV if the object was removed by somebody who did not
- * want to wait.
- */
-ssize_t fusex_backing_done(struct fusex_bobj *obj, ssize_t ret)
-{
-	bool failing = READ_ONCE(obj->failing);
-
-	if (atomic_dec_and_test(&obj->busy) && READ_ONCE(obj->removed))
-		wake_up_var(&obj->busy);
-	/* What is still on its way is reported by who ends it. */
-	return failing && ret != -EIOCBQUEUED ? -ENODEV : ret;
-}
-
-/**
  * fusex_backing_list - list the objects for sysfs
  * @chan: the channel
  * @buf: a page

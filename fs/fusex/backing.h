@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 #include <linux/fusex.h>
 #include <linux/refcount.h>
+#include <linux/wait_bit.h>
 
 struct fusex_chan;
 
@@ -49,10 +50,49 @@ ssize_t fusex_backing_list(struct fusex_chan *chan, char *buf);
 struct fusex_bobj *fusex_backing_find(struct fusex_chan *chan, u32 cookie,
 				      u32 type);
 void fusex_backing_put(struct fusex_bobj *obj);
-int fusex_backing_use(struct fusex_bobj *obj);
-ssize_t fusex_backing_done(struct fusex_bobj *obj, ssize_t ret);
 int fusex_check_backing(const struct fusex_backing *b);
 int fusex_check_backing_file(const struct file *file, u32 access,
 			     u32 stack_depth);
+
+/**
+ * fusex_backing_use - begin an operation on an object
+ * @obj: the object
+ *
+ * Inline, as is the other one: each read and write comes by here.
+ *
+ * Context: any.
+ * Return: 0, to be followed by fusex_backing_done(); -ENODEV if it was
+ * removed.
+ */
+static inline int fusex_backing_use(struct fusex_bobj *obj)
+{
+	atomic_inc(&obj->busy);
+	/* Pairs with fusex_backing_remove(). */
+	smp_mb__after_atomic();
+	if (likely(!READ_ONCE(obj->removed)))
+		return 0;
+	if (atomic_dec_and_test(&obj->busy))
+		wake_up_var(&obj->busy);
+	return -ENODEV;
+}
+
+/**
+ * fusex_backing_done - end an operation on an object
+ * @obj: the object
+ * @ret: what it came to
+ *
+ * Context: any.
+ * Return: @ret, or -ENODEV if the object was removed by somebody who did not
+ * want to wait.
+ */
+static inline ssize_t fusex_backing_done(struct fusex_bobj *obj, ssize_t ret)
+{
+	bool failing = READ_ONCE(obj->failing);
+
+	if (atomic_dec_and_test(&obj->busy) && READ_ONCE(obj->removed))
+		wake_up_var(&obj->busy);
+	/* What is still on its way is reported by who ends it. */
+	return failing && ret != -EIOCBQUEUED ? -ENODEV : ret;
+}
 
 #endif /* _FS_FUSEX_BACKING_H */

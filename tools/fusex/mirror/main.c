@@ -293,6 +293,12 @@ static struct fusex_session *new_session(struct mirror *m,
 		ops.resolve = NULL;
 		ops.parent = NULL;
 	}
+	/*
+	 * Who cannot open every file again has those that are read-only open as
+	 * long as the program that made them, which data has to come before.
+	 */
+	if (geteuid() && cfg->io_modes & 1u << FUSEX_IO_WRITEBACK)
+		ops.flush = mirror_flush;
 	se = fusex_session_new(&ops, sizeof(ops), cfg, m);
 	if (!se)
 		log_error("cannot make a session: %s", strerror(errno));

@@ -521,6 +521,8 @@ ssize_t mirror_read(struct fusex_req *req, const struct fusex_node *node,
 int mirror_write(struct fusex_req *req, const struct fusex_node *node,
 		 const struct fusex_write_in *in, const void *buf,
 		 struct fusex_write_out *out);
+int mirror_flush(struct fusex_req *req, const struct fusex_node *node,
+		 const struct fusex_flush_in *in);
 int mirror_fsync(struct fusex_req *req, const struct fusex_node *node,
 		 const struct fusex_fsync_in *in);
 int mirror_fallocate(struct fusex_req *req, const struct fusex_node *node,
