@@ -395,8 +395,13 @@ int fusex_io_write_back(struct inode *inode)
 int fusex_io_dio_wait(struct inode *inode)
 {
 	lockdep_assert_held(&inode->i_rwsem);
-	inode_dio_wait_interruptible(inode);
-	return atomic_read(&inode->i_dio_count) ? -ERESTARTSYS : 0;
+	/* Reads, which do not take the lock, may have begun meanwhile. */
+	do {
+		inode_dio_wait_interruptible(inode);
+		if (!atomic_read(&inode->i_dio_count))
+			return 0;
+	} while (!signal_pending(current));
+	return -ERESTARTSYS;
 }
 
 /**

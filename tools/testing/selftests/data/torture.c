@@ -292,8 +292,6 @@ TEST(torture, one_file)
 	pthread_barrierattr_t attr;
 	pid_t pid[PROCS];
 
-	if (fs_mode("direct/"))
-		SKIP("stores and direct writes beside each other in large folios, see internals.rst");
 	model = mmap(NULL, sizeof(*model), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(model != MAP_FAILED);
