@@ -312,34 +312,6 @@ static ssize_t fusex_passthrough_splice_read(struct file *in, loff_t *ppos,
 	return fusex_backing_done(obj, ret);
 }
 
-static ssize_t fusex_passthrough_splice_write(struct pipe_inode_info *pipe,
-					      struct file *out, loff_t *ppos,
-					      size_t len, unsigned int flags)
-{
-	struct fusex_bobj *obj = passthrough_obj(out);
-	struct backing_file_ctx ctx = passthrough_ctx(obj);
-	struct inode *inode = file_inode(out);
-	struct kiocb iocb;
-	ssize_t ret;
-
-	ctx.end_write = passthrough_end_write;
-	ret = inode_lock_killable(inode);
-	if (ret)
-		return ret;
-	ret = fusex_backing_use(obj);
-	if (ret)
-		goto unlock;
-	init_sync_kiocb(&iocb, out);
-	iocb.ki_pos = *ppos;
-	ret = backing_file_splice_write(pipe, passthrough_file(out), &iocb, len,
-					flags, &ctx);
-	*ppos = iocb.ki_pos;
-	ret = fusex_backing_done(obj, ret);
-unlock:
-	inode_unlock(inode);
-	return ret;
-}
-
 /* The mapping is one of the backing file, and outlives the object. */
 static int fusex_passthrough_mmap(struct file *file,
 				  struct vm_area_struct *vma)
@@ -541,7 +513,7 @@ static int fusex_passthrough_range(struct inode *inode, loff_t start,
 	.read_iter		= fusex_passthrough_read_iter,		\
 	.write_iter		= fusex_passthrough_write_iter,		\
 	.splice_read		= fusex_passthrough_splice_read,	\
-	.splice_write		= fusex_passthrough_splice_write,	\
+	.splice_write		= iter_file_splice_write,		\
 	.mmap			= fusex_passthrough_mmap,		\
 	.open			= fusex_passthrough_open,		\
 	.flush			= fusex_flush,				\
