@@ -190,9 +190,7 @@ static void fusex_copy_owner(struct inode *inode, const struct fusex_attr *attr)
  */
 static void fusex_copy_size(struct inode *inode, loff_t size)
 {
-	const struct fusex_io_ops *io = fusex_i(inode)->io;
-
-	if (size != i_size_read(inode) && (!io->ahead || !io->ahead(inode)))
+	if (size != i_size_read(inode) && !fusex_io_ahead(inode))
 		i_size_write(inode, size);
 }
 
@@ -450,7 +448,7 @@ void fusex_fill_stat(struct mnt_idmap *idmap, struct inode *inode,
 	generic_fill_statx_attr(inode, stat);
 	stat->blksize = fi->blksize ?: inode->i_sb->s_blocksize;
 	/* Who sees no blocks takes it for empty. */
-	if (fi->io->ahead && fi->io->ahead(inode))
+	if (fusex_io_ahead(inode))
 		stat->blocks = max(stat->blocks, fusex_cached_blocks(inode));
 
 	if (mask & STATX_BTIME && fi->attr_mask & FUSEX_ATTR_BTIME) {

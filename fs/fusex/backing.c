@@ -20,6 +20,7 @@
 #include <linux/xarray.h>
 
 #include "backing.h"
+#include "io.h"
 #include "transport.h"
 
 /* Longest line of fusex_backing_list(). */
@@ -187,15 +188,15 @@ int fusex_backing_add(struct fusex_chan *chan, const struct fusex_backing *b,
 /* Those who began to use it before it was removed have ended. */
 static int backing_wait(struct fusex_bobj *obj)
 {
-	struct inode *inode = d_inode(obj->path.dentry);
 	int err;
 
 	err = wait_var_event_killable(&obj->busy, !atomic_read(&obj->busy));
 	if (err)
 		return err;
 	/* Asynchronous ones go on, and are direct I/O of the backing file. */
-	inode_dio_wait_interruptible(inode);
-	return atomic_read(&inode->i_dio_count) ? -EINTR : 0;
+	err = fusex_dio_drain(d_inode(obj->path.dentry));
+	/* It is removed: the call is not to be made again. */
+	return err ? -EINTR : 0;
 }
 
 /**

@@ -38,7 +38,14 @@ bool fusex_io_mode_supported(u8 mode)
 	return mode < FUSEX_IO_NR && fusex_io_tables[mode];
 }
 
-static int fusex_none_setsize_begin(struct inode *inode, loff_t size)
+/**
+ * fusex_none_setsize_begin - fusex_io_ops.setsize_begin without a page cache
+ * @inode: not used
+ * @size: not used
+ *
+ * Return: 0.
+ */
+int fusex_none_setsize_begin(struct inode *inode, loff_t size)
 {
 	return 0;
 }
@@ -48,7 +55,15 @@ static void fusex_none_setsize_end(struct inode *inode, loff_t oldsize,
 {
 }
 
-static int fusex_none_range(struct inode *inode, loff_t start, loff_t end)
+/**
+ * fusex_none_range - invalidate and write_back of fusex_io_ops, likewise
+ * @inode: not used
+ * @start: not used
+ * @end: not used
+ *
+ * Return: 0.
+ */
+int fusex_none_range(struct inode *inode, loff_t start, loff_t end)
 {
 	return 0;
 }
@@ -306,6 +321,41 @@ ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
 }
 
 /**
+ * fusex_io_lock - take the i_rwsem for a write
+ * @iocb: the write
+ * @shared: beside others, which do not change more than data and times
+ *
+ * Context: process, killable, unless @iocb must not wait.
+ * Return: 0, to be followed by fusex_io_unlock(); -EINTR when killed, -EAGAIN
+ * if it would have to wait.
+ */
+int fusex_io_lock(const struct kiocb *iocb, bool shared)
+{
+	struct rw_semaphore *sem = &file_inode(iocb->ki_filp)->i_rwsem;
+
+	if (!(iocb->ki_flags & IOCB_NOWAIT))
+		return shared ? down_read_killable(sem) :
+				down_write_killable(sem);
+	return (shared ? down_read_trylock(sem) : down_write_trylock(sem)) ?
+		0 : -EAGAIN;
+}
+
+/**
+ * fusex_io_unlock - undo fusex_io_lock()
+ * @iocb: the write
+ * @shared: as it was taken
+ */
+void fusex_io_unlock(const struct kiocb *iocb, bool shared)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	if (shared)
+		inode_unlock_shared(inode);
+	else
+		inode_unlock(inode);
+}
+
+/**
  * fusex_io_may_write - may this file be written to at all, any more?
  * @iocb: the write, before its position is known
  *
@@ -386,6 +436,24 @@ int fusex_io_write_back(struct inode *inode)
 }
 
 /**
+ * fusex_dio_drain - wait until no direct I/O of an inode is going on
+ * @inode: of any file system
+ *
+ * Context: process, interruptible.
+ * Return: 0, or -ERESTARTSYS when a signal came.
+ */
+int fusex_dio_drain(struct inode *inode)
+{
+	/* Reads, which take no lock, may have begun meanwhile. */
+	do {
+		inode_dio_wait_interruptible(inode);
+		if (!atomic_read(&inode->i_dio_count))
+			return 0;
+	} while (!signal_pending(current));
+	return -ERESTARTSYS;
+}
+
+/**
  * fusex_io_dio_wait - wait until no request moves data from or to programs
  * @inode: the file, i_rwsem is held, so that no new one starts
  *
@@ -395,13 +463,7 @@ int fusex_io_write_back(struct inode *inode)
 int fusex_io_dio_wait(struct inode *inode)
 {
 	lockdep_assert_held(&inode->i_rwsem);
-	/* Reads, which do not take the lock, may have begun meanwhile. */
-	do {
-		inode_dio_wait_interruptible(inode);
-		if (!atomic_read(&inode->i_dio_count))
-			return 0;
-	} while (!signal_pending(current));
-	return -ERESTARTSYS;
+	return fusex_dio_drain(inode);
 }
 
 /**

@@ -78,6 +78,8 @@ void fusex_io_exit(void);
 void fusex_inode_set_io(struct inode *inode, u8 mode);
 bool fusex_io_mode_supported(u8 mode);
 extern const struct fusex_io_ops fusex_io_none;
+int fusex_none_setsize_begin(struct inode *inode, loff_t size);
+int fusex_none_range(struct inode *inode, loff_t start, loff_t end);
 bool fusex_io_uncertain(const struct fusex_call *call);
 u32 fusex_io_flags(const struct kiocb *iocb);
 void fusex_read_arg(struct fusex_read_in *in, struct file *file, loff_t pos,
@@ -89,14 +91,24 @@ ssize_t fusex_read_send(struct inode *inode, struct file *file, loff_t pos,
 ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
 			 const struct bio_vec *bvec, size_t skip, size_t len,
 			 u32 open_flags, u32 write_flags);
+int fusex_io_lock(const struct kiocb *iocb, bool shared);
+void fusex_io_unlock(const struct kiocb *iocb, bool shared);
 int fusex_io_may_write(const struct kiocb *iocb);
 int fusex_io_write_size(struct kiocb *iocb);
 void fusex_io_written(struct inode *inode, loff_t oldsize, loff_t end);
+int fusex_dio_drain(struct inode *inode);
 int fusex_io_dio_wait(struct inode *inode);
 int fusex_io_write_back(struct inode *inode);
 void fusex_io_later(struct inode *inode, struct work_struct *work);
 void fusex_io_later_done(struct inode *inode);
 void fusex_io_drain(struct super_block *sb);
+
+static inline bool fusex_io_ahead(const struct inode *inode)
+{
+	const struct fusex_io_ops *io = fusex_i(inode)->io;
+
+	return io->ahead && io->ahead(inode);
+}
 
 static inline void fusex_io_settle(struct inode *inode)
 {

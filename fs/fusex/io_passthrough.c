@@ -231,30 +231,6 @@ static void passthrough_end_write(struct kiocb *iocb, ssize_t ret)
 					iocb->ki_pos - ret, iocb->ki_pos);
 }
 
-/*
- * Beside other writes, which the backing file keeps apart, unless more than the
- * data may change.  Returns whether it is so, with the lock held; or an error.
- */
-static int passthrough_lock(struct kiocb *iocb)
-{
-	struct inode *inode = file_inode(iocb->ki_filp);
-	struct rw_semaphore *sem = &inode->i_rwsem;
-	bool nowait = iocb->ki_flags & IOCB_NOWAIT;
-
-	if (IS_NOSEC(inode) && !(iocb->ki_flags & IOCB_APPEND)) {
-		if (nowait ? !down_read_trylock(sem) : 0)
-			return -EAGAIN;
-		if (!nowait && down_read_killable(sem))
-			return -EINTR;
-		if (IS_NOSEC(inode))
-			return true;
-		up_read(sem);
-	}
-	if (nowait)
-		return down_write_trylock(sem) ? false : -EAGAIN;
-	return down_write_killable(sem);
-}
-
 static ssize_t passthrough_write_locked(struct kiocb *iocb,
 					struct iov_iter *from)
 {
@@ -275,20 +251,34 @@ static ssize_t passthrough_write_locked(struct kiocb *iocb,
 	return fusex_backing_done(obj, ret);
 }
 
+/*
+ * Beside other writes, which the backing file keeps apart, unless more than the
+ * data may change.
+ */
+static bool passthrough_shared(const struct kiocb *iocb)
+{
+	return IS_NOSEC(file_inode(iocb->ki_filp)) &&
+	       !(iocb->ki_flags & IOCB_APPEND);
+}
+
 static ssize_t fusex_passthrough_write_iter(struct kiocb *iocb,
 					    struct iov_iter *from)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
-	int shared = passthrough_lock(iocb);
-	ssize_t ret;
+	bool shared = passthrough_shared(iocb);
+	ssize_t ret = fusex_io_lock(iocb, shared);
 
-	if (shared < 0)
-		return shared;
+	if (ret)
+		return ret;
+	/* It may have got something meanwhile that a write has to clear. */
+	if (shared && !passthrough_shared(iocb)) {
+		fusex_io_unlock(iocb, true);
+		shared = false;
+		ret = fusex_io_lock(iocb, false);
+		if (ret)
+			return ret;
+	}
 	ret = passthrough_write_locked(iocb, from);
-	if (shared)
-		inode_unlock_shared(inode);
-	else
-		inode_unlock(inode);
+	fusex_io_unlock(iocb, shared);
 	return ret;
 }
 
@@ -488,22 +478,10 @@ static loff_t fusex_passthrough_copy(struct file *in, loff_t pos_in,
 
 /* ----------------------------------------------------------------------- tables */
 
-static int fusex_passthrough_setsize_begin(struct inode *inode, loff_t size)
-{
-	return 0;
-}
-
 static void fusex_passthrough_setsize_end(struct inode *inode, loff_t oldsize,
 					  loff_t size)
 {
 	set_bit(FUSEX_I_THROUGH, &fusex_i(inode)->state);
-}
-
-/* The backing file has all of it, and so does the server. */
-static int fusex_passthrough_range(struct inode *inode, loff_t start,
-				   loff_t end)
-{
-	return 0;
 }
 
 #define FUSEX_PASSTHROUGH_FOPS						\
@@ -539,10 +517,11 @@ static const struct file_operations fusex_passthrough_poll_fops = {
 };
 
 static const struct fusex_io_ops fusex_passthrough_io = {
-	.setsize_begin	= fusex_passthrough_setsize_begin,
+	.setsize_begin	= fusex_none_setsize_begin,
 	.setsize_end	= fusex_passthrough_setsize_end,
-	.invalidate	= fusex_passthrough_range,
-	.write_back	= fusex_passthrough_range,
+	/* The backing file has all of it, and so does the server. */
+	.invalidate	= fusex_none_range,
+	.write_back	= fusex_none_range,
 	.settle		= fusex_passthrough_settle,
 	.copy		= fusex_passthrough_copy,
 };

@@ -654,13 +654,15 @@ static ssize_t fusex_user_write_some(struct kiocb *iocb, struct iov_iter *from)
 	return ret;
 }
 
-static ssize_t fusex_user_write_wait(struct kiocb *iocb, struct iov_iter *from)
+static ssize_t fusex_user_write_wait(struct kiocb *iocb, struct iov_iter *from,
+				     ssize_t (*some)(struct kiocb *iocb,
+						     struct iov_iter *from))
 {
 	ssize_t done = 0;
 	ssize_t ret = 0;
 
 	while (iov_iter_count(from)) {
-		ret = fusex_user_write_some(iocb, from);
+		ret = some(iocb, from);
 		if (ret <= 0)
 			break;
 		done += ret;
@@ -756,23 +758,6 @@ static ssize_t fusex_user_write_mapped_some(struct kiocb *iocb,
 	return ret;
 }
 
-static ssize_t fusex_user_write_mapped(struct kiocb *iocb,
-				       struct iov_iter *from)
-{
-	ssize_t done = 0;
-	ssize_t ret = 0;
-
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		return -EAGAIN;
-	while (iov_iter_count(from)) {
-		ret = fusex_user_write_mapped_some(iocb, from);
-		if (ret <= 0)
-			break;
-		done += ret;
-	}
-	return done ?: ret;
-}
-
 /*
  * Where appends go depends on those before them, and the disk is waited for
  * after the write.
@@ -804,8 +789,12 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 	err = kiocb_modified(iocb);
 	if (err)
 		return err;
-	if (mapping_writably_mapped(iocb->ki_filp->f_mapping))
-		return fusex_user_write_mapped(iocb, from);
+	if (mapping_writably_mapped(iocb->ki_filp->f_mapping)) {
+		if (iocb->ki_flags & IOCB_NOWAIT)
+			return -EAGAIN;
+		return fusex_user_write_wait(iocb, from,
+					     fusex_user_write_mapped_some);
+	}
 	err = fusex_user_uncache(iocb, ret);
 	if (err)
 		return err;
@@ -818,18 +807,7 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 	if (iocb->ki_flags & IOCB_NOWAIT &&
 	    !(fusex_user_inside(iocb, ret) && is_sync_kiocb(iocb)))
 		return -EAGAIN;
-	return fusex_user_write_wait(iocb, from);
-}
-
-static int fusex_user_lock(struct kiocb *iocb, bool shared)
-{
-	struct rw_semaphore *sem = &file_inode(iocb->ki_filp)->i_rwsem;
-
-	if (!(iocb->ki_flags & IOCB_NOWAIT))
-		return shared ? down_read_killable(sem) :
-				down_write_killable(sem);
-	return (shared ? down_read_trylock(sem) : down_write_trylock(sem)) ?
-		0 : -EAGAIN;
+	return fusex_user_write_wait(iocb, from, fusex_user_write_some);
 }
 
 /**
@@ -843,14 +821,13 @@ static int fusex_user_lock(struct kiocb *iocb, bool shared)
  */
 ssize_t fusex_user_write(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
-	ret = fusex_user_lock(iocb, false);
+	ret = fusex_io_lock(iocb, false);
 	if (ret)
 		return ret;
 	ret = fusex_user_write_locked(iocb, from);
-	inode_unlock(inode);
+	fusex_io_unlock(iocb, false);
 	if (ret > 0)
 		ret = generic_write_sync(iocb, ret);
 	return ret;
@@ -874,16 +851,16 @@ ssize_t fusex_user_write_shared(struct kiocb *iocb, struct iov_iter *from)
 
 	if (iocb->ki_flags & IOCB_APPEND || !IS_NOSEC(inode))
 		return fusex_user_write(iocb, from);
-	ret = fusex_user_lock(iocb, true);
+	ret = fusex_io_lock(iocb, true);
 	if (ret)
 		return ret;
 	if (!fusex_user_inside(iocb, iov_iter_count(from)) ||
 	    test_bit(FUSEX_I_STALE, &fusex_i(inode)->state)) {
-		inode_unlock_shared(inode);
+		fusex_io_unlock(iocb, true);
 		return fusex_user_write(iocb, from);
 	}
 	ret = fusex_user_write_locked(iocb, from);
-	inode_unlock_shared(inode);
+	fusex_io_unlock(iocb, true);
 	if (ret > 0)
 		ret = generic_write_sync(iocb, ret);
 	return ret;

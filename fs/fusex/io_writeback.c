@@ -92,14 +92,11 @@ static ssize_t fusex_writeback_write_iter(struct kiocb *iocb,
 	/* Whole blocks, in any order, is not how to append. */
 	if (iocb->ki_flags & IOCB_DIRECT || IS_APPEND(inode))
 		return fusex_user_write(iocb, from);
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		ret = inode_trylock(inode) ? 0 : -EAGAIN;
-	else
-		ret = inode_lock_killable(inode);
+	ret = fusex_io_lock(iocb, false);
 	if (ret)
 		return ret;
 	ret = fusex_writeback_write_locked(iocb, from);
-	inode_unlock(inode);
+	fusex_io_unlock(iocb, false);
 	if (ret > 0)
 		ret = generic_write_sync(iocb, ret);
 	return ret;
