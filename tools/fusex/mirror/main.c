@@ -373,6 +373,8 @@ static int mirror_main(struct mirror *m, const char *target)
 	if (m->se) {
 		ret = mount_and_run(m, target);
 		fusex_session_free(m->se);
+		/* What goes now goes without the kernel's being told. */
+		m->se = NULL;
 	}
 	dirs_exit(m);
 	nodes_exit(m);

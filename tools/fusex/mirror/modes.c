@@ -23,15 +23,11 @@
  * struct backed - a node whose file is registered
  * @nodeid: its node id
  * @generation: its generation, wide so that both are a key without a hole
- * @m: the mirror
- * @id: of the table
  * @cookie: of the kernel
  */
 struct backed {
 	uint64_t		nodeid;
 	uint64_t		generation;
-	struct mirror		*m;
-	struct fusex_node_ref	id;
 	uint32_t		cookie;
 };
 
@@ -43,7 +39,7 @@ static void backed_destroy(void *obj, void *data)
 	struct mirror *m = data;
 
 	/* The kernel has dropped the inode: there is nothing to wait for. */
-	if (b->cookie && m->se)
+	if (m->se)
 		(void)fusex_backing_remove(m->se, b->cookie,
 					   FUSEX_BACKING_FAIL_IO);
 	free(b);
@@ -205,6 +201,7 @@ static bool known_backing(struct mirror *m, struct fusex_entry *e)
 static int make_backing(struct mirror *m, const struct place *p,
 			const struct fusex_entry *e, uint32_t *cookie)
 {
+	struct fusex_node_ref id;
 	struct backed *b, *old;
 	int ret;
 
@@ -218,7 +215,7 @@ static int make_backing(struct mirror *m, const struct place *p,
 		free(b);
 		return ret;
 	}
-	old = fusex_itable_add(m->backed, &b->nodeid, b, &b->id);
+	old = fusex_itable_add(m->backed, &b->nodeid, b, &id);
 	if (!old) {
 		backed_destroy(b, m);
 		return -ENOMEM;
