@@ -160,6 +160,21 @@ int fusex_cache_read_folio(struct file *file, struct folio *folio);
 int fusex_cache_writepages(struct address_space *mapping,
 			   struct writeback_control *wbc);
 
+/* io_room.c: dirty pages in a cgroup with a limit */
+#ifdef CONFIG_CGROUP_WRITEBACK
+void fusex_room_init(struct fusex_sb *fsb);
+int fusex_room_wait(struct inode *inode, bool nowait);
+#else
+static inline void fusex_room_init(struct fusex_sb *fsb)
+{
+}
+
+static inline int fusex_room_wait(struct inode *inode, bool nowait)
+{
+	return 0;
+}
+#endif
+
 /* io_user.c: requests straight from and to the memory of the caller */
 ssize_t fusex_user_fetch(struct kiocb *iocb, struct iov_iter *to, bool one);
 ssize_t fusex_user_read(struct kiocb *iocb, struct iov_iter *to);

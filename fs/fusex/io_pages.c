@@ -128,6 +128,9 @@ static unsigned int fusex_pages_count(u32 limit, loff_t pos, loff_t end)
 
 /* ---------------------------------------------------------------- reading */
 
+/* What a write may make dirty before it looks again whether there is room. */
+#define FUSEX_WRITE_STEP	SZ_4M
+
 /*
  * There is no telling where the server has holes: everything can be read, and
  * iomap does not ask for what lies beyond i_size.
@@ -140,7 +143,10 @@ static int fusex_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	iomap->addr = 0;
 	iomap->offset = pos;
 	iomap->length = length;
-	return 0;
+	if (!(flags & IOMAP_WRITE))
+		return 0;
+	iomap->length = min(length, FUSEX_WRITE_STEP);
+	return fusex_room_wait(inode, flags & IOMAP_NOWAIT);
 }
 
 static DEFINE_IOMAP_ITER_NEXT(fusex_iomap_next, fusex_iomap_begin);

@@ -345,6 +345,7 @@ static struct fusex_sb *fusex_sb_alloc(struct fs_context *fc)
 	fs->server_perm = fs->conf->features & FUSEX_F_SERVER_PERM;
 	fs->owner = fc->cred->fsuid;
 	fs->owner_gid = fc->cred->fsgid;
+	fusex_room_init(fs);
 	return fs;
 }
 

@@ -123,6 +123,12 @@ static void send_reply(struct raw *r, struct raw_reply *rep)
 			atomic_store(&r->write_errno, errno);
 }
 
+static void count(struct raw *r, const struct fusex_in_header *in)
+{
+	if (in->opcode < FUSEX_OP_NR)
+		atomic_fetch_add(&r->count[in->opcode], 1);
+}
+
 static void *serve(void *arg)
 {
 	struct raw *r = arg;
@@ -135,17 +141,19 @@ static void *serve(void *arg)
 
 		if (n <= 0)
 			continue;
-		if (in->opcode < FUSEX_OP_NR)
-			atomic_fetch_add(&r->count[in->opcode], 1);
 		if (in->opcode == FUSEX_OP_FORGET ||
-		    in->opcode == FUSEX_OP_CANCEL)
+		    in->opcode == FUSEX_OP_CANCEL) {
+			count(r, in);
 			continue;
+		}
 		atomic_fetch_add(&r->busy, 1);
 		rep = (struct raw_reply){ .body = body, .times = 1 };
 		answer(r, in, &rep);
 		rep.oh.unique = in->unique;
 		choose_mode(r, in, &rep);
 		apply_twist(r, in, &rep);
+		/* Who sees it counted sees what the twist left. */
+		count(r, in);
 		if (!rep.drop)
 			send_reply(r, &rep);
 		atomic_fetch_sub(&r->busy, 1);
