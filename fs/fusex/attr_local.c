@@ -80,7 +80,7 @@ static void local_times_lost(struct inode *inode, int err)
 /**
  * fusex_write_inode - write the times back that the kernel kept
  * @inode: dirty
- * @wbc: not looked at: one request says it all
+ * @wbc: does somebody wait for it?  One request says it all
  *
  * Only local inodes ever have times to write back.
  *
@@ -98,6 +98,11 @@ int fusex_write_inode(struct inode *inode, struct writeback_control *wbc)
 	if (!inode->i_nlink ||
 	    !test_bit(FUSEX_I_TIMES_DIRTY, &fusex_i(inode)->state))
 		return 0;
+	/* Data that is on its way brings its time along; they come after it. */
+	if (wbc->sync_mode == WB_SYNC_NONE && fusex_io_ahead(inode)) {
+		mark_inode_dirty_sync(inode);
+		return 0;
+	}
 	/* Or it would set back what a mapping has moved on. */
 	fusex_io_settle(inode);
 	/* A SETATTR may have come first, and taken them along. */

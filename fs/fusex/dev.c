@@ -317,7 +317,7 @@ static void list_reader(struct fusex_dev *dev, struct fusex_chan *chan,
 
 static void spin_reader(struct fusex_chan *chan, struct fusex_reader *reader)
 {
-	u32 spin = min(READ_ONCE(chan->spin_reader),
+	u32 spin = min(READ_ONCE(chan->spin_reader.ns),
 		       READ_ONCE(chan->spin_most));
 	u64 start = local_clock();
 

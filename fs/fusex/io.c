@@ -76,6 +76,39 @@ const struct fusex_io_ops fusex_io_none = {
 	.write_back	= fusex_none_range,
 };
 
+#ifdef CONFIG_LOCKDEP
+/* Lock classes of inodes, for each depth. */
+struct fusex_lock_keys {
+	struct lock_class_key rwsem[FILESYSTEM_MAX_STACK_DEPTH];
+	struct lock_class_key invalidate[FILESYSTEM_MAX_STACK_DEPTH];
+};
+
+static struct fusex_lock_keys fusex_dir_keys, fusex_file_keys, fusex_stack_keys;
+#endif
+
+/*
+ * Locks of an inode that stacks come before those of one below, which may be
+ * one of ours on another super block.  The first are also taken before a pipe
+ * is locked, those of other files after it.
+ */
+static void fusex_set_depth(struct inode *inode)
+{
+#ifdef CONFIG_LOCKDEP
+	int depth = inode->i_sb->s_stack_depth;
+	struct fusex_lock_keys *keys = &fusex_file_keys;
+
+	if (!depth)
+		return;
+	if (S_ISDIR(inode->i_mode))
+		keys = &fusex_dir_keys;
+	else if (fusex_i(inode)->io->stacks)
+		keys = &fusex_stack_keys;
+	lockdep_set_class(&inode->i_rwsem, &keys->rwsem[depth - 1]);
+	lockdep_set_class(&inode->i_mapping->invalidate_lock,
+			  &keys->invalidate[depth - 1]);
+#endif
+}
+
 static void fusex_set_io_regular(struct inode *inode, u8 mode)
 {
 	const struct fusex_io_table *table;
@@ -127,6 +160,7 @@ void fusex_inode_set_io(struct inode *inode, u8 mode)
 	default:
 		init_special_inode(inode, inode->i_mode, inode->i_rdev);
 	}
+	fusex_set_depth(inode);
 }
 
 /**

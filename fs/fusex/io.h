@@ -35,6 +35,7 @@
  *	same hook; like the file operations.  NULL if that is the server's to do
  * @evict: the inode goes; called after truncate_inode_pages_final()
  * @large_folios: the page cache may use folios of any order
+ * @stacks: locks of another file are taken while this one's are held
  */
 struct fusex_io_ops {
 	void (*opened)(struct inode *inode, struct file *file);
@@ -49,6 +50,7 @@ struct fusex_io_ops {
 		       bool clone);
 	void (*evict)(struct inode *inode);
 	bool large_folios;
+	bool stacks;
 };
 
 /**

@@ -302,6 +302,53 @@ static ssize_t fusex_passthrough_splice_read(struct file *in, loff_t *ppos,
 	return fusex_backing_done(obj, ret);
 }
 
+/* Nothing is left for a write to clear, and nobody else adds it meanwhile. */
+static int passthrough_lock_clean(const struct kiocb *iocb)
+{
+	int err = fusex_io_lock(iocb, false);
+
+	if (err)
+		return err;
+	err = fusex_io_may_write(iocb) ?: file_remove_privs(iocb->ki_filp);
+	if (err)
+		fusex_io_unlock(iocb, false);
+	else
+		downgrade_write(&file_inode(iocb->ki_filp)->i_rwsem);
+	return err;
+}
+
+/*
+ * Not by way of write_iter: there the pipe is locked first and the file system
+ * below then kept from freezing, whose own splice does it the other way round.
+ * The pipe may be empty for long, so other writes are not to wait for it.
+ */
+static ssize_t fusex_passthrough_splice_write(struct pipe_inode_info *pipe,
+					      struct file *out, loff_t *ppos,
+					      size_t len, unsigned int flags)
+{
+	struct fusex_bobj *obj = passthrough_obj(out);
+	struct backing_file_ctx ctx = passthrough_ctx(obj);
+	struct kiocb iocb;
+	ssize_t ret;
+
+	ctx.end_write = passthrough_end_write;
+	init_sync_kiocb(&iocb, out);
+	iocb.ki_pos = *ppos;
+	ret = passthrough_lock_clean(&iocb);
+	if (ret)
+		return ret;
+	ret = fusex_backing_use(obj);
+	if (ret)
+		goto unlock;
+	ret = backing_file_splice_write(pipe, passthrough_file(out), &iocb, len,
+					flags, &ctx);
+	*ppos = iocb.ki_pos;
+	ret = fusex_backing_done(obj, ret);
+unlock:
+	fusex_io_unlock(&iocb, true);
+	return ret;
+}
+
 /* The mapping is one of the backing file, and outlives the object. */
 static int fusex_passthrough_mmap(struct file *file,
 				  struct vm_area_struct *vma)
@@ -491,7 +538,7 @@ static void fusex_passthrough_setsize_end(struct inode *inode, loff_t oldsize,
 	.read_iter		= fusex_passthrough_read_iter,		\
 	.write_iter		= fusex_passthrough_write_iter,		\
 	.splice_read		= fusex_passthrough_splice_read,	\
-	.splice_write		= iter_file_splice_write,		\
+	.splice_write		= fusex_passthrough_splice_write,	\
 	.mmap			= fusex_passthrough_mmap,		\
 	.open			= fusex_passthrough_open,		\
 	.flush			= fusex_flush,				\
@@ -524,6 +571,7 @@ static const struct fusex_io_ops fusex_passthrough_io = {
 	.write_back	= fusex_none_range,
 	.settle		= fusex_passthrough_settle,
 	.copy		= fusex_passthrough_copy,
+	.stacks		= true,
 };
 
 const struct fusex_io_table fusex_io_passthrough = {

@@ -516,7 +516,9 @@ static ssize_t fusex_user_leave(struct fusex_user_io *io)
 	struct kiocb *iocb = io->iocb;
 
 	io->nowait = true;
-	if (iocb->ki_flags & IOCB_AIO_RW) {
+	/* A backing file's is a copy of another's, also in what it says it is. */
+	if (iocb->ki_flags & IOCB_AIO_RW &&
+	    !(iocb->ki_filp->f_mode & FMODE_BACKING)) {
 		iocb->private = io;
 		kiocb_set_cancel_fn(iocb, fusex_user_cancel);
 	}

@@ -31,12 +31,15 @@ static int fusex_writeback_size(struct kiocb *iocb)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	const struct fusex_inode *fi = fusex_i(inode);
-	bool append = iocb->ki_flags & IOCB_APPEND && !fusex_cache_ahead(inode);
+	bool ahead = fusex_cache_ahead(inode);
+	bool append = iocb->ki_flags & IOCB_APPEND && !ahead;
 
 	lockdep_assert_held_write(&inode->i_rwsem);
 	/* What nobody is going to take is not to be cached. */
 	if (!fusex_chan_alive(fusex_chan_of(inode)))
 		return -ENOTCONN;
+	if (ahead && !test_bit(FUSEX_I_STALE, &fi->state))
+		return 0;
 	if (iocb->ki_flags & IOCB_NOWAIT &&
 	    (test_bit(FUSEX_I_STALE, &fi->state) || !fi->attr->fresh(inode)))
 		return -EAGAIN;

@@ -594,7 +594,7 @@ int fusex_req_reply(struct fusex_req *req, int error)
 	WRITE_ONCE(chan->replied_cpu, raw_smp_processor_id());
 	WRITE_ONCE(chan->replied, local_clock());
 	/* Is this thread going to sleep now? */
-	spin = READ_ONCE(chan->spin_reader);
+	spin = READ_ONCE(chan->spin_reader.ns);
 	sync = list_empty_careful(&chan->pending) &&
 	       !fusex_spin_on(local_clock(), spin);
 	fusex_req_complete(req, sync);
@@ -806,7 +806,7 @@ static void fusex_req_spin(const struct fusex_req *req)
 /* For how long a caller may look, 0 if it had better sleep. */
 static u32 fusex_req_may_spin(const struct fusex_chan *chan)
 {
-	u32 spin = min(READ_ONCE(chan->spin_caller),
+	u32 spin = min(READ_ONCE(chan->spin_caller.ns),
 		       fusex_spin_caller_most(chan));
 
 	return fusex_spin_caller_on(local_clock(), spin) ? spin : 0;

@@ -11,7 +11,8 @@
  * How long is learned from what was waited before: a wait that a longer look
  * would have covered makes it twice as long as that, one that no look covers
  * halves it.  An idle server, or one that is slow, costs nothing after the first
- * few times.
+ * few times, and little later: a wait may be long only because everybody sleeps,
+ * so once in a while it is tried again.
  */
 
 #include <linux/cpumask.h>
@@ -24,6 +25,12 @@
 
 /* The first step up, nanoseconds: about what a wake-up takes. */
 #define FUSEX_SPIN_START	(10 * NSEC_PER_USEC)
+
+/*
+ * Waits asleep before one awake is tried.  In vain it takes twice the limit, as
+ * it is halved only, of at least so many times the limit: under two percent.
+ */
+#define FUSEX_SPIN_RETRY	128
 
 /**
  * fusex_spin_learn - how long to look the next time
@@ -50,14 +57,23 @@ u32 fusex_spin_learn(u32 spin, u64 waited, u32 most)
  *
  * Who comes between others and loses what they have learned does no harm.
  */
-void fusex_spin_note(u32 *spin, u64 waited, u32 most)
+void fusex_spin_note(struct fusex_spin *spin, u64 waited, u32 most)
 {
-	u32 old = READ_ONCE(*spin);
+	u32 old = READ_ONCE(spin->ns);
 	u32 learned = fusex_spin_learn(old, waited, most);
 
+	if (!learned) {
+		u32 asleep = READ_ONCE(spin->asleep) + 1;
+
+		if (asleep >= FUSEX_SPIN_RETRY) {
+			learned = most;
+			asleep = 0;
+		}
+		WRITE_ONCE(spin->asleep, asleep);
+	}
 	/* Most of the time nothing changes, and the cache line is shared. */
 	if (learned != old)
-		WRITE_ONCE(*spin, learned);
+		WRITE_ONCE(spin->ns, learned);
 }
 
 /**

@@ -261,6 +261,20 @@ static void fusex_setup_flags(struct super_block *sb,
 		sb->s_export_op = &fusex_export_ops;
 }
 
+/* Writes to this one come before those to the one below, which may be ours. */
+static void fusex_setup_depth(struct super_block *sb)
+{
+#ifdef CONFIG_LOCKDEP
+	static struct lock_class_key keys[FILESYSTEM_MAX_STACK_DEPTH]
+					 [SB_FREEZE_LEVELS];
+	int i;
+
+	for (i = 0; sb->s_stack_depth && i < SB_FREEZE_LEVELS; i++)
+		lockdep_set_class(&sb->s_writers.rw_sem[i],
+				  &keys[sb->s_stack_depth - 1][i]);
+#endif
+}
+
 static int fusex_setup_root(struct super_block *sb,
 			    const struct fusex_conf *conf)
 {
@@ -313,6 +327,7 @@ static int fusex_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_blocksize = conf->block_size;
 	sb->s_blocksize_bits = ilog2(conf->block_size);
 	sb->s_stack_depth = conf->stack_depth;
+	fusex_setup_depth(sb);
 	set_default_d_op(sb, fusex_attr_dentry_ops(conf));
 	fusex_setup_flags(sb, conf);
 

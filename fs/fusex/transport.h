@@ -54,6 +54,16 @@
  */
 #define FUSEX_SPIN_RETURN	(60 * NSEC_PER_USEC)
 
+/**
+ * struct fusex_spin - how long those who wait look before they sleep, learned
+ * @ns: nanoseconds
+ * @asleep: waits that were too long for that, since one was tried
+ */
+struct fusex_spin {
+	u32 ns;
+	u32 asleep;
+};
+
 /* Latencies are counted in buckets of [2^n, 2^(n+1)) microseconds. */
 #define FUSEX_LAT_BUCKETS	28
 
@@ -309,8 +319,8 @@ struct fusex_chan {
 	struct work_struct iput_work;
 	wait_queue_head_t poll;
 	u32 spin_most;
-	u32 spin_reader;
-	u32 spin_caller;
+	struct fusex_spin spin_reader;
+	struct fusex_spin spin_caller;
 	u64 replied;
 	u32 replied_cpu;
 	u64 in_vain;
@@ -366,7 +376,7 @@ void fusex_req_wake(struct task_struct *task, bool sync);
 
 /* spin.c */
 u32 fusex_spin_learn(u32 spin, u64 waited, u32 most);
-void fusex_spin_note(u32 *spin, u64 waited, u32 most);
+void fusex_spin_note(struct fusex_spin *spin, u64 waited, u32 most);
 bool fusex_spin_caller_on(u64 start, u32 spin);
 bool fusex_spin_on(u64 start, u32 spin);
 u32 fusex_spin_caller_most(const struct fusex_chan *chan);

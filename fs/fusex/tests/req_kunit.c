@@ -642,6 +642,30 @@ static void spin_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fusex_spin_caller_on(local_clock(), 0));
 }
 
+/* Who sleeps may wait long only because everybody does. */
+static void spin_retry_test(struct kunit *test)
+{
+	const u32 most = 200 * NSEC_PER_USEC;
+	struct fusex_spin spin = {};
+	int i;
+
+	for (i = 1; i < 128; i++)
+		fusex_spin_note(&spin, most + 1, most);
+	KUNIT_EXPECT_EQ(test, 0, spin.ns);
+	fusex_spin_note(&spin, most + 1, most);
+	KUNIT_EXPECT_EQ(test, most, spin.ns);
+	fusex_spin_note(&spin, most, most);
+	KUNIT_EXPECT_EQ(test, most, spin.ns);
+	/* In vain: the next time is as far off. */
+	for (i = 0; i < 130; i++)
+		fusex_spin_note(&spin, most + 1, most);
+	KUNIT_EXPECT_EQ(test, 0, spin.ns);
+	/* Nobody is to look at all. */
+	for (i = 0; i < 200; i++)
+		fusex_spin_note(&spin, 1, 0);
+	KUNIT_EXPECT_EQ(test, 0, spin.ns);
+}
+
 static struct kunit_case req_cases[] = {
 	KUNIT_CASE(legal_test),
 	KUNIT_CASE(life_test),
@@ -659,6 +683,7 @@ static struct kunit_case req_cases[] = {
 	KUNIT_CASE(sure_test),
 	KUNIT_CASE(left_test),
 	KUNIT_CASE(spin_test),
+	KUNIT_CASE(spin_retry_test),
 	KUNIT_CASE(timeout_test),
 	KUNIT_CASE(sweep_test),
 	KUNIT_CASE(epoch_test),

@@ -86,9 +86,19 @@ each_mode() {
 	done 3< <(matrix_lines)
 }
 
-# each_attr CMD...: likewise, for what has nothing to do with how data moves.
+# thorough: there is time for what has nothing to do with how data moves in
+# every mode: programs run at native speed, or the run is a long one.
+thorough() {
+	[ "$KERNEL" = uml ] || [ "${FUSEX_LONG:-0}" != 0 ]
+}
+
+# each_attr CMD...: like each_mode, for such things.
 each_attr() {
-	FUSEX_MODES=${FUSEX_MODES:-^plain} each_mode "$@"
+	if thorough; then
+		each_mode "$@"
+	else
+		FUSEX_MODES=${FUSEX_MODES:-^plain} each_mode "$@"
+	fi
 }
 
 # settle [FILE]: whatever was written is at the server.
