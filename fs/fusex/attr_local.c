@@ -98,8 +98,9 @@ int fusex_write_inode(struct inode *inode, struct writeback_control *wbc)
 	if (!inode->i_nlink ||
 	    !test_bit(FUSEX_I_TIMES_DIRTY, &fusex_i(inode)->state))
 		return 0;
-	/* Data that is on its way brings its time along; they come after it. */
-	if (wbc->sync_mode == WB_SYNC_NONE && fusex_io_ahead(inode)) {
+	/* Data brings its time along: what is written to goes on without. */
+	if (wbc->sync_mode == WB_SYNC_NONE &&
+	    mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY)) {
 		mark_inode_dirty_sync(inode);
 		return 0;
 	}

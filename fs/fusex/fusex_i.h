@@ -38,7 +38,8 @@ struct fusex_io_ops;
  *	as it was before a change that the kernel no longer remembers, because
  *	the inode was evicted or was not known when the change was notified
  * @io_late: works of fusex_io_later() that are not done
- * @room_work: writes everything back because a cgroup is full of it
+ * @room_work: writes back because a cgroup is full of dirty pages
+ * @room_inode: the file that @room_work is asked for
  * @room_asked: 1 if @room_work is on its way
  * @rcu: path walks under RCU look at it
  */
@@ -58,6 +59,7 @@ struct fusex_sb {
 	atomic64_t lost_epoch;
 	atomic_t io_late;
 	struct work_struct room_work;
+	struct inode *room_inode;
 	atomic_t room_asked;
 	struct rcu_head rcu;
 };

@@ -163,17 +163,18 @@ int fusex_cache_writepages(struct address_space *mapping,
 			   struct writeback_control *wbc);
 
 /* io_room.c: dirty pages in a cgroup with a limit */
+#define FUSEX_ROOM_STEP		SZ_4M
 #ifdef CONFIG_CGROUP_WRITEBACK
 void fusex_room_init(struct fusex_sb *fsb);
-int fusex_room_wait(struct inode *inode, bool nowait);
+ssize_t fusex_room(struct inode *inode, bool nowait);
 #else
 static inline void fusex_room_init(struct fusex_sb *fsb)
 {
 }
 
-static inline int fusex_room_wait(struct inode *inode, bool nowait)
+static inline ssize_t fusex_room(struct inode *inode, bool nowait)
 {
-	return 0;
+	return FUSEX_ROOM_STEP;
 }
 #endif
 

@@ -611,9 +611,9 @@ static vm_fault_t fusex_cache_page_mkwrite(struct vm_fault *vmf)
 
 	if (IS_IMMUTABLE(inode))
 		return VM_FAULT_SIGBUS;
+	if (fusex_room(inode, false) < 0)
+		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
-	if (fusex_room_wait(inode, false))
-		goto out;
 	fusex_i(inode)->attr->wrote_cache(inode);
 	if (down_read_killable(&mapping->invalidate_lock))
 		goto out;

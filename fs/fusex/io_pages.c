@@ -128,9 +128,6 @@ static unsigned int fusex_pages_count(u32 limit, loff_t pos, loff_t end)
 
 /* ---------------------------------------------------------------- reading */
 
-/* What a write may make dirty before it looks again whether there is room. */
-#define FUSEX_WRITE_STEP	SZ_4M
-
 /*
  * There is no telling where the server has holes: everything can be read, and
  * iomap does not ask for what lies beyond i_size.
@@ -139,14 +136,19 @@ static int fusex_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 			     unsigned int flags, struct iomap *iomap,
 			     struct iomap *srcmap)
 {
+	ssize_t room;
+
 	iomap->type = IOMAP_MAPPED;
 	iomap->addr = 0;
 	iomap->offset = pos;
 	iomap->length = length;
 	if (!(flags & IOMAP_WRITE))
 		return 0;
-	iomap->length = min(length, FUSEX_WRITE_STEP);
-	return fusex_room_wait(inode, flags & IOMAP_NOWAIT);
+	room = fusex_room(inode, flags & IOMAP_NOWAIT);
+	if (room < 0)
+		return room;
+	iomap->length = min(length, room);
+	return 0;
 }
 
 static DEFINE_IOMAP_ITER_NEXT(fusex_iomap_next, fusex_iomap_begin);

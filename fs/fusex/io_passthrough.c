@@ -302,51 +302,63 @@ static ssize_t fusex_passthrough_splice_read(struct file *in, loff_t *ppos,
 	return fusex_backing_done(obj, ret);
 }
 
-/* Nothing is left for a write to clear, and nobody else adds it meanwhile. */
-static int passthrough_lock_clean(const struct kiocb *iocb)
+static ssize_t passthrough_splice_locked(struct pipe_inode_info *pipe,
+					 struct kiocb *iocb, loff_t len,
+					 unsigned int flags)
 {
-	int err = fusex_io_lock(iocb, false);
+	struct file *out = iocb->ki_filp;
+	struct fusex_bobj *obj = passthrough_obj(out);
+	struct backing_file_ctx ctx = passthrough_ctx(obj);
+	ssize_t ret;
 
-	if (err)
-		return err;
-	err = fusex_io_may_write(iocb) ?: file_remove_privs(iocb->ki_filp);
-	if (err)
-		fusex_io_unlock(iocb, false);
-	else
-		downgrade_write(&file_inode(iocb->ki_filp)->i_rwsem);
-	return err;
+	ctx.end_write = passthrough_end_write;
+	ret = fusex_io_may_write(iocb) ?: generic_write_checks_count(iocb, &len);
+	if (ret)
+		return ret;
+	ret = fusex_backing_use(obj);
+	if (ret)
+		return ret;
+	ret = backing_file_splice_write(pipe, passthrough_file(out), iocb, len,
+					flags, &ctx);
+	return fusex_backing_done(obj, ret);
+}
+
+/* Without any lock: the program that fills the pipe has all the time it wants. */
+static int passthrough_splice_wait(struct pipe_inode_info *pipe)
+{
+	return wait_event_interruptible(pipe->rd_wait,
+					!pipe_is_empty(pipe) ||
+						!READ_ONCE(pipe->writers));
 }
 
 /*
  * Not by way of write_iter: there the pipe is locked first and the file system
  * below then kept from freezing, whose own splice does it the other way round.
- * The pipe may be empty for long, so other writes are not to wait for it.
  */
 static ssize_t fusex_passthrough_splice_write(struct pipe_inode_info *pipe,
 					      struct file *out, loff_t *ppos,
 					      size_t len, unsigned int flags)
 {
-	struct fusex_bobj *obj = passthrough_obj(out);
-	struct backing_file_ctx ctx = passthrough_ctx(obj);
 	struct kiocb iocb;
 	ssize_t ret;
 
-	ctx.end_write = passthrough_end_write;
 	init_sync_kiocb(&iocb, out);
 	iocb.ki_pos = *ppos;
-	ret = passthrough_lock_clean(&iocb);
-	if (ret)
+	do {
+		ret = fusex_io_lock(&iocb, false);
+		if (ret)
+			return ret;
+		ret = passthrough_splice_locked(pipe, &iocb, len,
+						flags | SPLICE_F_NONBLOCK);
+		fusex_io_unlock(&iocb, false);
+		if (ret != -EAGAIN || flags & SPLICE_F_NONBLOCK)
+			break;
+		ret = passthrough_splice_wait(pipe);
+	} while (!ret);
+	if (ret <= 0)
 		return ret;
-	ret = fusex_backing_use(obj);
-	if (ret)
-		goto unlock;
-	ret = backing_file_splice_write(pipe, passthrough_file(out), &iocb, len,
-					flags, &ctx);
 	*ppos = iocb.ki_pos;
-	ret = fusex_backing_done(obj, ret);
-unlock:
-	fusex_io_unlock(&iocb, true);
-	return ret;
+	return generic_write_sync(&iocb, ret);
 }
 
 /* The mapping is one of the backing file, and outlives the object. */

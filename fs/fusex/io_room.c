@@ -26,73 +26,94 @@
  */
 #define FUSEX_ROOM_SHARE	4
 
+/* The smallest share, pages: with less nothing gets on. */
+#define FUSEX_ROOM_LEAST	(SZ_1M >> PAGE_SHIFT)
+
+/* Of a share, what a writer gets at a time: others may have seen the same room. */
+#define FUSEX_ROOM_PART		16
+
 /* When statistics are as old as they get, their owners see to it. */
 #define FUSEX_ROOM_WAIT		(4 * HZ)
 
 /* Between two looks, about what a server needs for some requests. */
 #define FUSEX_ROOM_PAUSE	max(HZ / 100, 1)
 
-/* The smallest limit on the way to the root, pages. */
-static unsigned long fusex_room_limit(struct cgroup_subsys_state *css)
+/* The share of the smallest limit on the way to the root, pages. */
+static unsigned long fusex_room_share(struct mem_cgroup *memcg)
 {
-	struct mem_cgroup *memcg = mem_cgroup_from_css(css);
 	unsigned long limit = PAGE_COUNTER_MAX;
 
 	for (; memcg; memcg = parent_mem_cgroup(memcg))
 		limit = min3(limit, READ_ONCE(memcg->memory.max),
 			     READ_ONCE(memcg->memory.high));
-	return limit;
+	return max(limit / FUSEX_ROOM_SHARE, FUSEX_ROOM_LEAST);
 }
 
-static bool fusex_room_is_full(struct bdi_writeback *wb)
+/* Under RCU.  Who is not of the cgroup is not to wait for its sake. */
+static size_t fusex_room_of(struct bdi_writeback *wb)
 {
+	struct mem_cgroup *memcg = mem_cgroup_from_css(wb->memcg_css);
 	unsigned long share, dirty;
 
-	share = fusex_room_limit(wb->memcg_css) / FUSEX_ROOM_SHARE;
+	if (!mem_cgroup_is_descendant(mem_cgroup_from_task(current), memcg))
+		return FUSEX_ROOM_STEP;
+	share = fusex_room_share(memcg);
 	dirty = wb_stat(wb, WB_RECLAIMABLE) + wb_stat(wb, WB_WRITEBACK);
-	if (likely(dirty + 2 * wb_stat_error() <= share))
-		return false;
-	dirty = wb_stat_sum(wb, WB_RECLAIMABLE) +
-		wb_stat_sum(wb, WB_WRITEBACK);
-	return dirty > share;
+	if (unlikely(dirty + 2 * wb_stat_error() > share))
+		dirty = wb_stat_sum(wb, WB_RECLAIMABLE) +
+			wb_stat_sum(wb, WB_WRITEBACK);
+	if (dirty > share)
+		return 0;
+	return min(share / FUSEX_ROOM_PART, FUSEX_ROOM_STEP >> PAGE_SHIFT) *
+	       PAGE_SIZE;
 }
 
-/* Is there no room for more dirty pages in the cgroup that @inode's are of? */
-static bool fusex_room_lacks(struct inode *inode)
+/* Bytes that may become dirty in the cgroup that the pages of @inode are of. */
+static size_t fusex_room_now(struct inode *inode)
 {
 	struct wb_lock_cookie cookie = {};
+	size_t room = FUSEX_ROOM_STEP;
 	struct bdi_writeback *wb;
-	bool full;
 
 	if (!inode_cgwb_enabled(inode))
-		return false;
+		return room;
 	wb = unlocked_inode_to_wb_begin(inode, &cookie);
-	full = wb && wb != &wb->bdi->wb && fusex_room_is_full(wb);
+	/* That of the task is what the inode is going to get. */
+	if (!wb)
+		wb = wb_find_current(inode_to_bdi(inode));
+	if (wb && wb != &wb->bdi->wb)
+		room = fusex_room_of(wb);
 	unlocked_inode_to_wb_end(inode, &cookie);
-	return full;
+	return room;
 }
 
+/* The file at hand, or whatever there is if nothing of that is dirty. */
 static void fusex_room_work(struct work_struct *work)
 {
 	struct fusex_sb *fsb = container_of(work, struct fusex_sb, room_work);
+	struct inode *inode = fsb->room_inode;
 
-	try_to_writeback_inodes_sb(fsb->sb, WB_REASON_VMSCAN);
+	if (mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY))
+		filemap_flush(inode->i_mapping);
+	else
+		try_to_writeback_inodes_sb(fsb->sb, WB_REASON_VMSCAN);
 	atomic_set_release(&fsb->room_asked, 0);
-	fusex_io_later_done(d_inode(fsb->sb->s_root));
+	fusex_io_later_done(inode);
 }
 
 /* By somebody else: no signal ends waiting for the flusher. */
-static void fusex_room_make(struct super_block *sb)
+static void fusex_room_make(struct inode *inode)
 {
-	struct fusex_sb *fsb = fusex_sb(sb);
+	struct fusex_sb *fsb = fusex_sb(inode->i_sb);
 
 	if (atomic_xchg(&fsb->room_asked, 1))
 		return;
-	fusex_io_later(d_inode(sb->s_root), &fsb->room_work);
+	fsb->room_inode = inode;
+	fusex_io_later(inode, &fsb->room_work);
 }
 
 /**
- * fusex_room_init - prepare a file system for fusex_room_wait()
+ * fusex_room_init - prepare a file system for fusex_room()
  * @fsb: nobody else knows it yet
  */
 void fusex_room_init(struct fusex_sb *fsb)
@@ -101,28 +122,33 @@ void fusex_room_init(struct fusex_sb *fsb)
 }
 
 /**
- * fusex_room_wait - hold up who is about to make pages dirty
+ * fusex_room - hold up who is about to make pages dirty
  * @inode: the file
  * @nowait: do not wait
  *
  * Context: process, sleeps, killable.
- * Return: 0, -EINTR when killed, -EAGAIN when @nowait and there is no room.
+ * Return: bytes that may become dirty before this is asked again, at most
+ * FUSEX_ROOM_STEP; -EINTR when killed, -EAGAIN when @nowait and there is no
+ * room.
  */
-int fusex_room_wait(struct inode *inode, bool nowait)
+ssize_t fusex_room(struct inode *inode, bool nowait)
 {
 	unsigned long end = jiffies + FUSEX_ROOM_WAIT;
+	size_t room;
 
-	while (unlikely(fusex_room_lacks(inode))) {
+	for (;;) {
+		room = fusex_room_now(inode);
+		if (likely(room))
+			return room;
+		fusex_room_make(inode);
 		if (nowait)
 			return -EAGAIN;
 		if (time_after(jiffies, end))
-			return 0;
-		fusex_room_make(inode->i_sb);
+			return PAGE_SIZE;
 		schedule_timeout_killable(FUSEX_ROOM_PAUSE);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	}
-	return 0;
 }
 
 #endif /* CONFIG_CGROUP_WRITEBACK */

@@ -38,7 +38,8 @@ static int fusex_writeback_size(struct kiocb *iocb)
 	/* What nobody is going to take is not to be cached. */
 	if (!fusex_chan_alive(fusex_chan_of(inode)))
 		return -ENOTCONN;
-	if (ahead && !test_bit(FUSEX_I_STALE, &fi->state))
+	if (ahead && !(iocb->ki_flags & IOCB_APPEND) &&
+	    !test_bit(FUSEX_I_STALE, &fi->state))
 		return 0;
 	if (iocb->ki_flags & IOCB_NOWAIT &&
 	    (test_bit(FUSEX_I_STALE, &fi->state) || !fi->attr->fresh(inode)))

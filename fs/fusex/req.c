@@ -164,6 +164,10 @@ static void fusex_req_end_locked(struct fusex_req *req, int error)
 	if (error)
 		call->got = 0;
 	call->error = error;
+	/* A caller that is awake goes on at once, and may look at the counters. */
+	if (req->over_from != FUSEX_REQ_NEW)
+		fusex_stats_note(req->chan, req->in.opcode, error,
+				 local_clock() - req->start_ns);
 	fusex_req_move(req, FUSEX_REQ_DONE);
 }
 
@@ -202,7 +206,6 @@ static void fusex_req_complete(struct fusex_req *req, bool sync)
 	u64 ns = local_clock() - req->start_ns;
 
 	if (req->over_from != FUSEX_REQ_NEW) {
-		fusex_stats_note(chan, req->in.opcode, req->error, ns);
 		trace_fusex_request_end(chan->dev, &req->in, req->error, ns);
 		if (req->background)
 			fusex_background_done(chan);

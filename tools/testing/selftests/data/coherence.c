@@ -401,6 +401,43 @@ TEST(copy, splice)
 	EQ(OK(splice(in, &(loff_t){ 200000 }, p[1], NULL, 10, 0)), 0);
 }
 
+static int splice_hello(int fd, int p[2])
+{
+	loff_t to = 4;
+
+	close(p[1]);
+	return splice(p[0], NULL, fd, &to, 100, 0) != 5;
+}
+
+/* Who may write to a file is not to keep others from it for longer than that. */
+TEST(copy, splice_from_an_empty_pipe_is_in_nobodys_way)
+{
+	int fd = new_file(), p[2];
+	char buf[16];
+	pid_t pid;
+
+	EQ(OK(pwrite(fd, "0123456789", 10, 0)), 10);
+	OK(pipe(p));
+	pid = (pid_t)OK(fork());
+	if (!pid)
+		_exit(splice_hello(fd, p));
+	UNTIL(sleeps, &pid);
+	OK(ftruncate(fd, 8));
+	OK(fchmod(fd, 0600));
+	EQ(OK(pwrite(fd, "ab", 2, 0)), 2);
+	OK(link("f", "g"));
+	OK(unlink("f"));
+	EQ(OK(write(p[1], "hello", 5)), 5);
+	EQ(WAIT(pid), 0);
+	EQ(OK(pread(fd, buf, sizeof(buf), 0)), 9);
+	CHECK(!memcmp(buf, "ab23hello", 9));
+	/* And once more, with nobody there who could write into it. */
+	close(p[1]);
+	EQ(OK(splice(p[0], NULL, fd, NULL, 100, 0)), 0);
+	OK(pipe(p));
+	FAILS(splice(p[0], NULL, fd, NULL, 100, SPLICE_F_NONBLOCK), EAGAIN);
+}
+
 /* That the file reaches so far is known by what was written behind it. */
 TEST(copy, of_a_hole_before_what_was_just_written)
 {

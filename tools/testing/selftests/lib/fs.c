@@ -173,3 +173,17 @@ bool fs_mode(const char *word)
 
 	return mode && strstr(mode, word);
 }
+
+bool sleeps(void *arg)
+{
+	char path[64], buf[256], *state;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", *(int *)arg);
+	fd = (int)OK(open(path, O_RDONLY));
+	memset(buf, 0, sizeof(buf));
+	OK(read(fd, buf, sizeof(buf) - 1));
+	close(fd);
+	state = strrchr(buf, ')');
+	return state && state[2] == 'S';
+}

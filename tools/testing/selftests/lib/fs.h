@@ -70,6 +70,9 @@ bool has_name(const char *dir, const char *name);
 /** count_names() - how many names but . and .. does it list? */
 int count_names(const char *dir);
 
+/** sleeps() - is the process, a pid_t, blocked in a system call? For UNTIL() */
+bool sleeps(void *arg);
+
 /** fs_mode() - does $FUSEX_MODE, "io/attr" or "native", contain @word? */
 bool fs_mode(const char *word);
 

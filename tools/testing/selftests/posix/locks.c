@@ -114,21 +114,6 @@ TEST(lock, errors)
 	FAILS(setlk(wr, F_SETLK, 17, 0, 0), EINVAL);
 }
 
-/* A process that is blocked in a system call says so in /proc. */
-static bool sleeps(void *arg)
-{
-	char path[64], buf[256], *state;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", *(int *)arg);
-	fd = (int)OK(open(path, O_RDONLY));
-	memset(buf, 0, sizeof(buf));
-	OK(read(fd, buf, sizeof(buf) - 1));
-	close(fd);
-	state = strrchr(buf, ')');
-	return state && state[2] == 'S';
-}
-
 TEST(lock, waits)
 {
 	int fd, pid;
