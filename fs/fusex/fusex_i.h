@@ -39,8 +39,7 @@ struct fusex_io_ops;
  *	the inode was evicted or was not known when the change was notified
  * @io_late: works of fusex_io_later() that are not done
  * @room_work: writes back because a cgroup is full of dirty pages
- * @room_inode: the file that @room_work is asked for
- * @room_asked: 1 if @room_work is on its way
+ * @room_inode: the file that @room_work is on its way for, NULL if it is not
  * @rcu: path walks under RCU look at it
  */
 struct fusex_sb {
@@ -60,7 +59,6 @@ struct fusex_sb {
 	atomic_t io_late;
 	struct work_struct room_work;
 	struct inode *room_inode;
-	atomic_t room_asked;
 	struct rcu_head rcu;
 };
 

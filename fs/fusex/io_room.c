@@ -97,7 +97,8 @@ static void fusex_room_work(struct work_struct *work)
 		filemap_flush(inode->i_mapping);
 	else
 		try_to_writeback_inodes_sb(fsb->sb, WB_REASON_VMSCAN);
-	atomic_set_release(&fsb->room_asked, 0);
+	/* From here on the work can be asked for again. */
+	smp_store_release(&fsb->room_inode, NULL);
 	fusex_io_later_done(inode);
 }
 
@@ -106,10 +107,8 @@ static void fusex_room_make(struct inode *inode)
 {
 	struct fusex_sb *fsb = fusex_sb(inode->i_sb);
 
-	if (atomic_xchg(&fsb->room_asked, 1))
-		return;
-	fsb->room_inode = inode;
-	fusex_io_later(inode, &fsb->room_work);
+	if (!cmpxchg(&fsb->room_inode, NULL, inode))
+		fusex_io_later(inode, &fsb->room_work);
 }
 
 /**

@@ -31,21 +31,21 @@ static int fusex_writeback_size(struct kiocb *iocb)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	const struct fusex_inode *fi = fusex_i(inode);
+	bool append = iocb->ki_flags & IOCB_APPEND;
+	bool stale = test_bit(FUSEX_I_STALE, &fi->state);
 	bool ahead = fusex_cache_ahead(inode);
-	bool append = iocb->ki_flags & IOCB_APPEND && !ahead;
 
 	lockdep_assert_held_write(&inode->i_rwsem);
 	/* What nobody is going to take is not to be cached. */
 	if (!fusex_chan_alive(fusex_chan_of(inode)))
 		return -ENOTCONN;
-	if (ahead && !(iocb->ki_flags & IOCB_APPEND) &&
-	    !test_bit(FUSEX_I_STALE, &fi->state))
+	if (ahead && !append && !stale)
 		return 0;
 	if (iocb->ki_flags & IOCB_NOWAIT &&
-	    (test_bit(FUSEX_I_STALE, &fi->state) || !fi->attr->fresh(inode)))
+	    (stale || !fi->attr->fresh(inode)))
 		return -EAGAIN;
 	return fi->attr->refresh(inode, FUSEX_ATTR_SIZE,
-				 append ? AT_STATX_FORCE_SYNC : 0);
+				 append && !ahead ? AT_STATX_FORCE_SYNC : 0);
 }
 
 /* A page that ends behind the file may have anything there. */

@@ -165,9 +165,11 @@ static void fusex_req_end_locked(struct fusex_req *req, int error)
 		call->got = 0;
 	call->error = error;
 	/* A caller that is awake goes on at once, and may look at the counters. */
-	if (req->over_from != FUSEX_REQ_NEW)
+	if (req->over_from != FUSEX_REQ_NEW) {
+		req->took_ns = local_clock() - req->start_ns;
 		fusex_stats_note(req->chan, req->in.opcode, error,
-				 local_clock() - req->start_ns);
+				 req->took_ns);
+	}
 	fusex_req_move(req, FUSEX_REQ_DONE);
 }
 
@@ -203,10 +205,10 @@ static void fusex_background_done(struct fusex_chan *chan)
 static void fusex_req_complete(struct fusex_req *req, bool sync)
 {
 	struct fusex_chan *chan = req->chan;
-	u64 ns = local_clock() - req->start_ns;
 
 	if (req->over_from != FUSEX_REQ_NEW) {
-		trace_fusex_request_end(chan->dev, &req->in, req->error, ns);
+		trace_fusex_request_end(chan->dev, &req->in, req->error,
+					req->took_ns);
 		if (req->background)
 			fusex_background_done(chan);
 	}

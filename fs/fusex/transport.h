@@ -109,6 +109,7 @@ enum fusex_req_state {
  * @link: link in a queue, under fusex_chan.lock
  * @start: jiffies when it was given to the transport
  * @start_ns: the same by local_clock()
+ * @took_ns: from then until it was over
  * @in: the header to be sent
  */
 struct fusex_req {
@@ -132,6 +133,7 @@ struct fusex_req {
 	struct list_head link;
 	unsigned long start;
 	u64 start_ns;
+	u64 took_ns;
 	struct fusex_in_header in;
 };
 

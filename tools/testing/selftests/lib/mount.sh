@@ -25,10 +25,11 @@ source_fs() {
 		mount -o loop,user_xattr,acl "$image" "$FUSEX_WORK/ext4"
 }
 
-# fx_mount IO ATTR [OPTION,...]: an empty folder and its mirror.
+# fx_mount IO ATTR [OPTION,...]: an empty folder and its mirror. The folder is
+# on the file system at FX_BELOW, if that is set.
 fx_mount() {
 	IO=$1 ATTR=$2
-	SRC=$FUSEX_WORK/ext4/$name.$IO.$ATTR
+	SRC=${FX_BELOW:-$FUSEX_WORK/ext4}/$name.$IO.$ATTR
 	MNT=$base/mnt
 	rm -rf "$SRC"
 	mkdir -p "$SRC" "$MNT"
