@@ -49,6 +49,11 @@ static const char *const op_names[FUSEX_OP_NR] = {
 	[FUSEX_OP_RESOLVE]	= "resolve",
 	[FUSEX_OP_PARENT]	= "parent",
 	[FUSEX_OP_CANCEL]	= "cancel",
+	[FUSEX_OP_MAP_BEGIN]	= "map_begin",
+	[FUSEX_OP_MAP_END]	= "map_end",
+	[FUSEX_OP_MAP_IOEND]	= "map_ioend",
+	[FUSEX_OP_MAP_RETURN]	= "map_return",
+	[FUSEX_OP_FREEZE]	= "freeze",
 };
 
 static const char *const notify_names[FUSEX_NOTIFY_NR] = {
@@ -58,6 +63,10 @@ static const char *const notify_names[FUSEX_NOTIFY_NR] = {
 	[FUSEX_NOTIFY_DELETE_ENTRY]	= "delete_entry",
 	[FUSEX_NOTIFY_PRUNE]		= "prune",
 	[FUSEX_NOTIFY_POLL]		= "poll",
+	[FUSEX_NOTIFY_MAP_UPSERT]	= "map_upsert",
+	[FUSEX_NOTIFY_MAP_INVAL]	= "map_inval",
+	[FUSEX_NOTIFY_MAP_RECALL]	= "map_recall",
+	[FUSEX_NOTIFY_DEV_INVAL]	= "dev_inval",
 };
 
 /**

@@ -381,6 +381,9 @@ enum fusex_backing_type {
 	FUSEX_BACKING_STRIPE	= 4,
 };
 
+/** The most members of a stripe. */
+#define FUSEX_STRIPE_MAX	256
+
 /* fusex_backing.access */
 #define FUSEX_BACKING_READ	(1u << 0)
 #define FUSEX_BACKING_WRITE	(1u << 1)
@@ -397,20 +400,35 @@ enum fusex_backing_type {
  * @stripe_unit: bytes per stripe unit, else 0
  * @reserved: zero
  *
- * What is registered is kept, and its file system mounted, until it is removed
- * and the last inode that uses it is gone, or the channel is over.  It is not
- * kept open: files of the mount open it anew.  @fd can be closed.  What is
- * done to it is done with the credentials of who registered it.
+ * A FILE that is registered is kept, and its file system mounted, until it is
+ * removed and the last inode that uses it is gone, or the channel is over.  It
+ * is not kept open: files of the mount open it anew.  What is done to it is
+ * done with the credentials of who registered it.  A BDEV is kept open as @fd
+ * is, until it is removed or the channel is over, no stripe has it and I/O on
+ * it has ended.  @fd can be closed.
  *
  * FUSEX_BACKING_FILE takes CAP_SYS_ADMIN in the initial user namespace, the
  * others CAP_SYS_RAWIO, of the caller of this, which may be a helper that was
  * handed the descriptor of the channel.
  *
+ * A BDEV is the block device that @fd is open on; its logical blocks are not
+ * larger than fusex_setup.block_size.  A STRIPE is a device that consists of
+ * its members: the first @stripe_unit bytes are the first of the first member,
+ * the next the first of the second, and so on, round and round; it is as large
+ * as all its members would be if they were as large as the smallest was when it
+ * was registered, in whole units.  @stripe_unit is a multiple of the block
+ * size.  Members stay what they are, and are removed by themselves; a stripe is
+ * not a member.
+ *
  * Errors: EPERM the caller lacks the capability; EBADF @fd is not open, or not
- * for @access; EINVAL a FILE that is no regular file, an unknown type or flag;
- * ELOOP the file system of @fd is stacked fusex_setup.stack_depth high itself,
- * this very mount for one; EOPNOTSUPP the type belongs to a mode that this
- * kernel lacks or that was not agreed on; ENOTCONN the channel is not set up; ENODEV it is dead.
+ * for @access, a BDEV that is read-only or a member that was not registered for
+ * it; EINVAL a FILE that is no regular file, a BDEV that is no block device or
+ * has larger blocks, a stripe of more than FUSEX_STRIPE_MAX members, of cookies
+ * that are no BDEVs, of one device twice or without room for a unit, an unknown
+ * type or flag; ELOOP the file system of @fd is stacked
+ * fusex_setup.stack_depth high itself, this very mount for one; EOPNOTSUPP the
+ * type belongs to a mode that this kernel lacks or that was not agreed on;
+ * ENOTCONN the channel is not set up; ENODEV it is dead.
  */
 struct fusex_backing {
 	__u32	size;
@@ -441,6 +459,10 @@ struct fusex_backing {
  * From now on opens, reads, writes and new mappings of the inodes that use the
  * object fail with ENODEV, and entries cannot name it any more.  Mappings that
  * exist stay.  Cookies are not used again soon.
+ *
+ * Of a device all I/O fails with ENODEV that has not begun, and so does that on
+ * a stripe where the device has part of it.  I/O on a stripe is I/O on its
+ * members: to remove the stripe waits for nothing, to remove a member does.
  *
  * Errors: ENOENT no such object; EINTR a signal came while I/O was in flight:
  * the object is removed, but some of it may still be going on; EINVAL,
@@ -503,6 +525,11 @@ struct fusex_backing_remove {
  * @FUSEX_OP_RESOLVE: find a node again by its identity
  * @FUSEX_OP_PARENT: parent of a directory
  * @FUSEX_OP_CANCEL: a caller was interrupted; no reply
+ * @FUSEX_OP_MAP_BEGIN: where is the data of a range of a file?
+ * @FUSEX_OP_MAP_END: what was done with the answer, if it asked for that
+ * @FUSEX_OP_MAP_IOEND: data was written whose mapping has to change now
+ * @FUSEX_OP_MAP_RETURN: a layout lease is not used any more
+ * @FUSEX_OP_FREEZE: nothing changes until further notice, or does again
  * @FUSEX_OP_NR: number of operations, not an operation
  *
  * Each is described at its argument structure below.  An operation answered
@@ -550,6 +577,11 @@ enum fusex_opcode {
 	FUSEX_OP_RESOLVE	= 38,
 	FUSEX_OP_PARENT		= 39,
 	FUSEX_OP_CANCEL		= 40,
+	FUSEX_OP_MAP_BEGIN	= 41,
+	FUSEX_OP_MAP_END	= 42,
+	FUSEX_OP_MAP_IOEND	= 43,
+	FUSEX_OP_MAP_RETURN	= 44,
+	FUSEX_OP_FREEZE		= 45,
 	FUSEX_OP_NR
 };
 
@@ -1349,6 +1381,256 @@ struct fusex_cancel_in {
 	__u64	unique;
 };
 
+/* ---------------------------------------------------------------- mappings */
+
+/*
+ * In iomap and dax mode the kernel moves the data of a file itself, between
+ * memory and the devices that were registered with FUSEX_IOC_BACKING_ADD, and
+ * asks the server only where it is.
+ */
+
+/**
+ * enum fusex_map_type - what there is in a range of a file
+ * @FUSEX_MAP_NONE: no mapping; as struct fusex_map_begin_out.write: data is
+ *	written where it is read
+ * @FUSEX_MAP_HOLE: nothing, reads as zeros
+ * @FUSEX_MAP_DELALLOC: space is reserved, where is decided at writeback
+ * @FUSEX_MAP_MAPPED: data, at addr of dev
+ * @FUSEX_MAP_UNWRITTEN: space at addr of dev whose content is not the file's:
+ *	reads as zeros, and becomes MAPPED by MAP_IOEND after data was written
+ * @FUSEX_MAP_INLINE: data that the server keeps; moves by READ and WRITE
+ * @FUSEX_MAP_NR: number of types, not a type
+ */
+enum fusex_map_type {
+	FUSEX_MAP_NONE		= 0,
+	FUSEX_MAP_HOLE		= 1,
+	FUSEX_MAP_DELALLOC	= 2,
+	FUSEX_MAP_MAPPED	= 3,
+	FUSEX_MAP_UNWRITTEN	= 4,
+	FUSEX_MAP_INLINE	= 5,
+	FUSEX_MAP_NR
+};
+
+/** The most bytes of a file that can be inline. */
+#define FUSEX_INLINE_MAX	4096u
+
+/*
+ * fusex_map.flags
+ */
+/* Allocated by this request: what is not written is to be zeroed. */
+#define FUSEX_MAP_F_NEW		(1u << 0)
+/* Others have it, too: as what is read, it is not to be written to. */
+#define FUSEX_MAP_F_SHARED	(1u << 1)
+/* Metadata that finds the data is not durable yet: O_DSYNC needs an FSYNC. */
+#define FUSEX_MAP_F_DIRTY	(1u << 2)
+/* Do not remember it: ask again next time. */
+#define FUSEX_MAP_F_NOCACHE	(1u << 3)
+/* Send a MAP_END when the operation that asked is through with it. */
+#define FUSEX_MAP_F_END		(1u << 4)
+/* A write of the whole range can be had all or nothing from the device. */
+#define FUSEX_MAP_F_ATOMIC	(1u << 5)
+#define FUSEX_MAP_F_KNOWN	((1u << 6) - 1)
+
+/**
+ * struct fusex_map - where a range of a file is
+ * @offset: in the file, bytes, a multiple of fusex_setup.block_size
+ * @length: bytes, likewise, not 0; an INLINE mapping, which is the answer for any
+ *	offset of a file whose data is inline, begins at 0 and its length
+ *	is what the server could keep inline, at most FUSEX_INLINE_MAX, no
+ *	matter where the file ends and what the block size is
+ * @addr: on the device, bytes, a multiple of the block size; 0 unless MAPPED or
+ *	UNWRITTEN
+ * @type: enum fusex_map_type
+ * @flags: FUSEX_MAP_F_*
+ * @dev: cookie of the device; 0 unless MAPPED or UNWRITTEN
+ */
+struct fusex_map {
+	__u64	offset;
+	__u64	length;
+	__u64	addr;
+	__u16	type;
+	__u16	flags;
+	__u32	dev;
+};
+
+/*
+ * fusex_map_begin_in.op: what the mapping is wanted for; none of the first
+ * four is a read.
+ */
+/* Data is going to be written: no HOLE as an answer. */
+#define FUSEX_MAP_OP_WRITE	(1u << 0)
+/* The range is going to be zeros; a HOLE and UNWRITTEN stay what they are. */
+#define FUSEX_MAP_OP_ZERO	(1u << 1)
+/* What is shared is going to be written elsewhere; with WRITE. */
+#define FUSEX_MAP_OP_UNSHARE	(1u << 2)
+/* Somebody wants to know (FIEMAP, SEEK_HOLE, FIBMAP, swapon). */
+#define FUSEX_MAP_OP_REPORT	(1u << 3)
+/* Around the page cache: no DELALLOC as an answer to WRITE. */
+#define FUSEX_MAP_OP_DIRECT	(1u << 4)
+/* By a mapping into memory: no INLINE as an answer to WRITE. */
+#define FUSEX_MAP_OP_FAULT	(1u << 5)
+/*
+ * Dirty data of the page cache, for which an earlier WRITE was answered: MAPPED
+ * or UNWRITTEN as an answer.  Comes when memory is short, so the server must
+ * not wait for what waits for memory.  With WRITE.
+ */
+#define FUSEX_MAP_OP_WRITEBACK	(1u << 6)
+/* All of it or nothing, with WRITE; needs FUSEX_MAP_F_ATOMIC, else EINVAL. */
+#define FUSEX_MAP_OP_ATOMIC	(1u << 7)
+/* Memory of a device is going to be used as it is. */
+#define FUSEX_MAP_OP_DAX	(1u << 8)
+
+/**
+ * struct fusex_map_begin_in - MAP_BEGIN: where is the data of a range?
+ * @offset: first byte that matters
+ * @length: bytes, not 0; what is beyond them can be part of the answer
+ * @op: FUSEX_MAP_OP_*
+ * @reserved: zero
+ * @size: of the file as the kernel knows it, bytes; a write may go beyond it
+ *
+ * Reply: struct fusex_map_begin_out.
+ */
+struct fusex_map_begin_in {
+	__u64	offset;
+	__u64	length;
+	__u32	op;
+	__u32	reserved;
+	__u64	size;
+};
+
+/**
+ * struct fusex_map_begin_out - reply to MAP_BEGIN
+ * @read: what is there, covers @offset of the request
+ * @write: where to write to, if that is elsewhere (copy on write): covers it,
+ *	too, MAPPED or UNWRITTEN, written to out of place: MAP_IOEND says when
+ *	it can become what is read.  Type FUSEX_MAP_NONE otherwise
+ * @lease: of a remote file: name of the layout lease that the mappings are good
+ *	under, 0 for mappings that are good for this one operation
+ * @lease_valid: nanoseconds for which it is, from when the request was sent;
+ *	FUSEX_FOREVER until recalled.  I/O that was begun before it expired may go
+ *	on after it: space is free when the lease was recalled and returned
+ * @attr_valid: nanoseconds for which @attr may be cached
+ * @attr: attributes after it; mask 0 for none.  An answer that allocates says
+ *	the new fusex_attr.blocks
+ *
+ * The kernel remembers what it is told, unless it is NOCACHE, and asks again
+ * for what is not covered, or does not do: a HOLE, if data is to be written.
+ * It forgets what it changes itself (truncation, fallocate and COPY_RANGE, the
+ * range of an out of place MAP_IOEND).  The server tells it about what it
+ * changes unasked, before anything else uses the space: by
+ * FUSEX_NOTIFY_MAP_INVAL, or by FUSEX_NOTIFY_MAP_RECALL where I/O that is going
+ * on has to end first.
+ */
+struct fusex_map_begin_out {
+	struct fusex_map read;
+	struct fusex_map write;
+	__u64	lease;
+	__u64	lease_valid;
+	__u64	attr_valid;
+	struct fusex_attr attr;
+};
+
+/**
+ * struct fusex_map_end_in - MAP_END: what was done with a mapping
+ * @offset: first byte the operation was about
+ * @length: bytes it was about
+ * @done: bytes that were done, 0 if it failed
+ * @op: FUSEX_MAP_OP_*
+ * @reserved: zero
+ *
+ * Sent once if a mapping in the answer to MAP_BEGIN had FUSEX_MAP_F_END, also if
+ * nothing came of the answer.  What a short WRITE to
+ * DELALLOC or NEW space did not use can be given back.  Reply: nothing.
+ */
+struct fusex_map_end_in {
+	__u64	offset;
+	__u64	length;
+	__u64	done;
+	__u32	op;
+	__u32	reserved;
+};
+
+/* fusex_map_ioend_in.flags */
+/* The space was UNWRITTEN and is MAPPED from now on. */
+#define FUSEX_IOEND_UNWRITTEN	(1u << 0)
+/* The file ends at least at @size from now on. */
+#define FUSEX_IOEND_APPEND	(1u << 1)
+/* Out of place: the space takes the place of what was read before. */
+#define FUSEX_IOEND_REPLACE	(1u << 2)
+/* By direct I/O. */
+#define FUSEX_IOEND_DIRECT	(1u << 3)
+/* @mtime is when a program wrote the data (remote only). */
+#define FUSEX_IOEND_MTIME	(1u << 4)
+
+/**
+ * struct fusex_map_ioend_in - MAP_IOEND: data is on the device
+ * @offset: in the file, bytes
+ * @length: bytes
+ * @addr: on the device, bytes
+ * @dev: cookie of the device; if the mapping was on a stripe, of its member, on
+ *	which @addr is
+ * @flags: FUSEX_IOEND_*
+ * @size: with FUSEX_IOEND_APPEND: bytes of the file that are on the device
+ * @error: 0, or the negative errno with which writing failed: nothing changes,
+ *	and what was allocated for it is not used
+ * @reserved: zero
+ * @mtime: with FUSEX_IOEND_MTIME
+ *
+ * One for each range that is contiguous in the file and on the device, and only
+ * if there is something that has to change: of a remote file always, since its
+ * times do.  @offset and @length are of the data, which need not begin or end at a
+ * block: what is beside it in the first and last block is the file's, too.
+ * Reply: struct fusex_attr_out.
+ * An error means that the data is lost.
+ */
+struct fusex_map_ioend_in {
+	__u64	offset;
+	__u64	length;
+	__u64	addr;
+	__u32	dev;
+	__u32	flags;
+	__u64	size;
+	__s32	error;
+	__u32	reserved;
+	struct fusex_time mtime;
+};
+
+/**
+ * struct fusex_map_return_in - MAP_RETURN: a layout lease is not used any more
+ * @lease: from MAP_BEGIN
+ * @offset: first byte
+ * @length: bytes, 0 for the rest of the file
+ * @error: 0, or the negative errno of dirty data that could not be written
+ * @reserved: zero
+ *
+ * The answer to FUSEX_NOTIFY_MAP_RECALL: nothing is read or written by mappings
+ * of the lease any more.  Reply: nothing.
+ */
+struct fusex_map_return_in {
+	__u64	lease;
+	__u64	offset;
+	__u64	length;
+	__s32	error;
+	__u32	reserved;
+};
+
+/* fusex_freeze_in.flags: things may change again. */
+#define FUSEX_FREEZE_THAW	(1u << 0)
+
+/**
+ * struct fusex_freeze_in - FREEZE: all is written, and nothing changes
+ * @flags: FUSEX_FREEZE_THAW or 0
+ * @reserved: zero
+ *
+ * Until it is thawed the server must not change the devices either.  Only sent
+ * for file systems all of whose files are local and in iomap or dax mode; others
+ * cannot be frozen.  Reply: nothing; an error refuses it.  ENOSYS: succeeds.
+ */
+struct fusex_freeze_in {
+	__u32	flags;
+	__u32	reserved;
+};
+
 /* ----------------------------------------------------------- notifications */
 
 /**
@@ -1361,6 +1643,11 @@ struct fusex_cancel_in {
  * @FUSEX_NOTIFY_DELETE_ENTRY: struct fusex_notify_entry: the name was removed
  * @FUSEX_NOTIFY_PRUNE: struct fusex_notify_prune: drop what is unused
  * @FUSEX_NOTIFY_POLL: struct fusex_notify_poll: poll again
+ * @FUSEX_NOTIFY_MAP_UPSERT: struct fusex_notify_upsert: remember mappings
+ * @FUSEX_NOTIFY_MAP_INVAL: struct fusex_notify_map: forget mappings
+ * @FUSEX_NOTIFY_MAP_RECALL: struct fusex_notify_recall: give a lease back
+ * @FUSEX_NOTIFY_DEV_INVAL: struct fusex_notify_dev: forget what is cached of a
+ *	device
  * @FUSEX_NOTIFY_NR: number of codes, not a code
  *
  * The write that carries a notification fails with ENOENT when nothing is
@@ -1374,6 +1661,10 @@ enum fusex_notify_code {
 	FUSEX_NOTIFY_DELETE_ENTRY	= 4,
 	FUSEX_NOTIFY_PRUNE		= 5,
 	FUSEX_NOTIFY_POLL		= 6,
+	FUSEX_NOTIFY_MAP_UPSERT		= 7,
+	FUSEX_NOTIFY_MAP_INVAL		= 8,
+	FUSEX_NOTIFY_MAP_RECALL		= 9,
+	FUSEX_NOTIFY_DEV_INVAL		= 10,
 	FUSEX_NOTIFY_NR
 };
 
@@ -1435,6 +1726,93 @@ struct fusex_notify_prune {
  */
 struct fusex_notify_poll {
 	__u64	kh;
+};
+
+/** The most mappings in one FUSEX_NOTIFY_MAP_UPSERT. */
+#define FUSEX_UPSERT_MAX	1024
+
+/**
+ * struct fusex_notify_upsert - FUSEX_NOTIFY_MAP_UPSERT
+ * @nodeid: the node
+ * @generation: its generation
+ * @count: struct fusex_map elements that follow, 1 to FUSEX_UPSERT_MAX, in the
+ *	order of their offsets, without overlaps; HOLE, MAPPED or UNWRITTEN
+ * @lease: name of the lease they are good under, 0 for a local file
+ * @lease_valid: nanoseconds from now, FUSEX_FOREVER until recalled
+ *
+ * They replace what is known of their ranges.  All of them are taken or, with
+ * EINVAL, none; ENODEV when a device is not registered.
+ */
+struct fusex_notify_upsert {
+	__u64	nodeid;
+	__u32	generation;
+	__u32	count;
+	__u64	lease;
+	__u64	lease_valid;
+};
+
+/**
+ * struct fusex_notify_map - FUSEX_NOTIFY_MAP_INVAL
+ * @nodeid: the node
+ * @generation: its generation
+ * @reserved: zero
+ * @offset: first byte
+ * @length: bytes, 0 for the rest of the file
+ *
+ * Does not wait for I/O that is going on: for space that stays what it is, or
+ * of which the kernel has made no use (preallocation).
+ */
+struct fusex_notify_map {
+	__u64	nodeid;
+	__u32	generation;
+	__u32	reserved;
+	__u64	offset;
+	__u64	length;
+};
+
+/**
+ * struct fusex_notify_recall - FUSEX_NOTIFY_MAP_RECALL
+ * @nodeid: the node
+ * @generation: its generation
+ * @reserved: zero
+ * @lease: the lease, 0 for a local file
+ * @offset: first byte
+ * @length: bytes, 0 for the rest of the file
+ *
+ * Mappings of the range are not used for anything new; what is being read and
+ * written ends, dirty pages of the range are written, the page cache of it is
+ * dropped, and then MAP_RETURN is sent, once.  MAP_BEGIN, MAP_IOEND and SETATTR
+ * may come first, and must be answered: what is answered before MAP_RETURN has
+ * come is not used after it.  No MAP_BEGIN is sent while MAP_RETURN is not
+ * answered.  ETXTBSY for a file that is swapped to.
+ */
+struct fusex_notify_recall {
+	__u64	nodeid;
+	__u32	generation;
+	__u32	reserved;
+	__u64	lease;
+	__u64	offset;
+	__u64	length;
+};
+
+/**
+ * struct fusex_notify_dev - FUSEX_NOTIFY_DEV_INVAL
+ * @dev: cookie of a BDEV
+ * @reserved: zero
+ * @offset: first byte
+ * @length: bytes, 0 for the rest of the device
+ *
+ * What the page cache of the block device has of the range is written and
+ * dropped: space that held metadata, which was written through it, is going to
+ * hold data of files, which goes around it.  ENOENT when there is no such
+ * device; EINVAL when it is no BDEV or smaller; EBUSY when somebody is just
+ * using some of it; or the error of writing it.
+ */
+struct fusex_notify_dev {
+	__u32	dev;
+	__u32	reserved;
+	__u64	offset;
+	__u64	length;
 };
 
 #endif /* _UAPI_LINUX_FUSEX_H */

@@ -340,6 +340,33 @@ struct fusex_ops {
 	/** @parent: the directory that contains the directory @node. */
 	int (*parent)(struct fusex_req *req, const struct fusex_node *node,
 		      struct fusex_entry_reply *out);
+
+	/**
+	 * @map_begin: where is the data of a range?  See fusex_map_at() and its
+	 * kin for filling out->read and out->write.
+	 */
+	int (*map_begin)(struct fusex_req *req, const struct fusex_node *node,
+			 const struct fusex_map_begin_in *in,
+			 struct fusex_map_begin_out *out);
+
+	/**
+	 * @map_end: what was done with a mapping that had FUSEX_MAP_F_END;
+	 * nothing, if the answer to MAP_BEGIN could not be delivered.
+	 */
+	int (*map_end)(struct fusex_req *req, const struct fusex_node *node,
+		       const struct fusex_map_end_in *in);
+
+	/** @map_ioend: data is on the device, and its mapping changes now. */
+	int (*map_ioend)(struct fusex_req *req, const struct fusex_node *node,
+			 const struct fusex_map_ioend_in *in,
+			 struct fusex_attr_out *out);
+
+	/** @map_return: a layout lease is not used any more. */
+	int (*map_return)(struct fusex_req *req, const struct fusex_node *node,
+			  const struct fusex_map_return_in *in);
+
+	/** @freeze: FUSEX_FREEZE_THAW or 0: nothing changes, or does again. */
+	int (*freeze)(struct fusex_req *req, uint32_t flags);
 };
 
 /* ----------------------------------------------------------------- session */
@@ -664,8 +691,8 @@ int fusex_req_on_cancel(struct fusex_req *req,
 /**
  * fusex_reply_err() - the request failed, or has nothing to return
  * @req: any request; with 0 only those whose reply is empty (ACCESS, RELEASE,
- *	FLUSH, FSYNC, SETLK, SYNCFS) or may be (those of fusex_reply_attr() but
- *	GETATTR, UNLINK, RMDIR, RENAME)
+ *	FLUSH, FSYNC, SETLK, SYNCFS, MAP_END, MAP_RETURN, FREEZE) or may be
+ *	(those of fusex_reply_attr() but GETATTR, UNLINK, RMDIR, RENAME)
  * @error: 0 or -errno
  *
  * Return: see above.
@@ -684,7 +711,7 @@ int fusex_reply_create(struct fusex_req *req,
 /**
  * fusex_reply_attr() - GETATTR and whatever else returns attributes
  * @req: the request: GETATTR, SETATTR, FALLOCATE, SETXATTR, REMOVEXATTR,
- *	FILEATTR_SET
+ *	FILEATTR_SET, MAP_IOEND
  * @out: the attributes
  *
  * Return: see above.
@@ -769,6 +796,10 @@ int fusex_reply_poll(struct fusex_req *req, uint32_t revents);
 /** fusex_reply_statfs() - STATFS */
 int fusex_reply_statfs(struct fusex_req *req,
 		       const struct fusex_statfs_out *out);
+
+/** fusex_reply_map() - MAP_BEGIN */
+int fusex_reply_map(struct fusex_req *req,
+		    const struct fusex_map_begin_out *out);
 
 /* ------------------------------------------------------------- directories */
 
@@ -881,7 +912,119 @@ int fusex_notify_prune(struct fusex_session *se,
  */
 int fusex_notify_poll(struct fusex_session *se, uint64_t kh);
 
-/* ---------------------------------------------------------- backing files */
+/**
+ * fusex_notify_map_upsert() - the kernel is to remember mappings
+ * @se: the session
+ * @node: the node
+ * @maps: in the order of their offsets, without overlaps
+ * @count: how many; sent in batches of FUSEX_UPSERT_MAX
+ * @lease: of a remote file: the lease they are good under, else 0
+ * @lease_valid: nanoseconds from now, FUSEX_FOREVER
+ *
+ * Return: see above, and -EINVAL for mappings that cannot be, -ENODEV for
+ * devices that are not registered.
+ */
+int fusex_notify_map_upsert(struct fusex_session *se,
+			    const struct fusex_node_ref *node,
+			    const struct fusex_map *maps, size_t count,
+			    uint64_t lease, uint64_t lease_valid);
+
+/**
+ * fusex_notify_map_inval() - the kernel is to forget mappings
+ * @se: the session
+ * @node: the node
+ * @offset: first byte
+ * @length: bytes, 0 for the rest of the file
+ *
+ * Return: see above.
+ */
+int fusex_notify_map_inval(struct fusex_session *se,
+			   const struct fusex_node_ref *node, uint64_t offset,
+			   uint64_t length);
+
+/**
+ * fusex_notify_map_recall() - the kernel is to end I/O and give a lease back
+ * @se: the session
+ * @node: the node
+ * @lease: the lease, 0 for a local file
+ * @offset: first byte
+ * @length: bytes, 0 for the rest of the file
+ *
+ * Does not wait for it: fusex_ops.map_return says when it is done.
+ *
+ * Return: see above.
+ */
+int fusex_notify_map_recall(struct fusex_session *se,
+			    const struct fusex_node_ref *node, uint64_t lease,
+			    uint64_t offset, uint64_t length);
+
+/**
+ * fusex_notify_dev_inval() - drop the block device's own page cache of a range
+ * @se: the session
+ * @dev: cookie of the device
+ * @offset: first byte
+ * @length: bytes, 0 for the rest of the device
+ *
+ * Return: see above.
+ */
+int fusex_notify_dev_inval(struct fusex_session *se, uint32_t dev,
+			   uint64_t offset, uint64_t length);
+
+/* ---------------------------------------------------------------- mappings */
+
+/**
+ * fusex_map_hole() - nothing is there
+ * @map: to be filled
+ * @offset: in the file, bytes, a multiple of the block size
+ * @length: bytes, likewise
+ */
+static inline void fusex_map_hole(struct fusex_map *map, uint64_t offset,
+				  uint64_t length)
+{
+	*map = (struct fusex_map){ offset, length, 0, FUSEX_MAP_HOLE, 0, 0 };
+}
+
+/**
+ * fusex_map_at() - data, or space for it, is on a device
+ * @map: to be filled
+ * @type: FUSEX_MAP_MAPPED or FUSEX_MAP_UNWRITTEN
+ * @offset: in the file, bytes, a multiple of the block size
+ * @length: bytes, likewise
+ * @dev: cookie of the device, from fusex_backing_add_dev()
+ * @addr: on the device, bytes, a multiple of the block size
+ */
+static inline void fusex_map_at(struct fusex_map *map,
+				enum fusex_map_type type, uint64_t offset,
+				uint64_t length, uint32_t dev, uint64_t addr)
+{
+	*map = (struct fusex_map){ offset, length, addr, (uint16_t)type, 0,
+				   dev };
+}
+
+/**
+ * fusex_map_reserved() - space is reserved, where is decided at writeback
+ * @map: to be filled
+ * @offset: in the file, bytes, a multiple of the block size
+ * @length: bytes, likewise
+ */
+static inline void fusex_map_reserved(struct fusex_map *map, uint64_t offset,
+				      uint64_t length)
+{
+	*map = (struct fusex_map){ offset, length, 0, FUSEX_MAP_DELALLOC, 0,
+				   0 };
+}
+
+/**
+ * fusex_map_inline() - the server keeps the data, which moves by READ and WRITE
+ * @map: to be filled
+ * @room: bytes that can be kept so, at most 4096
+ */
+static inline void fusex_map_inline(struct fusex_map *map, uint64_t room)
+{
+	*map = (struct fusex_map){ 0, room, 0, FUSEX_MAP_INLINE, 0, 0 };
+}
+
+/* ---------------------------------------------------------- backing objects */
 
 /**
  * fusex_backing_add() - register a file whose data the kernel moves by itself
@@ -897,7 +1040,38 @@ int fusex_backing_add(struct fusex_session *se, int fd, uint32_t access,
 		      uint32_t *cookie);
 
 /**
- * fusex_backing_remove() - take a file back
+ * fusex_backing_add_dev() - register a device that mappings can name
+ * @se: the session, set up
+ * @type: FUSEX_BACKING_BDEV or FUSEX_BACKING_DAX
+ * @fd: the device, open for @access; may be closed afterwards
+ * @access: FUSEX_BACKING_READ, FUSEX_BACKING_WRITE
+ * @cookie: returned: what fusex_map.dev names it by
+ *
+ * Return: 0; -EPERM without CAP_SYS_RAWIO in the initial user namespace; other
+ * errors as of FUSEX_IOC_BACKING_ADD.
+ */
+int fusex_backing_add_dev(struct fusex_session *se,
+			  enum fusex_backing_type type, int fd,
+			  uint32_t access, uint32_t *cookie);
+
+/**
+ * fusex_backing_add_stripe() - register devices that are used as one
+ * @se: the session, set up
+ * @members: cookies of devices of one type
+ * @count: how many, at most FUSEX_STRIPE_MAX
+ * @unit: bytes that are on one device before it is the next one's turn, a
+ *	multiple of the block size
+ * @access: FUSEX_BACKING_READ, FUSEX_BACKING_WRITE, not more than that of each
+ * @cookie: returned: what fusex_map.dev names it by
+ *
+ * Return: as fusex_backing_add_dev().
+ */
+int fusex_backing_add_stripe(struct fusex_session *se, const uint32_t *members,
+			     size_t count, uint64_t unit, uint32_t access,
+			     uint32_t *cookie);
+
+/**
+ * fusex_backing_remove() - take an object back
  * @se: the session
  * @cookie: from fusex_backing_add()
  * @flags: FUSEX_BACKING_FAIL_IO to fail reads and writes that are going on,

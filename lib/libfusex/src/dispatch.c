@@ -55,6 +55,11 @@ static const struct op_desc ops[FUSEX_OP_NR] = {
 	OP(PARENT, parent, 0, ENTRY),
 	[FUSEX_OP_CANCEL] = { op_cancel, NO_HANDLER,
 			      sizeof(struct fusex_cancel_in), REPLY_NEVER },
+	OP(MAP_BEGIN, map_begin, sizeof(struct fusex_map_begin_in), MAP),
+	OP(MAP_END, map_end, sizeof(struct fusex_map_end_in), EMPTY),
+	OP(MAP_IOEND, map_ioend, sizeof(struct fusex_map_ioend_in), ATTR),
+	OP(MAP_RETURN, map_return, sizeof(struct fusex_map_return_in), EMPTY),
+	OP(FREEZE, freeze, sizeof(struct fusex_freeze_in), EMPTY),
 };
 
 static const struct op_desc unknown_op = { .kind = REPLY_EMPTY };

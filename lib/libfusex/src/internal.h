@@ -55,6 +55,7 @@ struct reply_msg {
 		struct fusex_lock	lock;
 		struct fusex_poll_out	poll;
 		struct fusex_statfs_out	statfs;
+		struct fusex_map_begin_out map;
 	} u;
 };
 
@@ -235,6 +236,7 @@ enum reply_kind {
 	REPLY_IOCTL,
 	REPLY_POLL,
 	REPLY_STATFS,
+	REPLY_MAP,
 };
 
 /** enum req_fate - what became of a request when its handler returned */
@@ -361,5 +363,10 @@ enum req_fate op_syncfs(struct fusex_req *req);
 enum req_fate op_resolve(struct fusex_req *req);
 enum req_fate op_parent(struct fusex_req *req);
 enum req_fate op_cancel(struct fusex_req *req);
+enum req_fate op_map_begin(struct fusex_req *req);
+enum req_fate op_map_end(struct fusex_req *req);
+enum req_fate op_map_ioend(struct fusex_req *req);
+enum req_fate op_map_return(struct fusex_req *req);
+enum req_fate op_freeze(struct fusex_req *req);
 
 #endif /* FUSEX_INTERNAL_H */

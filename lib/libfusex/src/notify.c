@@ -128,3 +128,70 @@ int fusex_notify_poll(struct fusex_session *se, uint64_t kh)
 
 	return send_notify(se, FUSEX_NOTIFY_POLL, &arg, sizeof(arg), NULL, 0);
 }
+
+int fusex_notify_map_upsert(struct fusex_session *se,
+			    const struct fusex_node_ref *node,
+			    const struct fusex_map *maps, size_t count,
+			    uint64_t lease, uint64_t lease_valid)
+{
+	struct fusex_notify_upsert arg = {
+		.nodeid		= node->nodeid,
+		.generation	= node->generation,
+		.lease		= lease,
+		.lease_valid	= lease_valid,
+	};
+	size_t n;
+	int ret = 0;
+
+	for (; count && !ret; maps += n, count -= n) {
+		n = count < FUSEX_UPSERT_MAX ? count : FUSEX_UPSERT_MAX;
+		arg.count = (uint32_t)n;
+		ret = send_notify(se, FUSEX_NOTIFY_MAP_UPSERT, &arg,
+				  sizeof(arg), maps, n * sizeof(*maps));
+	}
+	return ret;
+}
+
+int fusex_notify_map_inval(struct fusex_session *se,
+			   const struct fusex_node_ref *node, uint64_t offset,
+			   uint64_t length)
+{
+	struct fusex_notify_map arg = {
+		.nodeid		= node->nodeid,
+		.generation	= node->generation,
+		.offset		= offset,
+		.length		= length,
+	};
+
+	return send_notify(se, FUSEX_NOTIFY_MAP_INVAL, &arg, sizeof(arg),
+			   NULL, 0);
+}
+
+int fusex_notify_map_recall(struct fusex_session *se,
+			    const struct fusex_node_ref *node, uint64_t lease,
+			    uint64_t offset, uint64_t length)
+{
+	struct fusex_notify_recall arg = {
+		.nodeid		= node->nodeid,
+		.generation	= node->generation,
+		.lease		= lease,
+		.offset		= offset,
+		.length		= length,
+	};
+
+	return send_notify(se, FUSEX_NOTIFY_MAP_RECALL, &arg, sizeof(arg),
+			   NULL, 0);
+}
+
+int fusex_notify_dev_inval(struct fusex_session *se, uint32_t dev,
+			   uint64_t offset, uint64_t length)
+{
+	struct fusex_notify_dev arg = {
+		.dev	= dev,
+		.offset	= offset,
+		.length	= length,
+	};
+
+	return send_notify(se, FUSEX_NOTIFY_DEV_INVAL, &arg, sizeof(arg),
+			   NULL, 0);
+}

@@ -174,6 +174,12 @@ int fusex_reply_statfs(struct fusex_req *req,
 	return reply_fixed(req, REPLY_STATFS, out, sizeof(*out));
 }
 
+int fusex_reply_map(struct fusex_req *req,
+		    const struct fusex_map_begin_out *out)
+{
+	return reply_fixed(req, REPLY_MAP, out, sizeof(*out));
+}
+
 /*
  * Header, result structure and pieces of data that may be anywhere; iov[0] is
  * free for the first two, which are in @h.

@@ -4,7 +4,7 @@
  *
  * When the caller of a request was killed, the kernel does not take the reply
  * any more, and so will neither forget the nodes in it nor release the file it
- * opened.
+ * opened nor end the use of a mapping.
  */
 #include <string.h>
 
@@ -62,6 +62,22 @@ static void undo_readdir(struct fusex_req *req)
 	}
 }
 
+/* The operation that asked is through with the answer, and did nothing. */
+static void undo_map(struct fusex_req *req,
+		     const struct fusex_map_begin_out *out)
+{
+	const struct fusex_map_begin_in *in = req->arg;
+	struct fusex_map_end_in end = {
+		.offset	= in->offset,
+		.length	= in->length,
+		.op	= in->op,
+	};
+
+	if ((out->read.flags | out->write.flags) & FUSEX_MAP_F_END &&
+	    req->se->ops.map_end)
+		(void)req->se->ops.map_end(req, &req->node, &end);
+}
+
 /**
  * req_undo() - the kernel did not take a reply
  * @req: request
@@ -84,6 +100,9 @@ void req_undo(struct fusex_req *req, const void *reply)
 		break;
 	case REPLY_DIR:
 		undo_readdir(req);
+		break;
+	case REPLY_MAP:
+		undo_map(req, reply);
 		break;
 	default:
 		break;

@@ -145,6 +145,37 @@ static int t_statfs(struct fusex_req *req, const struct fusex_node *node,
 	return keep(req);
 }
 
+static int t_map_begin(struct fusex_req *req, const struct fusex_node *node,
+		       const struct fusex_map_begin_in *in,
+		       struct fusex_map_begin_out *out)
+{
+	return keep(req);
+}
+
+static int t_map_end(struct fusex_req *req, const struct fusex_node *node,
+		     const struct fusex_map_end_in *in)
+{
+	return keep(req);
+}
+
+static int t_map_ioend(struct fusex_req *req, const struct fusex_node *node,
+		       const struct fusex_map_ioend_in *in,
+		       struct fusex_attr_out *out)
+{
+	return keep(req);
+}
+
+static int t_map_return(struct fusex_req *req, const struct fusex_node *node,
+			const struct fusex_map_return_in *in)
+{
+	return keep(req);
+}
+
+static int t_freeze(struct fusex_req *req, uint32_t flags)
+{
+	return keep(req);
+}
+
 /* Answers at once, in the handler. */
 static int t_syncfs(struct fusex_req *req)
 {
@@ -172,6 +203,11 @@ static const struct fusex_ops ops = {
 	.poll		= t_poll,
 	.statfs		= t_statfs,
 	.syncfs		= t_syncfs,
+	.map_begin	= t_map_begin,
+	.map_end	= t_map_end,
+	.map_ioend	= t_map_ioend,
+	.map_return	= t_map_return,
+	.freeze		= t_freeze,
 };
 
 static void sent(void)
@@ -426,6 +462,42 @@ static void test_xattr(void)
 	answered("the size alone", fusex_reply_xattr(kept, NULL, 4), &want, 8);
 }
 
+static void test_maps(void)
+{
+	struct fusex_map_begin_in begin_in = { .length = 1 };
+	struct fusex_map_ioend_in ioend_in = { .length = 1 };
+	struct fusex_map_begin_out map;
+	struct fusex_attr_out attr;
+
+	fill(&map, sizeof(map));
+	fill(&attr, sizeof(attr));
+	send_op(FUSEX_OP_MAP_BEGIN, &begin_in, sizeof(begin_in));
+	answered("fusex_reply_map", fusex_reply_map(kept, &map), &map,
+		 sizeof(map));
+	send_op(FUSEX_OP_MAP_BEGIN, &begin_in, sizeof(begin_in));
+	answered_error("no mapping after map_begin", fusex_reply_err(kept, 0),
+		       -EINVAL, -EIO);
+	send_op(FUSEX_OP_READ, &read_in, sizeof(read_in));
+	answered_error("a mapping after read", fusex_reply_map(kept, &map),
+		       -EINVAL, -EIO);
+	send_op(FUSEX_OP_MAP_IOEND, &ioend_in, sizeof(ioend_in));
+	answered("fusex_reply_attr after map_ioend",
+		 fusex_reply_attr(kept, &attr), &attr, sizeof(attr));
+	memset(&attr, 0, sizeof(attr));
+	send_op(FUSEX_OP_MAP_IOEND, &ioend_in, sizeof(ioend_in));
+	answered("no attributes after map_ioend", fusex_reply_err(kept, 0),
+		 &attr, sizeof(attr));
+	send_op(FUSEX_OP_MAP_END, &(struct fusex_map_end_in){ 0 },
+		sizeof(struct fusex_map_end_in));
+	answered("nothing after map_end", fusex_reply_err(kept, 0), "", 0);
+	send_op(FUSEX_OP_MAP_RETURN, &(struct fusex_map_return_in){ 0 },
+		sizeof(struct fusex_map_return_in));
+	answered("nothing after map_return", fusex_reply_err(kept, 0), "", 0);
+	send_op(FUSEX_OP_FREEZE, &(struct fusex_freeze_in){ 0 },
+		sizeof(struct fusex_freeze_in));
+	answered("nothing after freeze", fusex_reply_err(kept, 0), "", 0);
+}
+
 static void test_wrong(void)
 {
 	struct fusex_attr_out attr = { 0 };
@@ -490,6 +562,7 @@ int main(void)
 	test_files();
 	test_data();
 	test_misc();
+	test_maps();
 	test_xattr();
 	test_wrong();
 	test_inline();

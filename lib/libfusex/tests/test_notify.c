@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "fake.h"
 #include "tap.h"
@@ -15,6 +18,16 @@ static const struct fusex_ops ops;
 static const struct fusex_node_ref dir = { .nodeid = 11, .generation = 12 };
 static const struct fusex_node_ref child = { .nodeid = 13, .generation = 14 };
 static char longest[257];
+static unsigned int writes;
+static int refusal;
+
+/* Takes the place of libc's, to refuse what the fake kernel would take. */
+ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+	writes++;
+	errno = refusal;
+	return refusal ? -1 : syscall(SYS_writev, fd, iov, count);
+}
 
 static void arrived(int ret, uint32_t code, const void *arg, size_t len,
 		    const char *name, const char *what)
@@ -96,6 +109,82 @@ static void test_prune(void)
 	free(want);
 }
 
+static void test_upsert(void)
+{
+	struct {
+		struct fusex_notify_upsert head;
+		struct fusex_map maps[FUSEX_UPSERT_MAX];
+	} *want = need(1, sizeof(*want));
+	struct fusex_map *maps = need(FUSEX_UPSERT_MAX + 2, sizeof(*maps));
+	uint64_t i;
+	int ret;
+
+	for (i = 0; i < FUSEX_UPSERT_MAX + 2; i++)
+		fusex_map_at(&maps[i], FUSEX_MAP_MAPPED, i << 12, 4096, 5,
+			     i << 13);
+	ret = fusex_notify_map_upsert(fake.se, &child, maps,
+				      FUSEX_UPSERT_MAX + 2, 15, 1ull << 40);
+	want->head.nodeid = 13;
+	want->head.generation = 14;
+	want->head.count = FUSEX_UPSERT_MAX;
+	want->head.lease = 15;
+	want->head.lease_valid = 1ull << 40;
+	memcpy(want->maps, maps, sizeof(want->maps));
+	arrived(ret, FUSEX_NOTIFY_MAP_UPSERT, want, sizeof(*want), NULL,
+		"fusex_notify_map_upsert, the first batch");
+	want->head.count = 2;
+	memcpy(want->maps, maps + FUSEX_UPSERT_MAX, 2 * sizeof(*maps));
+	arrived(ret, FUSEX_NOTIFY_MAP_UPSERT, want,
+		sizeof(want->head) + 2 * sizeof(*maps), NULL,
+		"and the second");
+	is(fusex_notify_map_upsert(fake.se, &child, maps, 0, 0, 0), 0,
+	   "nothing to remember");
+	ok(fake_quiet(&fake), "is not sent");
+	free(maps);
+	free(want);
+}
+
+static void test_maps(void)
+{
+	struct fusex_notify_map inval = {
+		.nodeid = 13, .generation = 14, .offset = 1ull << 40,
+		.length = 1ull << 33,
+	};
+	struct fusex_notify_recall recall = {
+		.nodeid = 13, .generation = 14, .lease = 15,
+		.offset = 1ull << 40, .length = 1ull << 33,
+	};
+	struct fusex_notify_dev dev = {
+		.dev = 16, .offset = 1ull << 40, .length = 1ull << 33,
+	};
+
+	arrived(fusex_notify_map_inval(fake.se, &child, inval.offset,
+				       inval.length),
+		FUSEX_NOTIFY_MAP_INVAL, &inval, sizeof(inval), NULL,
+		"fusex_notify_map_inval");
+	arrived(fusex_notify_map_recall(fake.se, &child, 15, recall.offset,
+					recall.length),
+		FUSEX_NOTIFY_MAP_RECALL, &recall, sizeof(recall), NULL,
+		"fusex_notify_map_recall");
+	arrived(fusex_notify_dev_inval(fake.se, 16, dev.offset, dev.length),
+		FUSEX_NOTIFY_DEV_INVAL, &dev, sizeof(dev), NULL,
+		"fusex_notify_dev_inval");
+}
+
+/* The first batch that fails is the last that is sent. */
+static void test_refused(void)
+{
+	struct fusex_map *maps = need(FUSEX_UPSERT_MAX + 1, sizeof(*maps));
+
+	writes = 0;
+	refusal = ENOENT;
+	is(fusex_notify_map_upsert(fake.se, &child, maps, FUSEX_UPSERT_MAX + 1,
+				   0, 0), -ENOENT, "mappings of nothing");
+	is(writes, 1, "are not sent further");
+	refusal = 0;
+	free(maps);
+}
+
 static void test_not_ready(void)
 {
 	struct fusex_session *se;
@@ -114,6 +203,9 @@ int main(void)
 	test_inode();
 	test_entry();
 	test_prune();
+	test_upsert();
+	test_maps();
+	test_refused();
 	test_not_ready();
 	fake_stop(&fake);
 	return tap_end();

@@ -424,6 +424,43 @@ static int t_resolve(struct fusex_req *req, const struct fusex_node *node,
 	return done_entry(out);
 }
 
+static int t_map_begin(struct fusex_req *req, const struct fusex_node *node,
+		       const struct fusex_map_begin_in *in,
+		       struct fusex_map_begin_out *out)
+{
+	see(node, in, sizeof(*in));
+	return done(out, sizeof(*out));
+}
+
+static int t_map_end(struct fusex_req *req, const struct fusex_node *node,
+		     const struct fusex_map_end_in *in)
+{
+	see(node, in, sizeof(*in));
+	return (int)seen.ret;
+}
+
+static int t_map_ioend(struct fusex_req *req, const struct fusex_node *node,
+		       const struct fusex_map_ioend_in *in,
+		       struct fusex_attr_out *out)
+{
+	see(node, in, sizeof(*in));
+	return done(out, sizeof(*out));
+}
+
+static int t_map_return(struct fusex_req *req, const struct fusex_node *node,
+			const struct fusex_map_return_in *in)
+{
+	see(node, in, sizeof(*in));
+	return (int)seen.ret;
+}
+
+static int t_freeze(struct fusex_req *req, uint32_t flags)
+{
+	seen.calls++;
+	seen.value = flags;
+	return (int)seen.ret;
+}
+
 static const struct fusex_ops ops = {
 	.lookup		= t_lookup,
 	.getattr	= t_getattr,
@@ -462,6 +499,11 @@ static const struct fusex_ops ops = {
 	.syncfs		= t_syncfs,
 	.resolve	= t_resolve,
 	.parent		= t_resolve,
+	.map_begin	= t_map_begin,
+	.map_end	= t_map_end,
+	.map_ioend	= t_map_ioend,
+	.map_return	= t_map_return,
+	.freeze		= t_freeze,
 };
 
 static struct fake fake;
@@ -625,6 +667,29 @@ static void test_simple(void)
 	simple("setlk", FUSEX_OP_SETLK, sizeof(struct fusex_lock), 0, false);
 	simple("statfs", FUSEX_OP_STATFS, 0, sizeof(struct fusex_statfs_out),
 	       false);
+}
+
+static void test_maps(void)
+{
+	struct fusex_freeze_in thaw = { .flags = FUSEX_FREEZE_THAW };
+
+	simple("map_begin", FUSEX_OP_MAP_BEGIN,
+	       sizeof(struct fusex_map_begin_in),
+	       sizeof(struct fusex_map_begin_out), false);
+	simple("map_end", FUSEX_OP_MAP_END, sizeof(struct fusex_map_end_in), 0,
+	       false);
+	simple("map_ioend", FUSEX_OP_MAP_IOEND,
+	       sizeof(struct fusex_map_ioend_in), sizeof(struct fusex_attr_out),
+	       false);
+	simple("map_return", FUSEX_OP_MAP_RETURN,
+	       sizeof(struct fusex_map_return_in), 0, false);
+
+	begin(FUSEX_OP_FREEZE, &thaw, sizeof(thaw));
+	call("freeze");
+	ok(seen.calls == 1 && seen.value == FUSEX_FREEZE_THAW,
+	   "freeze: the flags");
+	check_empty("freeze");
+	call_failing("freeze");
 }
 
 static void test_poll(void)
@@ -962,6 +1027,7 @@ int main(void)
 	memset(longest, 'n', 255);
 	fake_start(&fake, &ops, NULL, 1, 1);
 	test_simple();
+	test_maps();
 	test_poll();
 	test_syncfs();
 	test_names();
