@@ -118,15 +118,15 @@ void fusex_inode_set_attr_mode(struct inode *inode, u8 mode)
 }
 
 /**
- * fusex_attr_modes_idmappable - may the file system be mounted idmapped?
+ * fusex_attr_modes_local - are all inodes going to be local?
  * @conf: what was agreed
  *
- * Ids can be mapped when the kernel decides about all permissions and owners,
- * which it does for local inodes only.
+ * Then the kernel decides about all permissions and owners, so ids can be
+ * mapped; and nobody else changes anything, so all of it can be frozen.
  *
- * Return: whether all inodes are going to be local.
+ * Return: true if so.
  */
-bool fusex_attr_modes_idmappable(const struct fusex_conf *conf)
+bool fusex_attr_modes_local(const struct fusex_conf *conf)
 {
 	return conf->attr_modes == BIT(FUSEX_ATTR_LOCAL);
 }
@@ -222,8 +222,10 @@ void fusex_attr_copy(struct inode *inode, const struct fusex_attr *attr,
 		set_nlink(inode, attr->nlink);
 	if (mask & FUSEX_ATTR_OWNER)
 		fusex_copy_owner(inode, attr);
-	if (mask & FUSEX_ATTR_SIZE)
+	if (mask & FUSEX_ATTR_SIZE) {
 		fusex_copy_size(inode, attr->size);
+		fusex_maps_size(inode, attr->size);
+	}
 	if (mask & FUSEX_ATTR_BLOCKS)
 		inode->i_blocks = attr->blocks;
 	if (mask & FUSEX_ATTR_TIMES)
@@ -461,6 +463,8 @@ void fusex_fill_stat(struct mnt_idmap *idmap, struct inode *inode,
 		stat->dio_offset_align = fi->dio_offset_align;
 		stat->result_mask |= STATX_DIOALIGN;
 	}
+	if (fi->io->stat)
+		fi->io->stat(inode, stat, mask);
 	if (fi->attr_mask & FUSEX_ATTR_FLAGS) {
 		if (fi->fsflags & FS_COMPR_FL)
 			stat->attributes |= STATX_ATTR_COMPRESSED;

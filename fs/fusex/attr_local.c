@@ -95,6 +95,13 @@ int fusex_write_inode(struct inode *inode, struct writeback_control *wbc)
 	int err = 0;
 	u64 epoch;
 
+	if (fusex_i(inode)->io->tell) {
+		err = fusex_i(inode)->io->tell(inode);
+		if (err) {
+			mark_inode_dirty_sync(inode);
+			return err;
+		}
+	}
 	if (!inode->i_nlink ||
 	    !test_bit(FUSEX_I_TIMES_DIRTY, &fusex_i(inode)->state))
 		return 0;
@@ -590,6 +597,7 @@ const struct inode_operations fusex_local_file_iops = {
 	.update_time	= local_update_time,
 	.set_acl	= local_set_acl,
 	.fileattr_get	= fusex_fileattr_get,
+	.fiemap		= fusex_fiemap,
 	.fileattr_set	= fusex_fileattr_set,
 };
 

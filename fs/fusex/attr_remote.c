@@ -544,6 +544,7 @@ const struct fusex_attr_ops fusex_attr_remote = {
 	.dentry_ops	= &remote_dentry_ops,
 	.i_flags	= S_NOATIME | S_NOCMTIME,
 	.append_flags	= FUSEX_WRITE_APPEND,
+	.shared		= true,
 };
 
 const struct inode_operations fusex_remote_dir_iops = {
@@ -578,6 +579,7 @@ const struct inode_operations fusex_remote_file_iops = {
 	.update_time	= remote_update_time,
 	.set_acl	= remote_set_acl,
 	.fileattr_get	= fusex_fileattr_get,
+	.fiemap		= fusex_fiemap,
 	.fileattr_set	= fusex_fileattr_set,
 };
 

@@ -6,15 +6,18 @@
  * FUSEX_IOC_BACKING_REMOVE.  Inodes keep the object they were made with, so
  * what is removed meanwhile stays until they go, but cannot be used any more:
  * each operation on it is between fusex_backing_use() and
- * fusex_backing_done(), and a removal waits for those that have begun.
+ * fusex_backing_done(), and a removal waits for those that have begun.  Devices
+ * (bdev.c) are named by mappings instead, and kept by the I/O on them.
  *
  * The one who registers needs the privilege, not the one who serves: a helper
  * that was handed the descriptor of the channel does it for a confined server.
  */
+#include <linux/blk_types.h>
 #include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/path.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/sysfs.h>
 #include <linux/wait_bit.h>
 #include <linux/xarray.h>
@@ -23,8 +26,9 @@
 #include "io.h"
 #include "transport.h"
 
-/* Longest line of fusex_backing_list(). */
-#define FUSEX_BACKING_LINE	64
+/* Longest line of fusex_backing_list(), and the most members it names. */
+#define FUSEX_BACKING_LINE	128
+#define FUSEX_BACKING_NAMED	6
 
 static const char *const backing_names[] = {
 	[FUSEX_BACKING_FILE]	= "file",
@@ -53,9 +57,18 @@ int fusex_check_backing(const struct fusex_backing *b)
 	if (stripe != !!b->nr_members || stripe != !!b->members ||
 	    stripe != !!b->stripe_unit)
 		return -EINVAL;
+	if (b->nr_members > FUSEX_STRIPE_MAX)
+		return -EINVAL;
 	if (b->cookie || b->reserved[0] || b->reserved[1])
 		return -EINVAL;
-	return b->type == FUSEX_BACKING_FILE ? 0 : -EOPNOTSUPP;
+	return b->type == FUSEX_BACKING_DAX ? -EOPNOTSUPP : 0;
+}
+
+static bool open_for(const struct file *file, u32 access)
+{
+	if (access & FUSEX_BACKING_READ && !(file->f_mode & FMODE_READ))
+		return false;
+	return !(access & FUSEX_BACKING_WRITE) || file->f_mode & FMODE_WRITE;
 }
 
 /**
@@ -76,9 +89,7 @@ int fusex_check_backing_file(const struct file *file, u32 access,
 
 	if (!S_ISREG(inode->i_mode))
 		return -EINVAL;
-	if (access & FUSEX_BACKING_READ && !(file->f_mode & FMODE_READ))
-		return -EBADF;
-	if (access & FUSEX_BACKING_WRITE && !(file->f_mode & FMODE_WRITE))
+	if (!open_for(file, access))
 		return -EBADF;
 	if (access & FUSEX_BACKING_READ && !file->f_op->read_iter)
 		return -EINVAL;
@@ -89,10 +100,33 @@ int fusex_check_backing_file(const struct file *file, u32 access,
 	return 0;
 }
 
+/**
+ * fusex_check_backing_bdev - is an open file a block device to register?
+ * @file: the file
+ * @access: FUSEX_BACKING_* it is to be used for
+ *
+ * Context: any.
+ * Return: 0; -EINVAL for what is no block device; -EBADF if it is not open for
+ * @access.
+ */
+int fusex_check_backing_bdev(const struct file *file, u32 access)
+{
+	if (!S_ISBLK(file_inode(file)->i_mode))
+		return -EINVAL;
+	return open_for(file, access) ? 0 : -EBADF;
+}
+
+/* Also of an object that was not filled in completely. */
 static void backing_free(struct fusex_bobj *obj)
 {
+	u32 i;
+
 	path_put(&obj->path);
 	put_cred(obj->cred);
+	if (obj->file)
+		fput(obj->file);
+	for (i = 0; i < obj->nr_members; i++)
+		fusex_backing_put(obj->members[i]);
 	kfree_rcu(obj, rcu);
 }
 
@@ -100,7 +134,7 @@ static void backing_free(struct fusex_bobj *obj)
  * fusex_backing_put - give an object back
  * @obj: from fusex_backing_find(), or NULL
  *
- * Context: process, does not wait for the server.
+ * Context: process for a FILE, any for others; does not wait for the server.
  */
 void fusex_backing_put(struct fusex_bobj *obj)
 {
@@ -126,29 +160,68 @@ static int backing_path(const struct fusex_chan *chan,
 	return err;
 }
 
+/* Of an entry's file or a mapping's device, if such were agreed on. */
+static int backing_allowed(const struct fusex_chan *chan, u32 type)
+{
+	bool file = type == FUSEX_BACKING_FILE;
+
+	/* Nothing is stacked unless it was agreed on. */
+	if (file ? !chan->conf.stack_depth :
+		   !(chan->conf.io_modes & BIT(FUSEX_IO_IOMAP)))
+		return -EOPNOTSUPP;
+	return capable(file ? CAP_SYS_ADMIN : CAP_SYS_RAWIO) ? 0 : -EPERM;
+}
+
+static int backing_stripe(struct fusex_bobj *obj, struct fusex_chan *chan,
+			  const struct fusex_backing *b)
+{
+	u32 *cookies;
+	int err;
+
+	cookies = memdup_array_user(u64_to_user_ptr(b->members), b->nr_members,
+				    sizeof(*cookies));
+	if (IS_ERR(cookies))
+		return PTR_ERR(cookies);
+	err = fusex_stripe_fill(obj, chan, cookies, b->stripe_unit);
+	kfree(cookies);
+	return err;
+}
+
+static int backing_fill(struct fusex_bobj *obj, struct fusex_chan *chan,
+			const struct fusex_backing *b)
+{
+	switch (b->type) {
+	case FUSEX_BACKING_BDEV:
+		return fusex_bdev_fill(obj, b->fd, chan->conf.block_size);
+	case FUSEX_BACKING_STRIPE:
+		return backing_stripe(obj, chan, b);
+	default:
+		obj->cred = get_current_cred();
+		return backing_path(chan, b, &obj->path);
+	}
+}
+
 static struct fusex_bobj *backing_make(struct fusex_chan *chan,
 				       const struct fusex_backing *b)
 {
 	struct fusex_bobj *obj;
 	int err;
 
-	/* Nothing is stacked unless it was agreed on. */
-	if (!chan->conf.stack_depth)
-		return ERR_PTR(-EOPNOTSUPP);
-	if (!capable(CAP_SYS_ADMIN))
-		return ERR_PTR(-EPERM);
-	obj = kzalloc_obj(*obj, GFP_KERNEL_ACCOUNT);
+	err = backing_allowed(chan, b->type);
+	if (err)
+		return ERR_PTR(err);
+	obj = kzalloc_flex(*obj, members, b->nr_members, GFP_KERNEL_ACCOUNT);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
-	err = backing_path(chan, b, &obj->path);
-	if (err) {
-		kfree(obj);
-		return ERR_PTR(err);
-	}
 	refcount_set(&obj->ref, 1);
 	obj->type = b->type;
 	obj->access = b->access;
-	obj->cred = get_current_cred();
+	obj->nr_members = b->nr_members;
+	err = backing_fill(obj, chan, b);
+	if (err) {
+		backing_free(obj);
+		return ERR_PTR(err);
+	}
 	return obj;
 }
 
@@ -185,11 +258,23 @@ int fusex_backing_add(struct fusex_chan *chan, const struct fusex_backing *b,
 	return 0;
 }
 
+/* What is read from or written to a device is in busy, all of it. */
+static int backing_wait_device(struct fusex_bobj *obj)
+{
+	int err;
+
+	err = wait_var_event_interruptible(&obj->busy,
+					   !atomic_read(&obj->busy));
+	return err ? -EINTR : 0;
+}
+
 /* Those who began to use it before it was removed have ended. */
 static int backing_wait(struct fusex_bobj *obj)
 {
 	int err;
 
+	if (obj->type != FUSEX_BACKING_FILE)
+		return backing_wait_device(obj);
 	err = wait_var_event_killable(&obj->busy, !atomic_read(&obj->busy));
 	if (err)
 		return err;
@@ -204,6 +289,8 @@ static int backing_wait(struct fusex_bobj *obj)
  * @chan: the channel
  * @cookie: of the object
  * @flags: FUSEX_BACKING_FAIL_IO or 0
+ *
+ * Of a stripe nothing is waited for: I/O is on its members.
  *
  * Context: process; waits for operations on the object unless told otherwise,
  * interruptible.
@@ -266,12 +353,56 @@ struct fusex_bobj *fusex_backing_find(struct fusex_chan *chan, u32 cookie,
 	return obj;
 }
 
+/* "UNITxMEMBERS:COOKIE,..." */
+static int list_stripe(const struct fusex_bobj *obj, char *buf, int at)
+{
+	u32 i, named = min(obj->nr_members, FUSEX_BACKING_NAMED);
+	int len;
+
+	len = sysfs_emit_at(buf, at, "%llux%u", obj->stripe_unit,
+			    obj->nr_members);
+	for (i = 0; i < named; i++)
+		len += sysfs_emit_at(buf, at + len, "%c%u", i ? ',' : ':',
+				     obj->members[i]->cookie);
+	if (named < obj->nr_members)
+		len += sysfs_emit_at(buf, at + len, ",...");
+	return len;
+}
+
+/* What it is, by the names that others have for it. */
+static int list_object(const struct fusex_bobj *obj, char *buf, int at)
+{
+	switch (obj->type) {
+	case FUSEX_BACKING_BDEV:
+		return sysfs_emit_at(buf, at, "%u:%u", MAJOR(obj->bdev->bd_dev),
+				     MINOR(obj->bdev->bd_dev));
+	case FUSEX_BACKING_STRIPE:
+		return list_stripe(obj, buf, at);
+	default:
+		return sysfs_emit_at(buf, at, "%llu",
+				     (u64)d_inode(obj->path.dentry)->i_ino);
+	}
+}
+
+static int list_line(const struct fusex_bobj *obj, char *buf, int at)
+{
+	int len;
+
+	len = sysfs_emit_at(buf, at, "%u %s %s%s ", obj->cookie,
+			    backing_names[obj->type],
+			    obj->access & FUSEX_BACKING_READ ? "r" : "",
+			    obj->access & FUSEX_BACKING_WRITE ? "w" : "");
+	len += list_object(obj, buf, at + len);
+	return len + sysfs_emit_at(buf, at + len, " %u\n",
+				   refcount_read(&obj->ref) - 1);
+}
+
 /**
  * fusex_backing_list - list the objects for sysfs
  * @chan: the channel
  * @buf: a page
  *
- * "COOKIE TYPE ACCESS INODE USERS" each.
+ * "COOKIE TYPE ACCESS OBJECT USERS" each.
  *
  * Context: process.
  * Return: bytes.
@@ -285,17 +416,10 @@ ssize_t fusex_backing_list(struct fusex_chan *chan, char *buf)
 	/* What is in the registry stays as long as it is locked. */
 	xa_lock(&chan->backing);
 	xa_for_each(&chan->backing, cookie, obj) {
-		if (len > PAGE_SIZE - 2 * FUSEX_BACKING_LINE) {
+		if (len > PAGE_SIZE - 2 * FUSEX_BACKING_LINE)
 			left++;
-			continue;
-		}
-		len += sysfs_emit_at(buf, len, "%u %s %s%s %llu %u\n",
-				     obj->cookie, backing_names[obj->type],
-				     obj->access & FUSEX_BACKING_READ ? "r" : "",
-				     obj->access & FUSEX_BACKING_WRITE ? "w" :
-									 "",
-				     (u64)d_inode(obj->path.dentry)->i_ino,
-				     refcount_read(&obj->ref) - 1);
+		else
+			len += list_line(obj, buf, len);
 	}
 	xa_unlock(&chan->backing);
 	if (left)

@@ -6,6 +6,7 @@
 #ifndef _FS_FUSEX_BACKING_H
 #define _FS_FUSEX_BACKING_H
 
+#include <kunit/visibility.h>
 #include <linux/atomic.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -13,11 +14,13 @@
 #include <linux/refcount.h>
 #include <linux/wait_bit.h>
 
+struct block_device;
 struct fusex_chan;
 
 /**
  * struct fusex_bobj - a backing object
- * @ref: held by the registry until it is removed, and by inodes
+ * @ref: held by the registry until it is removed, by inodes, by stripes of it
+ *	and by I/O on it
  * @busy: operations that use it now
  * @removed: nobody may begin to use it
  * @failing: who uses it now is told that it is gone
@@ -26,8 +29,16 @@ struct fusex_chan;
  * @cookie: its name in the registry, never 0
  * @path: of a FILE; opened anew for each user, so that its being registered for
  *	writing keeps nobody from running it
- * @cred: of who registered it; what is done to the object is done as them
+ * @cred: of who registered a FILE; what is done to it is done as them
+ * @file: of a BDEV: the server's, which keeps the device open
+ * @bdev: the same device
+ * @size: of a STRIPE, bytes
+ * @stripe_unit: likewise
  * @rcu: who looks a cookie up may still see it
+ * @nr_members: of a STRIPE, else 0
+ * @members: BDEVs, with a reference each
+ *
+ * What an object of its type does not have is NULL or 0.
  */
 struct fusex_bobj {
 	refcount_t ref;
@@ -39,7 +50,13 @@ struct fusex_bobj {
 	u32 cookie;
 	struct path path;
 	const struct cred *cred;
+	struct file *file;
+	struct block_device *bdev;
+	u64 size;
+	u64 stripe_unit;
 	struct rcu_head rcu;
+	u32 nr_members;
+	struct fusex_bobj *members[] __counted_by(nr_members);
 };
 
 int fusex_backing_add(struct fusex_chan *chan, const struct fusex_backing *b,
@@ -53,6 +70,43 @@ void fusex_backing_put(struct fusex_bobj *obj);
 int fusex_check_backing(const struct fusex_backing *b);
 int fusex_check_backing_file(const struct file *file, u32 access,
 			     u32 stack_depth);
+int fusex_check_backing_bdev(const struct file *file, u32 access);
+
+/**
+ * struct fusex_dev_limits - what direct I/O has to keep to on any device
+ * @mem_align: of memory, bytes
+ * @offset_align: of positions and lengths, bytes
+ * @atomic_min: the least that can be written all or nothing, bytes; 0 for never
+ * @atomic_max: the most, bytes
+ * @stable: what is being written must not change
+ */
+struct fusex_dev_limits {
+	u32 mem_align;
+	u32 offset_align;
+	u32 atomic_min;
+	u32 atomic_max;
+	bool stable;
+};
+
+/* bdev.c: block devices, and stripes of them, for mappings to name. */
+void fusex_backing_device_limits(struct fusex_chan *chan,
+				 struct fusex_dev_limits *limits);
+int fusex_bdev_fill(struct fusex_bobj *obj, int fd, u32 block_size);
+int fusex_stripe_fill(struct fusex_bobj *obj, struct fusex_chan *chan,
+		      const u32 *cookies, u64 unit);
+u64 fusex_backing_device_size(const struct fusex_bobj *obj);
+int fusex_backing_device_check(struct fusex_chan *chan, u32 dev, u32 access,
+			       u64 addr, u64 len);
+struct fusex_bobj *fusex_backing_device(struct fusex_chan *chan, u32 dev,
+					u32 access, u64 *addr, u64 *len);
+int fusex_backing_device_inval(struct fusex_chan *chan, u32 dev, u64 offset,
+			       u64 length);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+int fusex_check_bdev(struct block_device *bdev, u32 access, u32 block_size);
+int fusex_stripe_size(u64 smallest, u64 unit, u32 nr, u64 *size);
+u32 fusex_stripe_find(u64 unit, u32 nr, u64 *addr, u64 *len);
+#endif
 
 /**
  * fusex_backing_use - begin an operation on an object
@@ -93,6 +147,43 @@ static inline ssize_t fusex_backing_done(struct fusex_bobj *obj, ssize_t ret)
 		wake_up_var(&obj->busy);
 	/* What is still on its way is reported by who ends it. */
 	return failing && ret != -EIOCBQUEUED ? -ENODEV : ret;
+}
+
+/**
+ * fusex_backing_device_get - one more use of a device, for a bio say
+ * @obj: from fusex_backing_device(), in use
+ *
+ * Context: any.
+ */
+static inline void fusex_backing_device_get(struct fusex_bobj *obj)
+{
+	refcount_inc(&obj->ref);
+	atomic_inc(&obj->busy);
+}
+
+/**
+ * fusex_backing_device_put - end a use of a device
+ * @obj: from fusex_backing_device() or fusex_backing_device_get()
+ *
+ * Context: any, interrupts included.
+ */
+static inline void fusex_backing_device_put(struct fusex_bobj *obj)
+{
+	fusex_backing_done(obj, 0);
+	fusex_backing_put(obj);
+}
+
+/**
+ * fusex_backing_device_failing - does I/O that ends now fail?
+ * @obj: the device, in use
+ *
+ * Context: any.
+ * Return: true if it was removed by somebody who did not want to wait: what the
+ * I/O came to is -ENODEV.
+ */
+static inline bool fusex_backing_device_failing(const struct fusex_bobj *obj)
+{
+	return READ_ONCE(obj->failing);
 }
 
 #endif /* _FS_FUSEX_BACKING_H */

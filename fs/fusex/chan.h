@@ -41,6 +41,9 @@ struct fusex_req;
 #define FUSEX_DEFAULT_BACKGROUND	64
 #define FUSEX_DEFAULT_BLOCK_SIZE	4096
 
+/* The modes, as bits (1 << mode), whose data is moved by mappings. */
+#define FUSEX_IO_MAPPED		(BIT(FUSEX_IO_IOMAP) | BIT(FUSEX_IO_DAX))
+
 /**
  * struct fusex_conf - what kernel and server have agreed on
  * @features: FUSEX_F_* in force

@@ -19,6 +19,7 @@
 struct fusex_attr_ops;
 struct fusex_bobj;
 struct fusex_io_ops;
+struct fusex_maps;
 
 /**
  * struct fusex_sb - s_fs_info of a super block
@@ -95,6 +96,7 @@ enum fusex_inode_bit {
  * @attr: attribute table, set once by fusex_inode_set_attr_mode()
  * @io: data hooks, set once by fusex_inode_set_io()
  * @bobj: the backing object its entry named, or NULL; a reference is held
+ * @maps: what is known of where its data is, NULL until somebody asks (map.c)
  * @forget: preallocated for eviction
  * @handle: the server's opaque handle, @handle_len bytes, NULL for none
  * @lock: protects everything below; innermost, taken in process context only
@@ -133,6 +135,7 @@ struct fusex_inode {
 	const struct fusex_attr_ops *attr;
 	const struct fusex_io_ops *io;
 	struct fusex_bobj *bobj;
+	struct fusex_maps *maps;
 	struct fusex_forget *forget;
 	u8 *handle;
 	spinlock_t lock;	/* innermost; protects what follows */
@@ -287,6 +290,8 @@ struct fusex_attr_reply {
  * @dentry_ops: the table's dentry operations
  * @i_flags: S_* that inodes of the table always have
  * @append_flags: FUSEX_WRITE_* of a write at the end of the file
+ * @shared: others may change a file: mappings are good under a lease only, and
+ *	the server is told of every write that went around it
  */
 struct fusex_attr_ops {
 	int (*getattr)(struct mnt_idmap *idmap, const struct path *path,
@@ -321,6 +326,7 @@ struct fusex_attr_ops {
 	const struct dentry_operations *dentry_ops;
 	unsigned int i_flags;
 	u32 append_flags;
+	bool shared;
 };
 
 extern const struct fusex_attr_ops fusex_attr_local;
@@ -354,7 +360,7 @@ int fusex_setattr_send(struct inode *inode, const struct fusex_setattr_in *in,
 		       struct fusex_attr_out *out, u64 *epoch);
 int fusex_attr_call(struct inode *inode, struct fusex_call *call,
 		    struct fusex_attr_out *out, u32 did);
-bool fusex_attr_modes_idmappable(const struct fusex_conf *conf);
+bool fusex_attr_modes_local(const struct fusex_conf *conf);
 const struct dentry_operations *
 fusex_attr_dentry_ops(const struct fusex_conf *conf);
 void fusex_attr_forget_absence(struct inode *inode);
@@ -370,6 +376,9 @@ static inline void fusex_attr_apply(struct inode *inode,
 {
 	fusex_i(inode)->attr->apply(inode, r);
 }
+
+/* maps.c: the server says what it knows of the size; fusex_inode.lock is held. */
+void fusex_maps_size(struct inode *inode, loff_t size);
 
 /*
  * super.c
@@ -596,6 +605,8 @@ extern const struct export_operations fusex_export_ops;
  * inval.c: notify.c calls these with the super block pinned; they may sleep but never
  * wait for a reply of the server, whose thread they run in.
  */
+struct inode *fusex_inval_find(struct super_block *sb, u64 nodeid,
+			       u32 generation);
 int fusex_notify_inode(struct super_block *sb,
 		       const struct fusex_notify_inode *n);
 int fusex_notify_entry(struct super_block *sb, u32 code,

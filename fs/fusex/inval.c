@@ -87,13 +87,24 @@ static void fusex_inval_dput(struct inode *dir, struct dentry *dentry)
 void fusex_prune_later(struct inode *inode)
 {
 	d_mark_dontcache(inode);
-	if (!hlist_empty(&inode->i_dentry) || fusex_cache_ahead(inode))
+	if (!hlist_empty(&inode->i_dentry) || fusex_cache_ahead(inode) ||
+	    fusex_io_ahead(inode))
 		fusex_drop_later(inode, NULL);
 }
 
-/* An inode that is known; what is not will be met by replies as uncertain. */
-static struct inode *fusex_inval_find(struct super_block *sb, u64 nodeid,
-				      u32 generation)
+/**
+ * fusex_inval_find - the inode that a notification is about
+ * @sb: the super block, pinned
+ * @nodeid: the node
+ * @generation: its generation
+ *
+ * One that is not known will be met by replies as uncertain.
+ *
+ * Context: does not sleep.
+ * Return: it, for fusex_chan_defer_iput(), or NULL.
+ */
+struct inode *fusex_inval_find(struct super_block *sb, u64 nodeid,
+			       u32 generation)
 {
 	struct inode *inode = fusex_ifind(sb, nodeid, generation);
 

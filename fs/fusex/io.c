@@ -24,6 +24,7 @@ static const struct fusex_io_table *const fusex_io_tables[FUSEX_IO_NR] = {
 	[FUSEX_IO_DIRECT]	= &fusex_io_direct,
 	[FUSEX_IO_WRITEBACK]	= &fusex_io_writeback,
 	[FUSEX_IO_PASSTHROUGH]	= &fusex_io_passthrough,
+	[FUSEX_IO_IOMAP]	= &fusex_io_iomap,
 };
 
 /**
@@ -463,7 +464,7 @@ void fusex_io_written(struct inode *inode, loff_t oldsize, loff_t end)
  */
 int fusex_io_write_back(struct inode *inode)
 {
-	if (!fusex_cache_ahead(inode))
+	if (!fusex_cache_ahead(inode) && !fusex_io_ahead(inode))
 		return 0;
 	fusex_i(inode)->io->write_back(inode, 0, LLONG_MAX);
 	return fatal_signal_pending(current) ? -EINTR : 0;
@@ -515,6 +516,22 @@ void fusex_io_later(struct inode *inode, struct work_struct *work)
 	ihold(inode);
 	atomic_inc(&fusex_sb(inode->i_sb)->io_late);
 	queue_work(fusex_io_wq, work);
+}
+
+/**
+ * fusex_io_later_delayed - likewise, after a while
+ * @inode: kept until the work is done
+ * @work: ends with fusex_io_later_done()
+ * @delay: jiffies
+ *
+ * Context: any that holds a reference to the inode.
+ */
+void fusex_io_later_delayed(struct inode *inode, struct delayed_work *work,
+			    unsigned long delay)
+{
+	ihold(inode);
+	atomic_inc(&fusex_sb(inode->i_sb)->io_late);
+	queue_delayed_work(fusex_io_wq, work, delay);
 }
 
 /**

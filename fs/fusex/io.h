@@ -33,6 +33,18 @@
  *	for nothing to do
  * @copy: copy or, if @clone, share a range of one file with another that has the
  *	same hook; like the file operations.  NULL if that is the server's to do
+ * @tell: the server is to know of all data that moved without it; waits for it,
+ *	0 or -EINTR.  NULL for nothing to do
+ * @fallocate_begin: space of a range is about to change by an fallocate, whose
+ *	data changes up to byte @last, if that is not before @offset; i_rwsem and
+ *	the invalidate lock are held.  0 or an error that stops it.  NULL for
+ *	nothing to do
+ * @fallocate_end: likewise, the server has done it
+ * @quiesce: the space of a range is about to be another, or to be shared: wait
+ *	until no I/O goes by what was known of it.  NULL where nothing is known
+ * @fiemap: like the inode operation.  NULL if nothing is known
+ * @stat: what the kernel knows of the data path for statx, over what the server
+ *	said.  NULL for nothing
  * @evict: the inode goes; called after truncate_inode_pages_final()
  * @large_folios: the page cache may use folios of any order
  * @stacks: locks of another file are taken while this one's are held
@@ -48,6 +60,15 @@ struct fusex_io_ops {
 	loff_t (*copy)(struct file *in, loff_t pos_in, struct file *out,
 		       loff_t pos_out, loff_t len, unsigned int flags,
 		       bool clone);
+	int (*tell)(struct inode *inode);
+	int (*fallocate_begin)(struct inode *inode, int mode, loff_t offset,
+			       loff_t len, loff_t last);
+	int (*fallocate_end)(struct inode *inode, int mode, loff_t offset,
+			     loff_t len);
+	int (*quiesce)(struct inode *inode, loff_t start, loff_t end);
+	int (*fiemap)(struct inode *inode, struct fiemap_extent_info *info,
+		      u64 start, u64 len);
+	void (*stat)(struct inode *inode, struct kstat *stat, u32 mask);
 	void (*evict)(struct inode *inode);
 	bool large_folios;
 	bool stacks;
@@ -72,6 +93,7 @@ extern const struct fusex_io_table fusex_io_plain;
 extern const struct fusex_io_table fusex_io_direct;
 extern const struct fusex_io_table fusex_io_writeback;
 extern const struct fusex_io_table fusex_io_passthrough;
+extern const struct fusex_io_table fusex_io_iomap;
 
 /* io.c: the setter, and single requests */
 extern struct workqueue_struct *fusex_io_wq;
@@ -102,6 +124,8 @@ int fusex_dio_drain(struct inode *inode);
 int fusex_io_dio_wait(struct inode *inode);
 int fusex_io_write_back(struct inode *inode);
 void fusex_io_later(struct inode *inode, struct work_struct *work);
+void fusex_io_later_delayed(struct inode *inode, struct delayed_work *work,
+			    unsigned long delay);
 void fusex_io_later_done(struct inode *inode);
 void fusex_io_drain(struct super_block *sb);
 
@@ -120,6 +144,14 @@ static inline void fusex_io_settle(struct inode *inode)
 		io->settle(inode);
 }
 
+static inline int fusex_io_quiesce(struct inode *inode, loff_t start,
+				   loff_t end)
+{
+	const struct fusex_io_ops *io = fusex_i(inode)->io;
+
+	return io->quiesce ? io->quiesce(inode, start, end) : 0;
+}
+
 /* io_range.c: operations on ranges of a file, the same in every mode */
 loff_t fusex_llseek(struct file *file, loff_t offset, int whence);
 loff_t fusex_fallocate_size(int mode, loff_t offset, loff_t len, loff_t size,
@@ -129,6 +161,8 @@ ssize_t fusex_copy_file_range(struct file *in, loff_t pos_in, struct file *out,
 			      loff_t pos_out, size_t len, unsigned int flags);
 loff_t fusex_remap_file_range(struct file *in, loff_t pos_in, struct file *out,
 			      loff_t pos_out, loff_t len, unsigned int flags);
+int fusex_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+		 u64 start, u64 len);
 
 /* io_cache.c: the page cache, for the modes that have one */
 extern const struct address_space_operations fusex_cache_aops;
@@ -137,6 +171,11 @@ ssize_t fusex_cache_splice_read(struct file *in, loff_t *ppos,
 				struct pipe_inode_info *pipe, size_t len,
 				unsigned int flags);
 bool fusex_cache_ahead(const struct inode *inode);
+int fusex_cache_current(struct inode *inode, bool nowait);
+int fusex_cache_write_size(struct kiocb *iocb);
+vm_fault_t fusex_cache_fault(struct vm_fault *vmf);
+vm_fault_t fusex_cache_map_pages(struct vm_fault *vmf, pgoff_t start,
+				 pgoff_t end);
 int fusex_cache_mmap_prepare(struct vm_area_desc *desc);
 int fusex_cache_fsync(struct file *file, loff_t start, loff_t end,
 		      int datasync);
@@ -159,6 +198,9 @@ extern const struct iomap_ops fusex_cache_iomap_ops;
 extern const struct iomap_write_ops fusex_cache_write_ops;
 void fusex_cache_readahead(struct readahead_control *rac);
 int fusex_cache_read_folio(struct file *file, struct folio *folio);
+void fusex_filled_folio(struct inode *inode, loff_t pos, unsigned int copied,
+			struct folio *folio);
+int fusex_cache_write_pass(struct iomap_writepage_ctx *wpc);
 int fusex_cache_writepages(struct address_space *mapping,
 			   struct writeback_control *wbc);
 

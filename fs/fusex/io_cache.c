@@ -427,8 +427,15 @@ int fusex_cache_invalidate(struct inode *inode, loff_t start, loff_t end)
 
 /* -------------------------------------------------------------------- reading */
 
-/* Make what is cached worth looking at. */
-static int fusex_cache_current(struct inode *inode, bool nowait)
+/**
+ * fusex_cache_current - make what is cached worth looking at
+ * @inode: the file
+ * @nowait: do not wait
+ *
+ * Context: process, sleeps on the server, killable, unless @nowait.
+ * Return: 0, -EAGAIN if it would have to wait, or an error.
+ */
+int fusex_cache_current(struct inode *inode, bool nowait)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 	int err;
@@ -481,6 +488,40 @@ ssize_t fusex_cache_splice_read(struct file *in, loff_t *ppos,
 	int err = fusex_cache_current(file_inode(in), false);
 
 	return err ?: filemap_splice_read(in, ppos, pipe, len, flags);
+}
+
+/* -------------------------------------------------------------------- writing */
+
+/**
+ * fusex_cache_write_size - know the size that a write to the page cache goes by
+ * @iocb: the write; i_rwsem is held
+ *
+ * What is beyond the end is taken to be zero, so the size has to be right.
+ * Where an append goes depends on it even more: others may have appended since
+ * it was asked for, unless it depends on us, because we are ahead.
+ *
+ * Context: process, sleeps on the server, killable, unless @iocb must not.
+ * Return: 0, -EAGAIN if it must not, or an error.
+ */
+int fusex_cache_write_size(struct kiocb *iocb)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	const struct fusex_inode *fi = fusex_i(inode);
+	bool append = iocb->ki_flags & IOCB_APPEND;
+	bool stale = test_bit(FUSEX_I_STALE, &fi->state);
+	bool ahead = fusex_cache_ahead(inode);
+
+	lockdep_assert_held_write(&inode->i_rwsem);
+	/* What nobody is going to take is not to be cached. */
+	if (!fusex_chan_alive(fusex_chan_of(inode)))
+		return -ENOTCONN;
+	if (ahead && !append && !stale)
+		return 0;
+	if (iocb->ki_flags & IOCB_NOWAIT &&
+	    (stale || !fi->attr->fresh(inode)))
+		return -EAGAIN;
+	return fi->attr->refresh(inode, FUSEX_ATTR_SIZE,
+				 append && !ahead ? AT_STATX_FORCE_SYNC : 0);
 }
 
 /* ---------------------------------------------------------------- truncation */
@@ -583,15 +624,31 @@ void fusex_cache_setsize_end(struct inode *inode, loff_t oldsize, loff_t size)
 
 /* ------------------------------------------------------------------ mappings */
 
-static vm_fault_t fusex_cache_fault(struct vm_fault *vmf)
+/**
+ * fusex_cache_fault - a page of a mapping is wanted, as the operation
+ * @vmf: the fault
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: VM_FAULT_*.
+ */
+vm_fault_t fusex_cache_fault(struct vm_fault *vmf)
 {
 	if (fusex_cache_settle(file_inode(vmf->vma->vm_file), false))
 		return VM_FAULT_SIGBUS;
 	return filemap_fault(vmf);
 }
 
-static vm_fault_t fusex_cache_map_pages(struct vm_fault *vmf, pgoff_t start,
-					pgoff_t end)
+/**
+ * fusex_cache_map_pages - map what is there around a fault, as the operation
+ * @vmf: the fault
+ * @start: first page
+ * @end: last page
+ *
+ * Context: any, RCU.
+ * Return: VM_FAULT_*.
+ */
+vm_fault_t fusex_cache_map_pages(struct vm_fault *vmf, pgoff_t start,
+				 pgoff_t end)
 {
 	if (fusex_cache_stale(fusex_i(file_inode(vmf->vma->vm_file))))
 		return 0;
@@ -699,6 +756,8 @@ static void fusex_late_release_work(struct work_struct *work)
 	struct inode *inode = late->inode;
 
 	fusex_cache_flush(inode->i_mapping, 0, LLONG_MAX);
+	if (fusex_i(inode)->io->tell)
+		fusex_i(inode)->io->tell(inode);
 	fusex_writer_gone(inode, late->ff);
 	/* Whoever took the handle before that has its folios marked. */
 	fusex_wait_writeback(inode->i_mapping, 0, LLONG_MAX);
@@ -726,7 +785,7 @@ int fusex_cache_release(struct inode *inode, struct file *file)
 
 	if (!ff || list_empty(&ff->writer))
 		return fusex_release(inode, file);
-	if (!fusex_cache_ahead(inode)) {
+	if (!fusex_io_ahead(inode)) {
 		fusex_writer_gone(inode, ff);
 		/* As in the work: someone may just have started. */
 		if (!mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))

@@ -324,13 +324,21 @@ static int fusex_fill_folio_range(const struct iomap_iter *iter,
 	return 0;
 }
 
-/*
+/**
+ * fusex_filled_folio - data was copied into a folio, for iomap_write_ops
+ * @inode: the file
+ * @pos: where, bytes
+ * @copied: bytes
+ * @folio: locked, unlocked and put here
+ *
  * iomap has made the file grow without our lock, under which a reply may have
  * been looking at the size at the time, and set it back.  The folio is locked:
  * nobody has seen yet that it is behind the end.
+ *
+ * Context: process.
  */
-static void fusex_filled_folio(struct inode *inode, loff_t pos,
-			       unsigned int copied, struct folio *folio)
+void fusex_filled_folio(struct inode *inode, loff_t pos, unsigned int copied,
+			struct folio *folio)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 
@@ -508,13 +516,37 @@ static bool fusex_pass_begin(struct fusex_inode *fi)
 }
 
 /**
+ * fusex_cache_write_pass - write dirty folios back, unless the file is being cut
+ * @wpc: what to write, and how
+ *
+ * Context: process, waits for the server only while it cuts the file, and then
+ * only if all has to be written; killable.
+ * Return: 0 or the first error; errors found later are set in the mapping.
+ */
+int fusex_cache_write_pass(struct iomap_writepage_ctx *wpc)
+{
+	struct fusex_inode *fi = fusex_i(wpc->inode);
+	int err;
+
+	while (!fusex_pass_begin(fi)) {
+		if (wpc->wbc->sync_mode == WB_SYNC_NONE)
+			return 0;
+		err = wait_on_bit(&fi->state, FUSEX_I_SHRINKING, TASK_KILLABLE);
+		if (err)
+			return err;
+	}
+	err = iomap_writepages(wpc);
+	fusex_pass_end(fi);
+	return err;
+}
+
+/**
  * fusex_cache_writepages - write dirty folios back, without waiting for it
  * @mapping: the file's
  * @wbc: what to write
  *
- * Context: process, waits for the server only while it cuts the file, and then
- * only if @wbc says that all has to be written; killable.
- * Return: 0 or the first error; errors found later are set in the mapping.
+ * Context: as fusex_cache_write_pass().
+ * Return: likewise.
  */
 int fusex_cache_writepages(struct address_space *mapping,
 			   struct writeback_control *wbc)
@@ -526,17 +558,6 @@ int fusex_cache_writepages(struct address_space *mapping,
 		/* Holes would not be written. */
 		.iomap	= { .type = IOMAP_MAPPED },
 	};
-	struct fusex_inode *fi = fusex_i(mapping->host);
-	int err;
 
-	while (!fusex_pass_begin(fi)) {
-		if (wbc->sync_mode == WB_SYNC_NONE)
-			return 0;
-		err = wait_on_bit(&fi->state, FUSEX_I_SHRINKING, TASK_KILLABLE);
-		if (err)
-			return err;
-	}
-	err = iomap_writepages(&wpc);
-	fusex_pass_end(fi);
-	return err;
+	return fusex_cache_write_pass(&wpc);
 }

@@ -6,6 +6,7 @@
  */
 #include <linux/fs.h>
 #include <linux/falloc.h>
+#include <linux/fiemap.h>
 #include <linux/pagemap.h>
 #include <linux/splice.h>
 
@@ -171,6 +172,8 @@ static int fusex_fallocate_locked(struct file *file, int mode, loff_t offset,
 
 	if (last >= offset)
 		err = fi->io->write_back(inode, offset, last);
+	if (!err && fi->io->fallocate_begin)
+		err = fi->io->fallocate_begin(inode, mode, offset, len, last);
 	if (!err && newsize > size)
 		err = fi->io->setsize_begin(inode, newsize);
 	if (!err)
@@ -178,13 +181,17 @@ static int fusex_fallocate_locked(struct file *file, int mode, loff_t offset,
 	/* Even if it failed: some of it may have been done. */
 	if (last >= offset)
 		fi->io->invalidate(inode, offset, last);
-	if (err || newsize == size)
+	if (err)
 		return err;
-	spin_lock(&fi->lock);
-	i_size_write(inode, newsize);
-	spin_unlock(&fi->lock);
-	fi->io->setsize_end(inode, size, newsize);
-	return 0;
+	if (newsize != size) {
+		spin_lock(&fi->lock);
+		i_size_write(inode, newsize);
+		spin_unlock(&fi->lock);
+		fi->io->setsize_end(inode, size, newsize);
+	}
+	if (fi->io->fallocate_end)
+		err = fi->io->fallocate_end(inode, mode, offset, len);
+	return err;
 }
 
 static int fusex_fallocate_prepare(struct file *file, int mode, loff_t offset,
@@ -314,16 +321,21 @@ static ssize_t fusex_copy_prepared(struct file *src, loff_t pos_in,
 
 	if (pos_out > size)
 		err = fi->io->setsize_begin(inode, pos_out);
+	if (!err)
+		err = fusex_io_quiesce(inode, pos_out, last);
 	if (err)
 		return err;
 	ret = fusex_copy_send(src, pos_in, dst, pos_out, len, flags);
 	/* Even if it failed: some of it may have been done. */
 	fi->io->invalidate(inode, pos_out, last);
+	/* What was written to in place may be shared now. */
+	if (flags & FUSEX_COPY_CLONE && !err)
+		err = fusex_io_quiesce(file_inode(src), 0, LLONG_MAX);
 	if (ret > 0 && !(flags & FUSEX_COPY_DEDUPE)) {
 		fi->attr->after_write(inode, pos_out, ret);
 		fusex_io_written(inode, size, pos_out + ret);
 	}
-	return ret;
+	return err ?: ret;
 }
 
 /*
@@ -496,4 +508,27 @@ loff_t fusex_remap_file_range(struct file *in, loff_t pos_in, struct file *out,
 	filemap_invalidate_unlock_two(from->i_mapping, to->i_mapping);
 	unlock_two_nondirectories(from, to);
 	return ret;
+}
+
+/**
+ * fusex_fiemap - the inode operation
+ * @inode: a file
+ * @info: to be filled
+ * @start: bytes
+ * @len: bytes
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0, -EOPNOTSUPP if only the server knows, or an error.
+ */
+int fusex_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+		 u64 start, u64 len)
+{
+	const struct fusex_io_ops *io = fusex_i(inode)->io;
+	int err = fusex_allowed(inode->i_sb);
+
+	if (!err)
+		err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	if (err)
+		return err;
+	return io->fiemap ? io->fiemap(inode, info, start, len) : -EOPNOTSUPP;
 }

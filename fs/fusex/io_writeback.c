@@ -22,32 +22,6 @@
 
 #include "io.h"
 
-/*
- * What is beyond the end is taken to be zero, so the size has to be right.
- * Where an append goes depends on it even more: others may have appended since
- * it was asked for, unless it depends on us, because we are ahead.
- */
-static int fusex_writeback_size(struct kiocb *iocb)
-{
-	struct inode *inode = file_inode(iocb->ki_filp);
-	const struct fusex_inode *fi = fusex_i(inode);
-	bool append = iocb->ki_flags & IOCB_APPEND;
-	bool stale = test_bit(FUSEX_I_STALE, &fi->state);
-	bool ahead = fusex_cache_ahead(inode);
-
-	lockdep_assert_held_write(&inode->i_rwsem);
-	/* What nobody is going to take is not to be cached. */
-	if (!fusex_chan_alive(fusex_chan_of(inode)))
-		return -ENOTCONN;
-	if (ahead && !append && !stale)
-		return 0;
-	if (iocb->ki_flags & IOCB_NOWAIT &&
-	    (stale || !fi->attr->fresh(inode)))
-		return -EAGAIN;
-	return fi->attr->refresh(inode, FUSEX_ATTR_SIZE,
-				 append && !ahead ? AT_STATX_FORCE_SYNC : 0);
-}
-
 /* A page that ends behind the file may have anything there. */
 static int fusex_writeback_tail(struct kiocb *iocb)
 {
@@ -68,7 +42,7 @@ static ssize_t fusex_writeback_write_locked(struct kiocb *iocb,
 	ssize_t ret;
 	int err;
 
-	err = fusex_io_may_write(iocb) ?: fusex_writeback_size(iocb);
+	err = fusex_io_may_write(iocb) ?: fusex_cache_write_size(iocb);
 	if (err)
 		return err;
 	ret = generic_write_checks(iocb, from);

@@ -9,6 +9,7 @@
 #include "chan.h"
 #include "fusex_i.h"
 #include "io.h"
+#include "map.h"
 
 static int __init fusex_init(void)
 {
@@ -23,6 +24,12 @@ static int __init fusex_init(void)
 	err = fusex_io_init();
 	if (err)
 		goto no_io;
+	err = fusex_mapcache_init();
+	if (err)
+		goto no_mapcache;
+	err = fusex_ioend_init();
+	if (err)
+		goto no_ioend;
 	err = fusex_sysfs_init();
 	if (err)
 		goto no_sysfs;
@@ -40,6 +47,10 @@ no_dev:
 no_super:
 	fusex_sysfs_exit();
 no_sysfs:
+	fusex_ioend_exit();
+no_ioend:
+	fusex_mapcache_exit();
+no_mapcache:
 	fusex_io_exit();
 no_io:
 	fusex_transport_exit();
@@ -53,6 +64,8 @@ static void __exit fusex_exit(void)
 	fusex_dev_exit();
 	fusex_super_exit();
 	fusex_sysfs_exit();
+	fusex_ioend_exit();
+	fusex_mapcache_exit();
 	fusex_io_exit();
 	fusex_transport_exit();
 	fusex_inode_cache_exit();

@@ -9,7 +9,9 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "backing.h"
 #include "fusex_i.h"
+#include "map_notify.h"
 #include "transport.h"
 #include "trace.h"
 #include "validate.h"
@@ -138,6 +140,97 @@ static int notify_poll(struct fusex_chan *chan, struct iov_iter *from)
 	return err;
 }
 
+static int upsert(struct fusex_chan *chan, const struct fusex_notify_upsert *n,
+		  struct iov_iter *from)
+{
+	struct fusex_map *maps;
+	struct super_block *sb;
+	int err;
+
+	maps = kvmalloc_objs(*maps, n->count, GFP_KERNEL_ACCOUNT);
+	if (!maps)
+		return -ENOMEM;
+	err = take_exactly(maps, n->count * sizeof(*maps), from);
+	if (!err) {
+		err = -ENOTCONN;
+		sb = fusex_chan_pin_sb(chan);
+		if (sb) {
+			err = fusex_notify_upsert(sb, n, maps);
+			fusex_chan_unpin_sb(chan);
+		}
+	}
+	kvfree(maps);
+	return err;
+}
+
+static int notify_upsert(struct fusex_chan *chan, struct iov_iter *from)
+{
+	struct fusex_notify_upsert n;
+
+	if (!copy_from_iter_full(&n, sizeof(n), from))
+		return iov_iter_count(from) < sizeof(n) ? -EINVAL : -EFAULT;
+	if (!n.count || n.count > FUSEX_UPSERT_MAX)
+		return -EINVAL;
+	return upsert(chan, &n, from);
+}
+
+/* A range of a file or device; 0 bytes are all that follow. */
+static bool range_ok(u64 offset, u64 length)
+{
+	return offset <= S64_MAX && length <= S64_MAX - offset;
+}
+
+static int notify_map_inval(struct fusex_chan *chan, struct iov_iter *from)
+{
+	struct fusex_notify_map n;
+	struct super_block *sb;
+	int err;
+
+	err = take_exactly(&n, sizeof(n), from);
+	if (err)
+		return err;
+	if (n.reserved || !range_ok(n.offset, n.length))
+		return -EINVAL;
+	sb = fusex_chan_pin_sb(chan);
+	if (!sb)
+		return -ENOTCONN;
+	err = fusex_notify_map_inval(sb, &n);
+	fusex_chan_unpin_sb(chan);
+	return err;
+}
+
+static int notify_recall(struct fusex_chan *chan, struct iov_iter *from)
+{
+	struct fusex_notify_recall n;
+	struct super_block *sb;
+	int err;
+
+	err = take_exactly(&n, sizeof(n), from);
+	if (err)
+		return err;
+	if (n.reserved || !range_ok(n.offset, n.length))
+		return -EINVAL;
+	sb = fusex_chan_pin_sb(chan);
+	if (!sb)
+		return -ENOTCONN;
+	err = fusex_notify_recall(sb, &n);
+	fusex_chan_unpin_sb(chan);
+	return err;
+}
+
+static int notify_dev(struct fusex_chan *chan, struct iov_iter *from)
+{
+	struct fusex_notify_dev n;
+	int err;
+
+	err = take_exactly(&n, sizeof(n), from);
+	if (err)
+		return err;
+	if (n.reserved || !range_ok(n.offset, n.length))
+		return -EINVAL;
+	return fusex_backing_device_inval(chan, n.dev, n.offset, n.length);
+}
+
 static int notify_one(struct fusex_chan *chan, u32 code, struct iov_iter *from)
 {
 	switch (code) {
@@ -151,6 +244,14 @@ static int notify_one(struct fusex_chan *chan, u32 code, struct iov_iter *from)
 		return notify_prune(chan, from);
 	case FUSEX_NOTIFY_POLL:
 		return notify_poll(chan, from);
+	case FUSEX_NOTIFY_MAP_UPSERT:
+		return notify_upsert(chan, from);
+	case FUSEX_NOTIFY_MAP_INVAL:
+		return notify_map_inval(chan, from);
+	case FUSEX_NOTIFY_MAP_RECALL:
+		return notify_recall(chan, from);
+	case FUSEX_NOTIFY_DEV_INVAL:
+		return notify_dev(chan, from);
 	}
 	return -EINVAL;
 }

@@ -111,6 +111,57 @@ static void fusex_put_super(struct super_block *sb)
 		fusex_chan_detach(fs->chan);
 }
 
+/*
+ * Only the kernel writes to what is local and in its own hands: a server could
+ * not keep still, or would be asked by who cannot be made to wait.
+ */
+static int fusex_freeze_super(struct super_block *sb, enum freeze_holder who,
+			      const void *owner)
+{
+	const struct fusex_conf *conf = fusex_sb(sb)->conf;
+
+	if (conf->io_modes & ~FUSEX_IO_MAPPED ||
+	    !fusex_attr_modes_local(conf))
+		return -EOPNOTSUPP;
+	return freeze_super(sb, who, owner);
+}
+
+static int fusex_tell_freeze(struct super_block *sb, u32 flags)
+{
+	const struct fusex_conf *conf = fusex_sb(sb)->conf;
+	struct fusex_freeze_in in = { .flags = flags };
+	struct fusex_call call = {
+		.op		= FUSEX_OP_FREEZE,
+		.id		= conf->root.nodeid,
+		.generation	= conf->root.generation,
+		.handle		= conf->root_handle,
+		.handle_len	= conf->root.handle_len,
+		.arg		= &in,
+		.arg_len	= sizeof(in),
+	};
+	int err = fusex_call(fusex_sb(sb)->chan, &call);
+
+	return err == -ENOSYS ? 0 : err;
+}
+
+static int fusex_freeze_fs(struct super_block *sb)
+{
+	int err = fusex_tell_freeze(sb, 0);
+
+	/* It may have been carried out, and nobody will thaw it. */
+	if (err == -EINTR || err == -ETIMEDOUT)
+		fusex_tell_freeze(sb, FUSEX_FREEZE_THAW);
+	return err;
+}
+
+/* A server that is gone keeps nothing frozen. */
+static int fusex_unfreeze_fs(struct super_block *sb)
+{
+	int err = fusex_tell_freeze(sb, FUSEX_FREEZE_THAW);
+
+	return err == -ENOTCONN ? 0 : err;
+}
+
 static int fusex_show_options(struct seq_file *m, struct dentry *root)
 {
 	if (fusex_sb(root->d_sb)->allow_other)
@@ -124,6 +175,9 @@ static const struct super_operations fusex_super_ops = {
 	.write_inode	= fusex_write_inode,
 	.evict_inode	= fusex_evict_inode,
 	.sync_fs	= fusex_sync_fs,
+	.freeze_super	= fusex_freeze_super,
+	.freeze_fs	= fusex_freeze_fs,
+	.unfreeze_fs	= fusex_unfreeze_fs,
 	.statfs		= fusex_statfs,
 	.put_super	= fusex_put_super,
 	.umount_begin	= fusex_umount_begin,
@@ -249,7 +303,7 @@ static void fusex_setup_flags(struct super_block *sb,
 	sb->s_iflags |= SB_I_IMA_UNVERIFIABLE_SIGNATURE;
 	if (sb->s_user_ns != &init_user_ns)
 		sb->s_iflags |= SB_I_UNTRUSTED_MOUNTER;
-	if (!fusex_attr_modes_idmappable(conf))
+	if (!fusex_attr_modes_local(conf))
 		sb->s_iflags |= SB_I_NOIDMAP;
 
 	sb->s_flags |= SB_NOSEC;

@@ -47,9 +47,12 @@
  *		COUNT of them took 2^BUCKET microseconds or longer, and less
  *		than twice that; bucket 0 is everything below 2.
  * What:	backing
- *		"COOKIE TYPE ACCESS INODE USERS" for each registered backing
- *		object: TYPE file; ACCESS r, w or rw; INODE its inode number;
- *		USERS how many inodes of the mount use it.
+ *		"COOKIE TYPE ACCESS OBJECT USERS" for each registered backing
+ *		object: TYPE file, bdev or stripe; ACCESS r, w or rw; OBJECT the
+ *		inode number of a file, MAJOR:MINOR of a block device,
+ *		UNITxMEMBERS:COOKIE,... of a stripe, where the list of members
+ *		ends with "..." if there are more than 6; USERS how many inodes,
+ *		stripes and operations use it.
  * What:	in_flight
  *		"UNIQUE OPERATION NODEID STATE AGE PID" for each request that
  *		has not ended: STATE queued, sending, sent or replying; AGE in

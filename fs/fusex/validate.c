@@ -573,6 +573,179 @@ int fusex_check_lseek(const struct fusex_conf *conf,
 	return 0;
 }
 
+static bool map_is_on_device(const struct fusex_map *map)
+{
+	return map->type == FUSEX_MAP_MAPPED ||
+	       map->type == FUSEX_MAP_UNWRITTEN;
+}
+
+static int check_map_inline(const struct fusex_map *map, const char **why)
+{
+	if (map->offset)
+		return corrupt(why, "inline mapping that does not begin at 0");
+	if (map->length > FUSEX_INLINE_MAX)
+		return corrupt(why, "inline mapping is too long");
+	return 0;
+}
+
+/**
+ * fusex_check_map - check one mapping by itself
+ * @conf: what was agreed at setup
+ * @map: from the server, not of type FUSEX_MAP_NONE
+ * @why: returns what is wrong
+ *
+ * Whether the device is there and large enough is seen when it is used.
+ *
+ * Return: 0 or -EFSCORRUPTED.
+ */
+int fusex_check_map(const struct fusex_conf *conf, const struct fusex_map *map,
+		    const char **why)
+{
+	u64 mask = conf->block_size - 1;
+
+	if (map->type == FUSEX_MAP_NONE || map->type >= FUSEX_MAP_NR)
+		return corrupt(why, "unknown type of mapping");
+	if (map->flags & ~FUSEX_MAP_F_KNOWN)
+		return corrupt(why, "unknown mapping flags");
+	if (!map->length)
+		return corrupt(why, "mapping of no length");
+	if (map->offset > S64_MAX || map->length > S64_MAX - map->offset)
+		return corrupt(why, "mapping beyond all files");
+	if (!map_is_on_device(map) && (map->addr || map->dev))
+		return corrupt(why, "address of what has none");
+	if (map->type == FUSEX_MAP_INLINE)
+		return check_map_inline(map, why);
+	if (map->offset & mask || map->length & mask)
+		return corrupt(why, "mapping of part of a block");
+	if (!map_is_on_device(map))
+		return 0;
+	if (map->addr & mask)
+		return corrupt(why, "address within a block");
+	if (map->addr > S64_MAX || map->length > S64_MAX - map->addr)
+		return corrupt(why, "address beyond all devices");
+	return map->dev ? 0 : corrupt(why, "mapping without a device");
+}
+
+static int check_map_covers(const struct fusex_conf *conf,
+			    const struct fusex_map *map, u64 offset,
+			    const char **why)
+{
+	int err = fusex_check_map(conf, map, why);
+
+	if (err)
+		return err;
+	if (offset < map->offset || offset - map->offset >= map->length)
+		return corrupt(why, "mapping of another range");
+	return 0;
+}
+
+/*
+ * What is read: all of the file that is inline is there.  Who only looks may look
+ * behind it.
+ */
+static int check_map_read(const struct fusex_conf *conf,
+			  const struct fusex_map_begin_in *in,
+			  const struct fusex_map *map, const char **why)
+{
+	if (map->type != FUSEX_MAP_INLINE || in->op & FUSEX_MAP_OP_WRITE)
+		return check_map_covers(conf, map, in->offset, why);
+	if (in->size > map->length)
+		return corrupt(why, "inline mapping of part of a file");
+	return fusex_check_map(conf, map, why);
+}
+
+/* Inline data is written as a whole, and not by what is no write. */
+static int check_map_write_inline(const struct fusex_map_begin_in *in,
+				  const struct fusex_map *map, const char **why)
+{
+	if (in->op & (FUSEX_MAP_OP_FAULT | FUSEX_MAP_OP_WRITEBACK |
+		      FUSEX_MAP_OP_ATOMIC | FUSEX_MAP_OP_DAX))
+		return corrupt(why, "inline mapping where none can be");
+	if (in->length > map->length - in->offset)
+		return corrupt(why, "inline mapping of part of a write");
+	return 0;
+}
+
+/* What data goes to. */
+static int check_map_write(const struct fusex_map_begin_in *in,
+			   const struct fusex_map *map, const char **why)
+{
+	switch (map->type) {
+	case FUSEX_MAP_HOLE:
+		return corrupt(why, "hole to be written to");
+	case FUSEX_MAP_DELALLOC:
+		if (in->op & (FUSEX_MAP_OP_DIRECT | FUSEX_MAP_OP_WRITEBACK |
+			      FUSEX_MAP_OP_DAX))
+			return corrupt(why, "no space where some is needed");
+		break;
+	case FUSEX_MAP_INLINE:
+		return check_map_write_inline(in, map, why);
+	}
+	if (map->flags & FUSEX_MAP_F_SHARED)
+		return corrupt(why, "shared space to be written to");
+	if (in->op & FUSEX_MAP_OP_ATOMIC &&
+	    !(map->flags & FUSEX_MAP_F_ATOMIC))
+		return invalid(why, "no atomic write there");
+	return 0;
+}
+
+static int check_map_elsewhere(const struct fusex_conf *conf,
+			       const struct fusex_map_begin_in *in,
+			       const struct fusex_map_begin_out *out,
+			       const char **why)
+{
+	if (!(in->op & FUSEX_MAP_OP_WRITE))
+		return corrupt(why, "mapping to write to without a write");
+	if (!map_is_on_device(&out->write))
+		return corrupt(why, "out of place to no place");
+	if (out->read.type == FUSEX_MAP_INLINE)
+		return corrupt(why, "out of place of inline data");
+	return check_map_covers(conf, &out->write, in->offset, why);
+}
+
+static int check_lease(const struct fusex_map_begin_out *out, bool shared,
+		       const char **why)
+{
+	if (!shared && (out->lease || out->lease_valid))
+		return corrupt(why, "lease of a local file");
+	if (!out->lease && out->lease_valid)
+		return corrupt(why, "validity of no lease");
+	return 0;
+}
+
+/**
+ * fusex_check_map_begin - check the reply to MAP_BEGIN
+ * @conf: what was agreed at setup
+ * @in: what was asked for
+ * @out: from the server
+ * @shared: the file is remote
+ * @why: returns what is wrong
+ *
+ * Return: 0 or -EFSCORRUPTED; -EINVAL if the write cannot be atomic.
+ */
+int fusex_check_map_begin(const struct fusex_conf *conf,
+			  const struct fusex_map_begin_in *in,
+			  const struct fusex_map_begin_out *out, bool shared,
+			  const char **why)
+{
+	bool elsewhere = out->write.type != FUSEX_MAP_NONE;
+	const struct fusex_map *to = elsewhere ? &out->write : &out->read;
+	int err;
+
+	err = fusex_check_attr(conf, &out->attr, 0, why);
+	if (!err)
+		err = check_lease(out, shared, why);
+	if (!err)
+		err = check_map_read(conf, in, &out->read, why);
+	if (!err && elsewhere)
+		err = check_map_elsewhere(conf, in, out, why);
+	if (!err && !elsewhere && memchr_inv(&out->write, 0, sizeof(out->write)))
+		err = corrupt(why, "no mapping that says something");
+	if (!err && in->op & FUSEX_MAP_OP_WRITE)
+		err = check_map_write(in, to, why);
+	return err;
+}
+
 /**
  * fusex_check_lock - check the reply to GETLK
  * @in: what was asked for
@@ -782,6 +955,10 @@ static int check_sizes(const struct fusex_setup *s, const char **why)
 		return invalid(why, "bad max_write");
 	if (!zero_or_power(s->block_size, 512, 65536))
 		return invalid(why, "bad block_size");
+	/* The page cache works in blocks that are not larger than a page. */
+	if (s->block_size > PAGE_SIZE &&
+	    (s->io_modes | BIT(s->io_mode)) & FUSEX_IO_MAPPED)
+		return invalid(why, "block_size too large for mappings");
 	if (s->handle_size > FUSEX_HANDLE_MAX)
 		return invalid(why, "handle_size too large");
 	if (s->features & FUSEX_F_EXPORT &&

@@ -67,6 +67,12 @@ int fusex_check_copy(const struct fusex_conf *conf,
 int fusex_check_lseek(const struct fusex_conf *conf,
 		      const struct fusex_lseek_in *in,
 		      const struct fusex_lseek_out *out, const char **why);
+int fusex_check_map(const struct fusex_conf *conf, const struct fusex_map *map,
+		    const char **why);
+int fusex_check_map_begin(const struct fusex_conf *conf,
+			  const struct fusex_map_begin_in *in,
+			  const struct fusex_map_begin_out *out, bool shared,
+			  const char **why);
 int fusex_check_lock(const struct fusex_lock *in, const struct fusex_lock *out,
 		     const char **why);
 int fusex_check_ioctl(const struct fusex_ioctl_out *out, const char **why);

@@ -17,8 +17,11 @@ struct arg_case {
 	int want;
 };
 
-#define FILE_RW	.type = FUSEX_BACKING_FILE, \
-	.access = FUSEX_BACKING_READ | FUSEX_BACKING_WRITE
+#define BOTH	(FUSEX_BACKING_READ | FUSEX_BACKING_WRITE)
+#define FILE_RW	.type = FUSEX_BACKING_FILE, .access = BOTH
+#define BDEV_RW	.type = FUSEX_BACKING_BDEV, .access = BOTH
+#define DAX_RW	.type = FUSEX_BACKING_DAX, .access = BOTH
+#define STRIPE_RW	.type = FUSEX_BACKING_STRIPE, .access = BOTH
 
 static const struct arg_case arg_cases[] = {
 	{ "file", { FILE_RW }, 0 },
@@ -35,10 +38,37 @@ static const struct arg_case arg_cases[] = {
 	{ "file with members", { FILE_RW, .nr_members = 1 }, -EINVAL },
 	{ "file with a stripe unit", { FILE_RW, .stripe_unit = 4096 },
 	  -EINVAL },
-	{ "stripe without members", { .type = FUSEX_BACKING_STRIPE,
-	  .access = FUSEX_BACKING_READ }, -EINVAL },
-	{ "block device", { .type = FUSEX_BACKING_BDEV,
-	  .access = FUSEX_BACKING_READ }, -EOPNOTSUPP },
+	{ "file with a list of members", { FILE_RW, .members = 4096 },
+	  -EINVAL },
+	{ "block device", { BDEV_RW }, 0 },
+	{ "block device to be written", { .type = FUSEX_BACKING_BDEV,
+	  .access = FUSEX_BACKING_WRITE }, 0 },
+	{ "block device without access", { .type = FUSEX_BACKING_BDEV },
+	  -EINVAL },
+	{ "block device with members", { BDEV_RW, .nr_members = 1,
+	  .members = 4096, .stripe_unit = 4096 }, -EINVAL },
+	{ "block device with a stripe unit", { BDEV_RW, .stripe_unit = 4096 },
+	  -EINVAL },
+	{ "block device with a cookie", { BDEV_RW, .cookie = 1 }, -EINVAL },
+	{ "memory device", { DAX_RW }, -EOPNOTSUPP },
+	{ "memory device with members", { DAX_RW, .nr_members = 1 }, -EINVAL },
+	{ "stripe of one", { STRIPE_RW, .nr_members = 1, .members = 4096,
+	  .stripe_unit = 1 }, 0 },
+	{ "stripe of many", { STRIPE_RW, .nr_members = FUSEX_STRIPE_MAX,
+	  .members = 4096, .stripe_unit = U64_MAX }, 0 },
+	{ "stripe of too many", { STRIPE_RW, .members = 4096,
+	  .nr_members = FUSEX_STRIPE_MAX + 1, .stripe_unit = 4096 }, -EINVAL },
+	{ "stripe of nothing", { STRIPE_RW }, -EINVAL },
+	{ "stripe of no number", { STRIPE_RW, .members = 4096,
+	  .stripe_unit = 4096 }, -EINVAL },
+	{ "stripe without a list", { STRIPE_RW, .nr_members = 1,
+	  .stripe_unit = 4096 }, -EINVAL },
+	{ "stripe without a unit", { STRIPE_RW, .nr_members = 1,
+	  .members = 4096 }, -EINVAL },
+	{ "stripe without access", { .type = FUSEX_BACKING_STRIPE,
+	  .nr_members = 1, .members = 4096, .stripe_unit = 4096 }, -EINVAL },
+	{ "stripe with something reserved", { STRIPE_RW, .nr_members = 1,
+	  .members = 4096, .stripe_unit = 4096, .reserved = { 1 } }, -EINVAL },
 };
 
 static void arg_desc(const struct arg_case *c, char *desc)
@@ -70,7 +100,6 @@ struct file_case {
 };
 
 #define RW	(FMODE_READ | FMODE_WRITE)
-#define BOTH	(FUSEX_BACKING_READ | FUSEX_BACKING_WRITE)
 
 static const struct file_case file_cases[] = {
 	{ "for everything", S_IFREG, RW, true, true, 0, BOTH, 1, 0 },
@@ -132,6 +161,51 @@ static void file_test(struct kunit *test)
 						       c->stack), c->want);
 }
 
+/* ------------------------------------------------------- the block device */
+
+struct bdev_case {
+	const char *name;
+	umode_t type;
+	fmode_t mode;
+	u32 access;
+	int want;
+};
+
+static const struct bdev_case bdev_cases[] = {
+	{ "for everything", S_IFBLK, RW, BOTH, 0 },
+	{ "for less than it is open for", S_IFBLK, RW, FUSEX_BACKING_WRITE, 0 },
+	{ "to be read", S_IFBLK, FMODE_READ, FUSEX_BACKING_READ, 0 },
+	{ "to be written", S_IFBLK, FMODE_WRITE, FUSEX_BACKING_WRITE, 0 },
+	{ "not open for writing", S_IFBLK, FMODE_READ, BOTH, -EBADF },
+	{ "not open for reading", S_IFBLK, FMODE_WRITE, BOTH, -EBADF },
+	{ "not open for either", S_IFBLK, 0, FUSEX_BACKING_READ, -EBADF },
+	{ "file", S_IFREG, RW, BOTH, -EINVAL },
+	{ "character device", S_IFCHR, RW, BOTH, -EINVAL },
+	{ "directory", S_IFDIR, FMODE_READ, FUSEX_BACKING_READ, -EINVAL },
+};
+
+static void bdev_desc(const struct bdev_case *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(bdev, bdev_cases, bdev_desc);
+
+static void bdev_test(struct kunit *test)
+{
+	const struct bdev_case *c = test->param_value;
+	struct inode *inode = kunit_kzalloc(test, sizeof(*inode), GFP_KERNEL);
+	struct file *file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, inode);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	inode->i_mode = c->type;
+	file->f_inode = inode;
+	file->f_mode = c->mode;
+	KUNIT_EXPECT_EQ(test, fusex_check_backing_bdev(file, c->access),
+			c->want);
+}
+
 /* --------------------------------------------------------------------- use */
 
 static void use_test(struct kunit *test)
@@ -171,6 +245,7 @@ static void fail_test(struct kunit *test)
 static struct kunit_case backing_cases[] = {
 	KUNIT_CASE_PARAM(arg_test, arg_gen_params),
 	KUNIT_CASE_PARAM(file_test, file_gen_params),
+	KUNIT_CASE_PARAM(bdev_test, bdev_gen_params),
 	KUNIT_CASE(use_test),
 	KUNIT_CASE(fail_test),
 	{}

@@ -17,61 +17,7 @@
 
 #include "../chan.h"
 #include "../validate.h"
-
-struct limit {
-	const char *field;
-	const void *at;
-	size_t size;
-	u64 inside;
-	u64 outside;
-	int err;	/* when it is not what the check usually says */
-};
-
-/* A field of the model that the table is about. */
-#define LIMIT(field, ...) \
-	{ #field, &(field), sizeof(field), __VA_ARGS__ }
-
-static void limit_name(const struct limit *l, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s=%llx not %llx", l->field,
-		 l->inside, l->outside);
-}
-
-/* Puts a value into a field of an object, whatever its size. */
-static void poke(void *object, const void *model, const struct limit *l,
-		 u64 value)
-{
-	void *field = object + (l->at - model);
-
-	switch (l->size) {
-	case 1:
-		*(u8 *)field = value;
-		break;
-	case 2:
-		*(u16 *)field = value;
-		break;
-	case 4:
-		*(u32 *)field = value;
-		break;
-	case 8:
-		*(u64 *)field = value;
-		break;
-	}
-}
-
-/* Whoever refuses something says why. */
-static int said(int err, const char **why)
-{
-	if (err && !*why)
-		return -ENOMSG;
-	*why = NULL;
-	return err;
-}
-
-#define EXPECT_GOOD(test, err) KUNIT_EXPECT_EQ(test, err, 0)
-#define EXPECT_BAD(test, err) EXPECT_ERR(test, err, -EFSCORRUPTED)
-#define EXPECT_ERR(test, err, expected) \
-	KUNIT_EXPECT_EQ(test, said(err, &why), expected)
+#include "limits.h"
 
 static const struct fusex_conf conf = {
 	.io_mode = FUSEX_IO_PLAIN,

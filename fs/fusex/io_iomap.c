@@ -1,0 +1,679 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Iomap mode: data moves between memory and block devices by fs/iomap, and the
+ * server only says where it is (map.c).
+ *
+ * Space is taken away from a file in three steps: what is cached of it is
+ * written, nothing new begins (locks), and what goes by the old mappings has
+ * ended (fusex_maps_quiesce()).  Only then is the server told.
+ */
+#include <linux/blkdev.h>
+#include <linux/falloc.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <linux/iomap.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/splice.h>
+#include <linux/swap.h>
+#include <linux/uio.h>
+
+#include "backing.h"
+#include "io.h"
+#include "map.h"
+
+/* ------------------------------------------------------------------ the cache */
+
+static int iomap_mode_read_folio(struct file *file, struct folio *folio)
+{
+	struct iomap_read_folio_ctx ctx = {
+		.ops		= &fusex_map_read_ops,
+		.cur_folio	= folio,
+	};
+
+	iomap_read_folio(&fusex_map_iomap_ops, &ctx, NULL);
+	return 0;
+}
+
+static void iomap_mode_readahead(struct readahead_control *rac)
+{
+	struct iomap_read_folio_ctx ctx = {
+		.ops	= &fusex_map_read_ops,
+		.rac	= rac,
+	};
+
+	iomap_readahead(&fusex_map_iomap_ops, &ctx, NULL);
+}
+
+static int iomap_mode_writepages(struct address_space *mapping,
+				 struct writeback_control *wbc)
+{
+	struct iomap_writepage_ctx wpc = {
+		.inode	= mapping->host,
+		.wbc	= wbc,
+		.ops	= &fusex_map_writeback_ops,
+	};
+	int err = fusex_cache_write_pass(&wpc);
+
+	fusex_writeback_done(&wpc);
+	return err;
+}
+
+/* Zeros, where there is anything; the size stays what it is. */
+static int iomap_mode_zero(struct inode *inode, loff_t from, loff_t to)
+{
+	struct fusex_map_op op = {};
+	int err;
+
+	if (from >= to)
+		return 0;
+	err = iomap_zero_range(inode, from, to - from, NULL,
+			       &fusex_map_iomap_ops, &fusex_map_zero_ops, &op);
+	return err ?: op.err;
+}
+
+/* A page that ends behind the file may have anything there. */
+static int iomap_mode_zero_tail(struct inode *inode, loff_t from, loff_t to)
+{
+	return iomap_mode_zero(inode, from,
+			       min(to, round_up(from, PAGE_SIZE)));
+}
+
+/* -------------------------------------------------------------------- reading */
+
+static ssize_t iomap_mode_dio_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	ssize_t ret;
+
+	/* Or what is read might be another file's by the time it is. */
+	ret = fusex_io_lock(iocb, true);
+	if (ret)
+		return ret;
+	ret = fusex_dio_read(iocb, to);
+	fusex_io_unlock(iocb, true);
+	file_accessed(iocb->ki_filp);
+	return ret;
+}
+
+static ssize_t iomap_mode_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	int err;
+
+	if (!iov_iter_count(to))
+		return 0;
+	err = fusex_cache_current(file_inode(iocb->ki_filp),
+				  iocb->ki_flags & IOCB_NOWAIT);
+	if (err)
+		return err;
+	if (iocb->ki_flags & IOCB_DIRECT)
+		return iomap_mode_dio_read(iocb, to);
+	return filemap_read(iocb, to, 0);
+}
+
+/* -------------------------------------------------------------------- writing */
+
+/* What comes before any write; i_rwsem is held. */
+static ssize_t iomap_mode_write_begin(struct kiocb *iocb, struct iov_iter *from,
+				      bool shared)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	bool nowait = iocb->ki_flags & IOCB_NOWAIT;
+	loff_t size;
+	ssize_t ret;
+	int err;
+
+	err = fusex_io_may_write(iocb);
+	if (!err && !shared)
+		err = fusex_cache_write_size(iocb);
+	if (err)
+		return err;
+	ret = generic_write_checks(iocb, from);
+	if (ret <= 0)
+		return ret;
+	err = kiocb_modified(iocb);
+	if (!err)
+		err = fusex_cache_settle(inode, nowait);
+	if (err)
+		return err;
+	fusex_i(inode)->attr->wrote_cache(inode);
+	size = i_size_read(inode);
+	if (iocb->ki_pos <= size || !offset_in_page(size))
+		return ret;
+	if (nowait)
+		return -EAGAIN;
+	err = iomap_mode_zero_tail(inode, size, iocb->ki_pos);
+	return err ?: ret;
+}
+
+static ssize_t iomap_mode_buffered_locked(struct kiocb *iocb,
+					  struct iov_iter *from)
+{
+	struct fusex_map_op op = {};
+	ssize_t ret;
+
+	ret = iomap_mode_write_begin(iocb, from, false);
+	if (ret <= 0)
+		return ret;
+	ret = iomap_file_buffered_write(iocb, from, &fusex_map_iomap_ops,
+					&fusex_map_write_ops, &op);
+	return op.err ?: ret;
+}
+
+static ssize_t iomap_mode_buffered_write(struct kiocb *iocb,
+					 struct iov_iter *from)
+{
+	ssize_t ret;
+
+	ret = fusex_io_lock(iocb, false);
+	if (ret)
+		return ret;
+	ret = iomap_mode_buffered_locked(iocb, from);
+	fusex_io_unlock(iocb, false);
+	return ret;
+}
+
+/* Whole blocks inside the file: others may be written at the same time. */
+static bool iomap_mode_beside(const struct kiocb *iocb, size_t count)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t size = i_size_read(inode);
+
+	if (iocb->ki_flags & IOCB_APPEND || !IS_NOSEC(inode) ||
+	    test_bit(FUSEX_I_STALE, &fusex_i(inode)->state))
+		return false;
+	if ((iocb->ki_pos | count) & (i_blocksize(inode) - 1))
+		return false;
+	return iocb->ki_pos < size && count <= size - iocb->ki_pos;
+}
+
+static ssize_t iomap_mode_dio_locked(struct kiocb *iocb, struct iov_iter *from,
+				     bool shared)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+	int err = 0;
+
+	/* It is waited for, and so are those that share a block with it. */
+	if (!shared && iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	ret = iomap_mode_write_begin(iocb, from, shared);
+	if (ret <= 0)
+		return ret;
+	if (!shared)
+		err = fusex_io_dio_wait(inode);
+	return err ?: fusex_dio_write(iocb, from, !shared);
+}
+
+static ssize_t iomap_mode_dio_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	size_t count = iov_iter_count(from);
+	bool shared = iomap_mode_beside(iocb, count);
+	ssize_t ret;
+
+	ret = fusex_io_lock(iocb, shared);
+	if (ret)
+		return ret;
+	if (shared && !iomap_mode_beside(iocb, count)) {
+		fusex_io_unlock(iocb, shared);
+		shared = false;
+		ret = fusex_io_lock(iocb, shared);
+		if (ret)
+			return ret;
+	}
+	ret = iomap_mode_dio_locked(iocb, from, shared);
+	fusex_io_unlock(iocb, shared);
+	return ret;
+}
+
+/*
+ * Somebody uses the cached pages, or part of a block goes elsewhere: the rest
+ * through the cache, then, and out of it.
+ */
+static ssize_t iomap_mode_dio_rest(struct kiocb *iocb, struct iov_iter *from,
+				   ssize_t done)
+{
+	ssize_t ret;
+
+	if (iocb->ki_flags & (IOCB_NOWAIT | IOCB_ATOMIC))
+		return done ?: -EAGAIN;
+	iocb->ki_flags &= ~IOCB_DIRECT;
+	ret = iomap_mode_buffered_write(iocb, from);
+	return direct_write_fallback(iocb, from, done, ret);
+}
+
+static int iomap_mode_atomic_valid(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	size_t len = iov_iter_count(from);
+	struct fusex_dev_limits limits;
+
+	fusex_backing_device_limits(fusex_chan_of(inode), &limits);
+	if (len < limits.atomic_min || len > limits.atomic_max)
+		return -EINVAL;
+	return generic_atomic_write_valid(iocb, from);
+}
+
+static ssize_t iomap_mode_direct_write(struct kiocb *iocb,
+				       struct iov_iter *from)
+{
+	ssize_t ret;
+
+	if (iocb->ki_flags & IOCB_ATOMIC) {
+		ret = iomap_mode_atomic_valid(iocb, from);
+		if (ret)
+			return ret;
+	}
+	ret = iomap_mode_dio_write(iocb, from);
+	/* fs/iomap makes 0 of it if it has begun. */
+	if (ret == -ENOTBLK)
+		ret = 0;
+	if (ret < 0 || !iov_iter_count(from))
+		return ret;
+	ret = iomap_mode_dio_rest(iocb, from, ret);
+	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
+}
+
+static ssize_t iomap_mode_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	ssize_t ret;
+
+	if (!iov_iter_count(from))
+		return 0;
+	if (iocb->ki_flags & IOCB_DIRECT)
+		return iomap_mode_direct_write(iocb, from);
+	ret = iomap_mode_buffered_write(iocb, from);
+	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
+}
+
+/* ---------------------------------------------------------------- durability */
+
+static int iomap_mode_write_back(struct inode *inode, loff_t start, loff_t end)
+{
+	int err = fusex_cache_write_back(inode, start, end);
+
+	return err ?: fusex_tell_now(inode);
+}
+
+static int iomap_mode_fsync(struct file *file, loff_t start, loff_t end,
+			    int datasync)
+{
+	struct inode *inode = file_inode(file);
+	struct fusex_maps *maps = fusex_maps_get(inode);
+	int err = fusex_tell_now(inode);
+	u32 changes = READ_ONCE(maps->changes);
+
+	if (!err)
+		err = fusex_cache_fsync(file, start, end, datasync);
+	if (!err)
+		WRITE_ONCE(maps->durable, changes);
+	return err;
+}
+
+/* Is there something that the server has not got, or does not know of? */
+static bool iomap_mode_ahead(const struct inode *inode)
+{
+	return fusex_cache_ahead(inode) || fusex_tell_due(inode);
+}
+
+/* ------------------------------------------------------------------- mappings */
+
+static vm_fault_t iomap_mode_page_mkwrite(struct vm_fault *vmf)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	struct address_space *mapping = inode->i_mapping;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	if (IS_IMMUTABLE(inode))
+		return VM_FAULT_SIGBUS;
+	sb_start_pagefault(inode->i_sb);
+	fusex_i(inode)->attr->wrote_cache(inode);
+	if (!down_read_killable(&mapping->invalidate_lock)) {
+		ret = iomap_page_mkwrite(vmf, &fusex_map_iomap_ops, NULL);
+		up_read(&mapping->invalidate_lock);
+	}
+	sb_end_pagefault(inode->i_sb);
+	return ret;
+}
+
+static const struct vm_operations_struct iomap_mode_vm_ops = {
+	.fault		= fusex_cache_fault,
+	.map_pages	= fusex_cache_map_pages,
+	.page_mkwrite	= iomap_mode_page_mkwrite,
+};
+
+static int iomap_mode_mmap_prepare(struct vm_area_desc *desc)
+{
+	file_accessed(desc->file);
+	desc->vm_ops = &iomap_mode_vm_ops;
+	return 0;
+}
+
+/* -------------------------------------------------------------- size and space */
+
+/*
+ * What is to be part of the file as the server knows it is on the device first, or
+ * a crash might show what was there before.
+ */
+static int iomap_mode_known(struct inode *inode, loff_t size)
+{
+	struct fusex_maps *maps = fusex_maps_get(inode);
+	loff_t known = READ_ONCE(maps->known);
+
+	if (known >= size)
+		return 0;
+	return iomap_mode_write_back(inode, known, size - 1);
+}
+
+static int iomap_mode_grow_begin(struct inode *inode, loff_t old, loff_t size)
+{
+	int err = iomap_mode_zero_tail(inode, old, size);
+
+	if (!err && offset_in_page(old))
+		err = fusex_cache_write_back(inode, old, old);
+	return err ?: iomap_mode_known(inode, old);
+}
+
+static int iomap_mode_setsize_begin(struct inode *inode, loff_t size)
+{
+	loff_t old = i_size_read(inode);
+	int err;
+
+	if (size > old)
+		return iomap_mode_grow_begin(inode, old, size);
+	err = iomap_mode_known(inode, size);
+	if (!err)
+		err = fusex_cache_setsize_begin(inode, size);
+	if (err || size == old)
+		return err;
+	err = fusex_maps_quiesce(inode, size, LLONG_MAX);
+	if (err)
+		fusex_cache_setsize_end(inode, old, old);
+	return err;
+}
+
+static void iomap_mode_setsize_end(struct inode *inode, loff_t oldsize,
+				   loff_t size)
+{
+	int err;
+
+	fusex_cache_setsize_end(inode, oldsize, size);
+	if (size == oldsize)
+		return;
+	fusex_maps_sized(inode, size);
+	if (size > oldsize)
+		return;
+	/* Who makes the file longer again is not to see what was there. */
+	err = iomap_mode_zero(inode, size, round_up(size, i_blocksize(inode)));
+	if (err && err != -EINTR)
+		mapping_set_error(inode->i_mapping,
+				  err == -ENOTCONN ? -EIO : err);
+}
+
+static int iomap_mode_invalidate(struct inode *inode, loff_t start, loff_t end)
+{
+	fusex_maps_forget(inode, start, end);
+	return fusex_cache_invalidate(inode, start, end);
+}
+
+/* Nothing of the range is cached, or on its way, when its space changes. */
+static int iomap_mode_change_begin(struct inode *inode, loff_t offset,
+				   loff_t last)
+{
+	loff_t start = round_down(offset, PAGE_SIZE);
+	int err;
+
+	if (last < offset)
+		return 0;
+	if (last < LLONG_MAX - PAGE_SIZE)
+		last = round_up(last + 1, PAGE_SIZE) - 1;
+	err = fusex_cache_write_back(inode, start, last);
+	if (err)
+		return err;
+	truncate_pagecache_range(inode, start, last);
+	return fusex_maps_quiesce(inode, start, last);
+}
+
+static int iomap_mode_fallocate_begin(struct inode *inode, int mode,
+				      loff_t offset, loff_t len, loff_t last)
+{
+	switch (mode & FALLOC_FL_MODE_MASK) {
+	case FALLOC_FL_COLLAPSE_RANGE:
+	case FALLOC_FL_INSERT_RANGE:
+		if ((offset | len) & (i_blocksize(inode) - 1))
+			return -EINVAL;
+		break;
+	case FALLOC_FL_UNSHARE_RANGE:
+		return iomap_file_unshare(inode, offset, len,
+					  &fusex_map_iomap_ops,
+					  &fusex_map_zero_ops);
+	}
+	return iomap_mode_change_begin(inode, offset, last);
+}
+
+/* The server has seen to whole blocks. */
+static int iomap_mode_zero_edges(struct inode *inode, loff_t offset, loff_t len)
+{
+	loff_t bs = i_blocksize(inode);
+	loff_t end = min(offset + len, i_size_read(inode));
+	int err;
+
+	if (round_up(offset, bs) > round_down(end, bs))
+		return iomap_mode_zero(inode, offset, end);
+	err = iomap_mode_zero(inode, offset, round_up(offset, bs));
+	return err ?: iomap_mode_zero(inode, round_down(end, bs), end);
+}
+
+static int iomap_mode_fallocate_end(struct inode *inode, int mode,
+				    loff_t offset, loff_t len)
+{
+	fusex_maps_forget(inode, offset, offset + len - 1);
+	fusex_tell_changed(inode);
+	switch (mode & FALLOC_FL_MODE_MASK) {
+	case FALLOC_FL_PUNCH_HOLE:
+	case FALLOC_FL_ZERO_RANGE:
+	case FALLOC_FL_WRITE_ZEROES:
+		return iomap_mode_zero_edges(inode, offset, len);
+	}
+	return 0;
+}
+
+static loff_t iomap_mode_seek(struct file *file, loff_t offset, int whence)
+{
+	struct inode *inode = file_inode(file);
+
+	if (whence == SEEK_HOLE)
+		offset = iomap_seek_hole(inode, offset, &fusex_map_iomap_ops);
+	else
+		offset = iomap_seek_data(inode, offset, &fusex_map_iomap_ops);
+	if (offset < 0)
+		return offset;
+	return vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
+}
+
+static loff_t iomap_mode_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct inode *inode = file_inode(file);
+	int err;
+
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return fusex_llseek(file, offset, whence);
+	err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	/* The server may have a hole where data is still to go. */
+	if (!err && fusex_cache_ahead(inode) && offset >= 0)
+		err = fusex_cache_write_back(inode, offset, LLONG_MAX);
+	if (!err)
+		err = down_read_killable(&inode->i_rwsem);
+	if (err)
+		return err;
+	offset = iomap_mode_seek(file, offset, whence);
+	inode_unlock_shared(inode);
+	return offset;
+}
+
+static int iomap_mode_fiemap(struct inode *inode,
+			     struct fiemap_extent_info *info, u64 start,
+			     u64 len)
+{
+	/* The last block that a file can have may not be a whole one. */
+	u64 max = round_down(inode->i_sb->s_maxbytes, i_blocksize(inode));
+	int err;
+
+	if (start >= max)
+		return 0;
+	len = min(len, max - start);
+	err = down_read_killable(&inode->i_rwsem);
+	if (err)
+		return err;
+	err = iomap_fiemap(inode, info, start, len, &fusex_map_iomap_ops);
+	inode_unlock_shared(inode);
+	return err;
+}
+
+static sector_t iomap_mode_bmap(struct address_space *mapping, sector_t block)
+{
+	return iomap_bmap(mapping, block, &fusex_map_iomap_ops);
+}
+
+static void iomap_mode_stat(struct inode *inode, struct kstat *stat, u32 mask)
+{
+	struct fusex_dev_limits limits;
+
+	if (!(mask & (STATX_DIOALIGN | STATX_WRITE_ATOMIC)))
+		return;
+	/* Any device may be the one that holds what is read or written next. */
+	fusex_backing_device_limits(fusex_chan_of(inode), &limits);
+	if (mask & STATX_DIOALIGN) {
+		stat->dio_mem_align = limits.mem_align;
+		stat->dio_offset_align = limits.offset_align;
+		stat->result_mask |= STATX_DIOALIGN;
+	}
+	if (mask & STATX_WRITE_ATOMIC)
+		generic_fill_statx_atomic_writes(stat, limits.atomic_min,
+						 limits.atomic_max, 0);
+}
+
+static void iomap_mode_opened(struct inode *inode, struct file *file)
+{
+	struct fusex_dev_limits limits;
+
+	fusex_cache_opened(inode, file);
+	if (!(file->f_flags & O_DIRECT))
+		return;
+	fusex_backing_device_limits(fusex_chan_of(inode), &limits);
+	if (limits.atomic_max)
+		file->f_mode |= FMODE_CAN_ATOMIC_WRITE;
+}
+
+/* ----------------------------------------------------------------------- swap */
+
+/* All of it is to be on one device, which is used until it is given back. */
+static int iomap_mode_swap_activate(struct swap_info_struct *sis,
+				    struct file *file, sector_t *span)
+{
+	struct inode *inode = file_inode(file);
+	struct iomap iomap = {};
+	struct fusex_bobj *obj;
+	int ret;
+
+	/* It might be asked back. */
+	if (fusex_i(inode)->attr->shared)
+		return -EINVAL;
+	ret = fusex_map_begin(inode, 0, PAGE_SIZE, FUSEX_MAP_OP_REPORT, false,
+			      &iomap, NULL);
+	if (ret)
+		return ret;
+	obj = fusex_map_device(iomap.private);
+	if (obj)
+		fusex_backing_device_get(obj);
+	fusex_map_done(inode, &iomap, 0, PAGE_SIZE, 0, FUSEX_MAP_OP_REPORT);
+	if (!obj)
+		return -EINVAL;
+	sis->bdev = obj->bdev;
+	ret = iomap_swapfile_activate(sis, file, span, &fusex_map_iomap_ops);
+	if (ret < 0)
+		fusex_backing_device_put(obj);
+	else
+		fusex_i(inode)->maps->swap = obj;
+	return ret;
+}
+
+static void iomap_mode_swap_deactivate(struct file *file)
+{
+	struct fusex_maps *maps = fusex_i(file_inode(file))->maps;
+
+	fusex_backing_device_put(maps->swap);
+	maps->swap = NULL;
+}
+
+/* --------------------------------------------------------------------- tables */
+
+static const struct address_space_operations iomap_mode_aops = {
+	.read_folio		= iomap_mode_read_folio,
+	.readahead		= iomap_mode_readahead,
+	.writepages		= iomap_mode_writepages,
+	.dirty_folio		= iomap_dirty_folio,
+	.release_folio		= iomap_release_folio,
+	.invalidate_folio	= iomap_invalidate_folio,
+	.is_partially_uptodate	= iomap_is_partially_uptodate,
+	.migrate_folio		= filemap_migrate_folio,
+	.error_remove_folio	= generic_error_remove_folio,
+	.bmap			= iomap_mode_bmap,
+	.swap_activate		= iomap_mode_swap_activate,
+	.swap_deactivate	= iomap_mode_swap_deactivate,
+};
+
+#define FUSEX_IOMAP_FOPS						\
+	.owner			= THIS_MODULE,				\
+	.fop_flags		= FOP_BUFFER_RASYNC | FOP_BUFFER_WASYNC | \
+				  FOP_DIO_PARALLEL_WRITE | FOP_DONTCACHE, \
+	.llseek			= iomap_mode_llseek,			\
+	.read_iter		= iomap_mode_read_iter,			\
+	.write_iter		= iomap_mode_write_iter,		\
+	.splice_read		= fusex_cache_splice_read,		\
+	.splice_write		= iter_file_splice_write,		\
+	.mmap_prepare		= iomap_mode_mmap_prepare,		\
+	.open			= fusex_open,				\
+	.flush			= fusex_flush,				\
+	.release		= fusex_cache_release,			\
+	.fsync			= iomap_mode_fsync,			\
+	.fallocate		= fusex_fallocate,			\
+	.copy_file_range	= fusex_copy_file_range,		\
+	.remap_file_range	= fusex_remap_file_range,		\
+	.lock			= fusex_lock,				\
+	.flock			= fusex_flock,				\
+	.setlease		= fusex_setlease,			\
+	.unlocked_ioctl		= fusex_ioctl,				\
+	.compat_ioctl		= fusex_compat_ioctl
+
+static const struct file_operations iomap_mode_fops = {
+	FUSEX_IOMAP_FOPS,
+};
+
+static const struct file_operations iomap_mode_poll_fops = {
+	FUSEX_IOMAP_FOPS,
+	.poll			= fusex_poll,
+};
+
+static const struct fusex_io_ops iomap_mode_io = {
+	.opened		= iomap_mode_opened,
+	.setsize_begin	= iomap_mode_setsize_begin,
+	.setsize_end	= iomap_mode_setsize_end,
+	.invalidate	= iomap_mode_invalidate,
+	.write_back	= iomap_mode_write_back,
+	.ahead		= iomap_mode_ahead,
+	.tell		= fusex_tell_now,
+	.fallocate_begin = iomap_mode_fallocate_begin,
+	.fallocate_end	= iomap_mode_fallocate_end,
+	.quiesce	= fusex_maps_quiesce,
+	.fiemap		= iomap_mode_fiemap,
+	.stat		= iomap_mode_stat,
+	.evict		= fusex_maps_free,
+	.large_folios	= true,
+};
+
+const struct fusex_io_table fusex_io_iomap = {
+	.fops		= &iomap_mode_fops,
+	.poll_fops	= &iomap_mode_poll_fops,
+	.aops		= &iomap_mode_aops,
+	.io		= &iomap_mode_io,
+};

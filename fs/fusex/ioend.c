@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * I/O of the page cache by mappings, and what the server is told when it has
+ * ended.
+ *
+ * Each bio is a struct iomap_ioend whose io_private is a use of the mapping it
+ * goes by, see map.c.  What was read, or written over what is the file's already,
+ * is done with where it ends.  Everything else takes a request (MAP_IOEND), which
+ * is made by the task that waits for a direct write, or by a worker for folios
+ * under writeback: those that end together and follow each other are one range.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/iomap.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/wait_bit.h>
+#include <linux/workqueue.h>
+#include <linux/writeback.h>
+
+#include "backing.h"
+#include "io.h"
+#include "map.h"
+
+#define WRITEBACK_OP	(FUSEX_MAP_OP_WRITE | FUSEX_MAP_OP_WRITEBACK)
+
+static struct workqueue_struct *ioend_wq;
+
+/* ------------------------------------------------------ telling the server */
+
+/**
+ * fusex_ioend_written - what becomes of the mappings of a range
+ * @inode: the file
+ * @in: the range, which was written
+ *
+ * Mappings that are in use, or on their way, are not to be believed afterwards.
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_ioend_written(struct inode *inode,
+			 const struct fusex_map_ioend_in *in)
+{
+	struct fusex_mapcache *mc = fusex_i(inode)->maps->cache;
+	loff_t last = in->offset + in->length - 1;
+	struct fusex_map map;
+
+	if (!(in->flags & (FUSEX_IOEND_REPLACE | FUSEX_IOEND_UNWRITTEN)))
+		return;
+	if (in->flags & FUSEX_IOEND_UNWRITTEN)
+		fusex_mapcache_written(mc, in->offset, last);
+	if (!(in->flags & FUSEX_IOEND_REPLACE) &&
+	    fusex_mapcache_find(mc, in->offset, &map) &&
+	    map.type == FUSEX_MAP_MAPPED && map.offset + map.length > last)
+		fusex_mapcache_outdate(mc);
+	else
+		fusex_mapcache_drop(mc, in->offset, last);
+}
+
+/* What becomes of what the kernel knows when the server has been told. */
+static void ioend_told(struct inode *inode,
+		       const struct fusex_map_ioend_in *in)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	fusex_ioend_written(inode, in);
+	if (!(in->flags & FUSEX_IOEND_APPEND))
+		return;
+	spin_lock(&fi->lock);
+	if (fi->maps->known < in->size)
+		fi->maps->known = in->size;
+	spin_unlock(&fi->lock);
+}
+
+/**
+ * fusex_ioend_tell - MAP_IOEND
+ * @inode: the file
+ * @in: the range; its times are filled in
+ * @nofs: from writeback
+ *
+ * Context: process, waits for the server, killable.
+ * Return: 0 or an error.
+ */
+int fusex_ioend_tell(struct inode *inode, struct fusex_map_ioend_in *in,
+		     bool nofs)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_attr_out out;
+	struct fusex_call call = {
+		.op		= FUSEX_OP_MAP_IOEND,
+		.node		= inode,
+		.arg		= in,
+		.arg_len	= sizeof(*in),
+		.nofs		= nofs,
+	};
+	int err;
+
+	if (fi->attr->shared) {
+		in->flags |= FUSEX_IOEND_MTIME;
+		fi->attr->wrote_when(inode, &in->mtime);
+	}
+	fusex_tell_changed(inode);
+	err = fusex_attr_call(inode, &call, &out, FUSEX_DID_DATA);
+	if (!err && !in->error)
+		ioend_told(inode, in);
+	return err == -ENOSYS ? -EOPNOTSUPP : err;
+}
+
+/**
+ * fusex_ioend_flags - what there is to tell of a range
+ * @inode: the file
+ * @unwritten: it was unwritten
+ * @replace: it is elsewhere than it was
+ * @end: byte after the last one
+ *
+ * Also, that it goes beyond what the server knows of the file, or that others
+ * want its times.
+ *
+ * Context: any.
+ * Return: FUSEX_IOEND_*, 0 for nothing.
+ */
+u32 fusex_ioend_flags(struct inode *inode, bool unwritten, bool replace,
+		      loff_t end)
+{
+	const struct fusex_inode *fi = fusex_i(inode);
+	u32 flags = 0;
+
+	if (unwritten)
+		flags |= FUSEX_IOEND_UNWRITTEN;
+	if (replace)
+		flags |= FUSEX_IOEND_REPLACE;
+	if (fi->attr->shared || end > READ_ONCE(fi->maps->known))
+		flags |= FUSEX_IOEND_APPEND;
+	return flags;
+}
+
+/**
+ * fusex_ioend_later - look after a bio that has ended in a worker
+ * @ioend: its I/O has ended
+ *
+ * Context: any.
+ */
+void fusex_ioend_later(struct iomap_ioend *ioend)
+{
+	struct fusex_maps *maps = fusex_i(ioend->io_inode)->maps;
+	unsigned long flags;
+
+	spin_lock_irqsave(&maps->lock, flags);
+	list_add_tail(&ioend->io_list, &maps->ended);
+	queue_work(ioend_wq, &maps->work);
+	spin_unlock_irqrestore(&maps->lock, flags);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+/* What a device has behind the end of the file is not the file's. */
+static void read_zero_tail(struct inode *inode, const struct folio_iter *fi)
+{
+	loff_t left = i_size_read(inode) - folio_pos(fi->folio);
+	size_t end = fi->offset + fi->length;
+
+	if (left < (loff_t)end)
+		folio_zero_segment(fi->folio, max_t(loff_t, left, fi->offset),
+				   end);
+}
+
+static void read_bio_end(struct bio *bio)
+{
+	struct iomap_ioend *ioend = iomap_ioend_from_bio(bio);
+	struct inode *inode = ioend->io_inode;
+	void *use = ioend->io_private;
+	struct folio_iter fi;
+
+	ioend->io_error = blk_status_to_errno(bio->bi_status);
+	if (fusex_map_failing(use))
+		ioend->io_error = -ENODEV;
+	if (unlikely(ioend->io_error)) {
+		/* Errors are reported, which must not be done here. */
+		fusex_ioend_later(ioend);
+		return;
+	}
+	bio_for_each_folio_all(fi, bio) {
+		read_zero_tail(inode, &fi);
+		iomap_finish_folio_read(fi.folio, fi.offset, fi.length, 0);
+	}
+	bio_put(bio);
+	fusex_map_unuse(inode, use);
+}
+
+/* What is inline is there already. */
+static int read_folio_range(const struct iomap_iter *iter,
+			    struct iomap_read_folio_ctx *ctx, size_t len)
+{
+	const struct iomap *iomap = &iter->iomap;
+	size_t at = offset_in_folio(ctx->cur_folio, iter->pos);
+
+	if (!iomap->inline_data)
+		return iomap_bio_read_folio_range(iter, ctx, len);
+	memcpy_to_folio(ctx->cur_folio, at,
+			iomap_inline_data(iomap, iter->pos), len);
+	iomap_finish_folio_read(ctx->cur_folio, at, len, 0);
+	return 0;
+}
+
+static void submit_read(const struct iomap_iter *iter,
+			struct iomap_read_folio_ctx *ctx)
+{
+	struct iomap_ioend *ioend;
+
+	ioend = iomap_init_ioend(iter->inode, ctx->read_ctx,
+				 ctx->read_ctx_file_offset, 0);
+	ioend->io_private = fusex_map_use(iter->inode, iter->iomap.private);
+	iomap_bio_submit_read_endio(iter, ctx, read_bio_end);
+}
+
+const struct iomap_read_ops fusex_map_read_ops = {
+	.read_folio_range	= read_folio_range,
+	.submit_read		= submit_read,
+	.bio_set		= &iomap_ioend_bioset,
+};
+
+/* ------------------------------------------------------------- writing back */
+
+static void write_bio_end(struct bio *bio)
+{
+	struct iomap_ioend *ioend = iomap_ioend_from_bio(bio);
+
+	ioend->io_error = blk_status_to_errno(bio->bi_status);
+	if (fusex_map_failing(ioend->io_private))
+		ioend->io_error = -ENODEV;
+	fusex_ioend_later(ioend);
+}
+
+static int ioend_tell_written(struct iomap_ioend *ioend, int error)
+{
+	struct inode *inode = ioend->io_inode;
+	loff_t end = ioend->io_offset + ioend->io_size;
+	struct fusex_bobj *obj = fusex_map_device(ioend->io_private);
+	struct fusex_map_ioend_in in = {
+		.offset	= ioend->io_offset,
+		.length	= ioend->io_size,
+		.addr	= (u64)ioend->io_sector << SECTOR_SHIFT,
+		.dev	= obj->cookie,
+		.flags	= fusex_ioend_flags(inode,
+				      ioend->io_flags & IOMAP_IOEND_UNWRITTEN,
+				      ioend->io_flags & IOMAP_IOEND_SHARED,
+				      end),
+		.error	= error,
+	};
+
+	/* The file was cut meanwhile. */
+	if (!ioend->io_size)
+		return error;
+	/* Nothing becomes of what failed but what was allocated for it. */
+	if (error)
+		in.flags &= ~FUSEX_IOEND_APPEND;
+	if (!in.flags)
+		return error;
+	if (in.flags & FUSEX_IOEND_APPEND)
+		in.size = end;
+	return fusex_ioend_tell(inode, &in, true) ?: error;
+}
+
+/* All those that were merged are through with their mappings. */
+static void ioend_unuse(struct iomap_ioend *ioend)
+{
+	struct fusex_inode *fi = fusex_i(ioend->io_inode);
+	struct iomap_ioend *next;
+	int count = 1;
+
+	list_for_each_entry(next, &ioend->io_list, io_list) {
+		fusex_map_unuse(next->io_inode, next->io_private);
+		count++;
+	}
+	fusex_map_unuse(ioend->io_inode, ioend->io_private);
+	if (atomic_sub_and_test(count, &fi->wb_writes))
+		wake_up_var(&fi->wb_writes);
+}
+
+static void ioend_written(struct iomap_ioend *ioend)
+{
+	struct inode *inode = ioend->io_inode;
+	int err = ioend_tell_written(ioend, ioend->io_error);
+
+	if (fusex_inode_unmissed(inode, err))
+		err = 0;
+	/* That its server has died is not what is wrong with the file. */
+	else if (err == -ENOTCONN)
+		err = -EIO;
+	ioend_unuse(ioend);
+	/* The last of these folios may be all that keeps the inode. */
+	iomap_finish_ioends(ioend, err);
+}
+
+static void ioend_read(struct iomap_ioend *ioend)
+{
+	struct inode *inode = ioend->io_inode;
+	void *use = ioend->io_private;
+
+	INIT_LIST_HEAD(&ioend->io_list);
+	iomap_finish_ioends(ioend, ioend->io_error);
+	fusex_map_unuse(inode, use);
+}
+
+/**
+ * fusex_ioend_work - I/O of the page cache has ended
+ * @work: fusex_maps.work
+ *
+ * Context: workqueue, waits for the server.
+ */
+void fusex_ioend_work(struct work_struct *work)
+{
+	struct fusex_maps *maps = container_of(work, struct fusex_maps, work);
+	unsigned int nofs = memalloc_nofs_save();
+	struct iomap_ioend *ioend;
+	struct list_head list;
+
+	spin_lock_irq(&maps->lock);
+	list_replace_init(&maps->ended, &list);
+	spin_unlock_irq(&maps->lock);
+
+	iomap_sort_ioends(&list);
+	while ((ioend = list_first_entry_or_null(&list, struct iomap_ioend,
+						 io_list))) {
+		list_del_init(&ioend->io_list);
+		if (ioend->io_flags & IOMAP_IOEND_DIRECT) {
+			fusex_dio_bio_end(&ioend->io_bio);
+			continue;
+		}
+		if (bio_op(&ioend->io_bio) == REQ_OP_READ) {
+			ioend_read(ioend);
+			continue;
+		}
+		iomap_ioend_try_merge(ioend, &list);
+		ioend_written(ioend);
+		cond_resched();
+	}
+	memalloc_nofs_restore(nofs);
+}
+
+static int writeback_submit(struct iomap_writepage_ctx *wpc, int error)
+{
+	struct iomap_ioend *ioend = wpc->wb_ctx;
+
+	atomic_inc(&fusex_i(wpc->inode)->wb_writes);
+	ioend->io_bio.bi_end_io = write_bio_end;
+	return iomap_ioend_writeback_submit(wpc, error);
+}
+
+/**
+ * fusex_writeback_done - the mapping of a pass is no longer used
+ * @wpc: the pass
+ *
+ * Context: process, sleeps on the server if that wants to know.
+ */
+void fusex_writeback_done(struct iomap_writepage_ctx *wpc)
+{
+	struct iomap *iomap = &wpc->iomap;
+
+	fusex_map_done(wpc->inode, iomap, iomap->offset, iomap->length,
+		       iomap->length, WRITEBACK_OP);
+	memset(iomap, 0, sizeof(*iomap));
+}
+
+/* Where the range goes to, unless that is known. */
+static int writeback_map(struct iomap_writepage_ctx *wpc, loff_t pos, u64 len)
+{
+	struct iomap *iomap = &wpc->iomap;
+	struct block_device *bdev = iomap->bdev;
+	int err;
+
+	if (fusex_map_covers(wpc->inode, iomap, pos))
+		return 0;
+	fusex_writeback_done(wpc);
+	err = fusex_map_begin(wpc->inode, pos, len, WRITEBACK_OP, false, iomap,
+			      NULL);
+	if (err || !wpc->wb_ctx || bdev == iomap->bdev)
+		return err;
+	/* What goes to another device is not added to it. */
+	err = writeback_submit(wpc, 0);
+	wpc->wb_ctx = NULL;
+	return err;
+}
+
+static ssize_t writeback_range(struct iomap_writepage_ctx *wpc,
+			       struct folio *folio, u64 pos, unsigned int len,
+			       u64 end_pos)
+{
+	struct iomap_ioend *ioend;
+	ssize_t ret;
+
+	fusex_maps_get(wpc->inode);
+	ret = writeback_map(wpc, pos, len);
+	if (ret)
+		return ret;
+	ret = iomap_add_to_ioend(wpc, folio, pos, end_pos, len);
+	ioend = wpc->wb_ctx;
+	if (ioend && !ioend->io_private)
+		ioend->io_private = fusex_map_use(wpc->inode,
+						  wpc->iomap.private);
+	return ret;
+}
+
+const struct iomap_writeback_ops fusex_map_writeback_ops = {
+	.writeback_range	= writeback_range,
+	.writeback_submit	= writeback_submit,
+};
+
+/**
+ * fusex_ioend_init - make what all file systems share
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int fusex_ioend_init(void)
+{
+	ioend_wq = alloc_workqueue("fusex_ioend", WQ_MEM_RECLAIM | WQ_UNBOUND,
+				   WQ_MAX_ACTIVE);
+	return ioend_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * fusex_ioend_exit - undo fusex_ioend_init()
+ */
+void fusex_ioend_exit(void)
+{
+	destroy_workqueue(ioend_wq);
+}

@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mappings: asking the server where a range of a file is, and handing the
+ * answer to fs/iomap.
+ */
+#include <linux/jiffies.h>
+#include <linux/pagemap.h>
+
+#include "backing.h"
+#include "io.h"
+#include "map.h"
+#include "validate.h"
+
+/* iomap.validity_cookie: no mapping to be used again; the sequence number is below. */
+#define MAP_ONCE	BIT_ULL(32)
+
+/* ------------------------------------------------------------------- asking */
+
+static u32 map_op(unsigned int flags)
+{
+	u32 op = 0;
+
+	if (flags & IOMAP_WRITE)
+		op |= FUSEX_MAP_OP_WRITE;
+	if (flags & IOMAP_ZERO)
+		op |= FUSEX_MAP_OP_ZERO;
+	if (flags & IOMAP_UNSHARE)
+		op |= FUSEX_MAP_OP_UNSHARE;
+	if (flags & IOMAP_REPORT)
+		op |= FUSEX_MAP_OP_REPORT;
+	if (flags & IOMAP_DIRECT)
+		op |= FUSEX_MAP_OP_DIRECT;
+	if (flags & IOMAP_FAULT)
+		op |= FUSEX_MAP_OP_FAULT;
+	if (flags & IOMAP_ATOMIC)
+		op |= FUSEX_MAP_OP_ATOMIC;
+	if (flags & IOMAP_DAX)
+		op |= FUSEX_MAP_OP_DAX;
+	return op;
+}
+
+/* Does what is remembered do for the operation? */
+static bool map_suits(const struct fusex_map *map, u32 op)
+{
+	if (!(op & (FUSEX_MAP_OP_WRITE | FUSEX_MAP_OP_ZERO)))
+		return true;
+	if (map->flags & FUSEX_MAP_F_SHARED)
+		return false;
+	if (op & FUSEX_MAP_OP_ATOMIC && !(map->flags & FUSEX_MAP_F_ATOMIC))
+		return false;
+	if (map->type == FUSEX_MAP_HOLE)
+		return !(op & FUSEX_MAP_OP_WRITE);
+	return true;
+}
+
+/**
+ * struct map_answer - what MAP_BEGIN came to, or what was remembered
+ * @read: what is there
+ * @write: where to write to, type FUSEX_MAP_NONE if that is no other
+ * @seq: of the cache, from before it was asked for
+ * @once: it is good for this operation only
+ */
+struct map_answer {
+	struct fusex_map read;
+	struct fusex_map write;
+	u32 seq;
+	bool once;
+};
+
+static int map_ask(struct inode *inode, loff_t pos, u64 len, u32 op,
+		   struct map_answer *a, bool *keep)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	struct fusex_map_begin_in in = {
+		.offset	= pos,
+		.length	= len,
+		.op	= op,
+		.size	= i_size_read(inode),
+	};
+	struct fusex_map_begin_out out;
+	struct fusex_call call = {
+		.op		= FUSEX_OP_MAP_BEGIN,
+		.node		= inode,
+		.arg		= &in,
+		.arg_len	= sizeof(in),
+		.out[0]		= { &out, sizeof(out) },
+		.nofs		= op & FUSEX_MAP_OP_WRITEBACK,
+	};
+	u64 asked = get_jiffies_64();
+	const char *why;
+	u64 epoch;
+	int err;
+
+	epoch = fusex_chan_epoch(chan);
+	err = fusex_call(chan, &call);
+	if (!err) {
+		err = fusex_check_map_begin(fusex_conf_of(inode), &in, &out,
+					    fusex_i(inode)->attr->shared,
+					    &why);
+		if (err == -EFSCORRUPTED)
+			fusex_bad_reply(chan, &call, why);
+	}
+	if (err)
+		return err == -ENOSYS ? -EOPNOTSUPP : err;
+	if ((out.read.flags | out.write.flags) & FUSEX_MAP_F_DIRTY)
+		fusex_tell_changed(inode);
+	fusex_attr_apply(inode, &(struct fusex_attr_reply) {
+		.attr	= &out.attr,
+		.valid	= out.attr_valid,
+		.epoch	= epoch,
+	});
+	a->read = out.read;
+	a->write = out.write;
+	*keep = fusex_maps_lease(inode, out.lease, out.lease_valid, asked);
+	return 0;
+}
+
+/* MAP_END, once, if the answer wants it. */
+static void map_tell_end(struct inode *inode, bool wanted, loff_t pos, u64 len,
+			 u64 done, u32 op)
+{
+	struct fusex_map_end_in in = {
+		.offset	= pos,
+		.length	= len,
+		.done	= done,
+		.op	= op,
+	};
+	struct fusex_call call = {
+		.op		= FUSEX_OP_MAP_END,
+		.node		= inode,
+		.arg		= &in,
+		.arg_len	= sizeof(in),
+		.nofs		= op & FUSEX_MAP_OP_WRITEBACK,
+	};
+
+	/* Also from who is being killed; there is nothing to fail any more. */
+	if (wanted)
+		fusex_call_sure(fusex_chan_of(inode), &call);
+}
+
+static bool map_wants_end(const struct map_answer *a)
+{
+	return (a->read.flags | a->write.flags) & FUSEX_MAP_F_END;
+}
+
+/*
+ * Remember what was asked for.  What is written elsewhere is not what is read,
+ * and the other way round: whatever was known, it will be something else.
+ */
+static int map_remember(struct fusex_mapcache *mc, const struct map_answer *a,
+			u32 op, bool keep)
+{
+	bool change = op & FUSEX_MAP_OP_WRITE;
+
+	if (a->write.type != FUSEX_MAP_NONE)
+		fusex_mapcache_drop(mc, a->write.offset,
+				    a->write.offset + a->write.length - 1);
+	else if (keep && change)
+		return fusex_mapcache_add(mc, &a->read, 1, a->seq, GFP_NOFS);
+	else if (keep)
+		return fusex_mapcache_learn(mc, &a->read, a->seq, GFP_NOFS);
+	return 0;
+}
+
+/*
+ * Is the answer as good as when it was asked for?  It is used then.  What
+ * something else has made of the file's mappings meanwhile, it may not know.
+ */
+static bool map_use_answer(struct inode *inode, struct map_answer *a, u32 op,
+			   bool keep, unsigned long *use)
+{
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+
+	*use = fusex_maps_enter(maps);
+	if (a->seq == fusex_mapcache_seq(maps->cache) &&
+	    map_remember(maps->cache, a, op, keep) != -ESTALE) {
+		a->once = !keep;
+		/* Its own changes have not made it older. */
+		if (a->write.type != FUSEX_MAP_NONE)
+			a->seq = fusex_mapcache_seq(maps->cache);
+		return true;
+	}
+	fusex_maps_leave(maps, *use);
+	return false;
+}
+
+/* A mapping from the server, used when this returns. */
+static int map_fetch(struct inode *inode, loff_t pos, u64 len, u32 op,
+		     struct map_answer *a, unsigned long *use)
+{
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+	bool keep;
+	int err;
+
+	for (;;) {
+		err = fusex_maps_may_ask(inode);
+		/* Or it would not know what the kernel goes by. */
+		if (!err)
+			err = fusex_tell_now(inode);
+		a->seq = fusex_mapcache_seq(maps->cache);
+		if (!err)
+			err = map_ask(inode, pos, len, op, a, &keep);
+		if (err || map_use_answer(inode, a, op, keep, use))
+			return err;
+		map_tell_end(inode, map_wants_end(a), pos, len, 0, op);
+	}
+}
+
+static int map_find(struct inode *inode, loff_t pos, u64 len, u32 op,
+		    bool nowait, struct map_answer *a, unsigned long *use)
+{
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+
+	if (!fusex_maps_leased(inode))
+		fusex_maps_end_lease(inode);
+	a->seq = fusex_mapcache_seq(maps->cache);
+	if (fusex_maps_leased(inode)) {
+		*use = fusex_maps_enter(maps);
+		if (fusex_mapcache_find(maps->cache, pos, &a->read) &&
+		    map_suits(&a->read, op)) {
+			a->write.type = FUSEX_MAP_NONE;
+			a->write.flags = 0;
+			a->once = false;
+			return 0;
+		}
+		fusex_maps_leave(maps, *use);
+	}
+	if (nowait)
+		return -EAGAIN;
+	return map_fetch(inode, pos, len, op, a, use);
+}
+
+/* ----------------------------------------------------- handing it to fs/iomap */
+
+static const u16 iomap_types[FUSEX_MAP_NR] = {
+	[FUSEX_MAP_HOLE]	= IOMAP_HOLE,
+	[FUSEX_MAP_DELALLOC]	= IOMAP_DELALLOC,
+	[FUSEX_MAP_MAPPED]	= IOMAP_MAPPED,
+	[FUSEX_MAP_UNWRITTEN]	= IOMAP_UNWRITTEN,
+	[FUSEX_MAP_INLINE]	= IOMAP_INLINE,
+};
+
+static bool map_on_device(const struct fusex_map *map)
+{
+	return map->type == FUSEX_MAP_MAPPED ||
+	       map->type == FUSEX_MAP_UNWRITTEN;
+}
+
+/* From @pos on: a striped device may go on elsewhere in the middle of it. */
+static int map_device(struct inode *inode, const struct fusex_map *map,
+		      loff_t pos, bool write, struct iomap *iomap)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	u32 access = write ? FUSEX_BACKING_WRITE : FUSEX_BACKING_READ;
+	u64 addr = map->addr;
+	u64 len = map->length;
+	struct fusex_bobj *obj;
+
+	obj = fusex_backing_device(chan, map->dev, access, &addr, &len);
+	if (!IS_ERR(obj) && len <= pos - map->offset) {
+		fusex_backing_device_put(obj);
+		iomap->offset = round_down(pos, i_blocksize(inode));
+		addr = map->addr + (iomap->offset - map->offset);
+		len = map->offset + map->length - iomap->offset;
+		obj = fusex_backing_device(chan, map->dev, access, &addr,
+					   &len);
+	}
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	iomap->addr = addr;
+	iomap->length = len;
+	iomap->bdev = obj->bdev;
+	iomap->private = (void *)((unsigned long)iomap->private |
+				  (unsigned long)obj);
+	return 0;
+}
+
+/* Behind what can be inline there is nothing. */
+static void map_behind_inline(struct inode *inode, loff_t pos, u64 len,
+			      struct iomap *iomap)
+{
+	iomap->type = IOMAP_HOLE;
+	iomap->offset = round_down(pos, i_blocksize(inode));
+	iomap->length = round_up(pos + len, i_blocksize(inode)) - iomap->offset;
+}
+
+/*
+ * What the server keeps of the file, in a page of its own.  For who does not
+ * write, it reaches to the end of the page; and what fills the page cache gets it
+ * from read_folio_range(), since the file may be growing.
+ */
+static int map_inline(struct inode *inode, loff_t pos, u64 len, u32 op,
+		      struct iomap *iomap)
+{
+	u64 size = min_t(u64, i_size_read(inode), iomap->length);
+	struct page *page;
+	struct bio_vec bv;
+	ssize_t got = 0;
+
+	if (!(op & FUSEX_MAP_OP_WRITE))
+		iomap->length = PAGE_SIZE;
+	if (pos >= iomap->length) {
+		map_behind_inline(inode, pos, len, iomap);
+		return 0;
+	}
+	if (!op)
+		iomap->type = IOMAP_MAPPED;
+	page = alloc_page(GFP_NOFS | __GFP_ZERO);
+	if (!page)
+		return -ENOMEM;
+	bvec_set_page(&bv, page, size, 0);
+	if (size)
+		got = fusex_read_send(inode, NULL, 0, &bv, 0, size);
+	if (got < 0) {
+		__free_page(page);
+		return got;
+	}
+	iomap->inline_data = page_address(page);
+	return 0;
+}
+
+static int map_fill(struct inode *inode, const struct fusex_map *map,
+		    loff_t pos, u64 len, u32 op, struct iomap *iomap)
+{
+	iomap->offset = map->offset;
+	iomap->length = map->length;
+	iomap->type = iomap_types[map->type];
+	iomap->addr = IOMAP_NULL_ADDR;
+	/* What was to go there has been written: this is of nobody. */
+	if (map->type == FUSEX_MAP_DELALLOC && op == FUSEX_MAP_OP_DIRECT)
+		iomap->type = IOMAP_HOLE;
+	if (map->flags & FUSEX_MAP_F_NEW)
+		iomap->flags |= IOMAP_F_NEW;
+	if (map->flags & FUSEX_MAP_F_SHARED)
+		iomap->flags |= IOMAP_F_SHARED;
+	if (map->flags & FUSEX_MAP_F_DIRTY)
+		iomap->flags |= IOMAP_F_DIRTY;
+	if (map_on_device(map))
+		return map_device(inode, map, pos, op & FUSEX_MAP_OP_WRITE,
+				  iomap);
+	if (map->type == FUSEX_MAP_INLINE)
+		return map_inline(inode, pos, len, op, iomap);
+	return 0;
+}
+
+static void map_release(struct iomap *iomap)
+{
+	struct fusex_bobj *obj = fusex_map_device(iomap->private);
+
+	if (obj)
+		fusex_backing_device_put(obj);
+	if (iomap->inline_data)
+		free_page((unsigned long)iomap->inline_data);
+	iomap->inline_data = NULL;
+	iomap->private = NULL;
+}
+
+static int map_fill_both(struct inode *inode, loff_t pos, u64 len, u32 op,
+			 const struct map_answer *a, struct iomap *iomap,
+			 struct iomap *srcmap)
+{
+	int err;
+
+	if (a->write.type == FUSEX_MAP_NONE)
+		return map_fill(inode, &a->read, pos, len, op, iomap);
+	err = map_fill(inode, &a->write, pos, len, op, iomap);
+	if (err)
+		return err;
+	/* Out of place: it takes the place of the other when it is written. */
+	iomap->flags |= IOMAP_F_SHARED;
+	if (a->read.type == FUSEX_MAP_HOLE)
+		/* The rest of a block is zero, not what is in the new one. */
+		iomap->flags |= IOMAP_F_NEW;
+	else if (srcmap)
+		err = map_fill(inode, &a->read, pos, len,
+			       op & ~FUSEX_MAP_OP_WRITE, srcmap);
+	if (err)
+		map_release(iomap);
+	return err;
+}
+
+/**
+ * fusex_map_begin - find where a range is, and begin to use it
+ * @inode: the file, in iomap or dax mode
+ * @pos: first byte
+ * @len: bytes
+ * @op: FUSEX_MAP_OP_*
+ * @nowait: do not ask the server
+ * @iomap: zeroed, returns it; fusex_map_done() when it is no longer used
+ * @srcmap: likewise, what to read where writing goes elsewhere; NULL for who
+ *	does not read
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0, -EAGAIN when it would have to ask and must not wait, or an error.
+ */
+int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
+		    bool nowait, struct iomap *iomap, struct iomap *srcmap)
+{
+	struct fusex_maps *maps = fusex_maps_get(inode);
+	struct map_answer a;
+	unsigned long use;
+	int err;
+
+	/* Nobody says any more whose the space is. */
+	if (!fusex_chan_alive(fusex_chan_of(inode)))
+		return op & FUSEX_MAP_OP_WRITEBACK ? -EIO : -ENOTCONN;
+	err = map_find(inode, pos, len, op, nowait, &a, &use);
+	if (err)
+		return err;
+	iomap->private = (void *)use;
+	iomap->validity_cookie = a.seq | (a.once ? MAP_ONCE : 0);
+	err = map_fill_both(inode, pos, len, op, &a, iomap, srcmap);
+	if (err) {
+		fusex_maps_leave(maps, use);
+		map_tell_end(inode, map_wants_end(&a), pos, len, 0, op);
+		/* Who goes on after an error is not to take it for one. */
+		memset(iomap, 0, sizeof(*iomap));
+		if (srcmap)
+			memset(srcmap, 0, sizeof(*srcmap));
+		return err;
+	}
+	if (map_wants_end(&a))
+		iomap->flags |= IOMAP_F_PRIVATE;
+	if (op & FUSEX_MAP_OP_ATOMIC)
+		iomap->flags |= IOMAP_F_ATOMIC_BIO;
+	/* The device alone does not make it durable. */
+	if (op & FUSEX_MAP_OP_WRITE &&
+	    (pos + len > READ_ONCE(maps->known) ||
+	     READ_ONCE(maps->changes) != READ_ONCE(maps->durable)))
+		iomap->flags |= IOMAP_F_DIRTY;
+	return 0;
+}
+
+/**
+ * fusex_map_done - a mapping is no longer used, but for bios
+ * @inode: the file
+ * @iomap: from fusex_map_begin(), or all zeros
+ * @pos: first byte it was used for
+ * @len: bytes
+ * @done: bytes of them that were done
+ * @op: FUSEX_MAP_OP_* it was asked for with
+ *
+ * Context: process, sleeps on the server if that wants to know, killable.
+ */
+void fusex_map_done(struct inode *inode, struct iomap *iomap, loff_t pos,
+		    u64 len, u64 done, u32 op)
+{
+	unsigned long use = (unsigned long)iomap->private;
+
+	if (!use)
+		return;
+	map_release(iomap);
+	/* Before the server is asked: who waits for the use may be it. */
+	fusex_maps_leave(fusex_i(inode)->maps, use);
+	map_tell_end(inode, iomap->flags & IOMAP_F_PRIVATE, pos, len, done, op);
+}
+
+/**
+ * fusex_map_valid - is a mapping as good as when it was found?
+ * @inode: the file
+ * @iomap: the mapping
+ *
+ * That its lease has expired does not matter to who has begun to use it, or one
+ * that is shorter than a request takes would never be of use.
+ *
+ * Context: any.
+ * Return: true if nothing has changed since.
+ */
+bool fusex_map_valid(struct inode *inode, const struct iomap *iomap)
+{
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+
+	return (u32)iomap->validity_cookie == fusex_mapcache_seq(maps->cache);
+}
+
+/**
+ * fusex_map_covers - can a mapping be used for one operation more?
+ * @inode: the file
+ * @iomap: the mapping
+ * @pos: what for, bytes
+ *
+ * Context: any.
+ * Return: true if it is valid, leased, of @pos, and not for one operation only.
+ */
+bool fusex_map_covers(struct inode *inode, const struct iomap *iomap, loff_t pos)
+{
+	return iomap->private && pos >= iomap->offset &&
+	       pos < iomap->offset + iomap->length &&
+	       !(iomap->validity_cookie & MAP_ONCE) &&
+	       fusex_map_valid(inode, iomap) && fusex_maps_leased(inode);
+}
+
+/* ---------------------------------------------------------------- iteration */
+
+/* The server gets inline data as it is now, all that was written at once. */
+static int map_inline_written(struct inode *inode, const struct iomap *iomap,
+			      loff_t pos, u64 len)
+{
+	loff_t end = min_t(loff_t, pos + len, i_size_read(inode));
+	struct bio_vec bv;
+	ssize_t ret;
+
+	/* Zeros behind the end are nobody's. */
+	if (pos >= end)
+		return 0;
+	bvec_set_virt(&bv, iomap->inline_data, end);
+	ret = fusex_write_send(inode, NULL, &pos, &bv, pos, end - pos,
+			       O_WRONLY, 0);
+	if (ret >= 0 && pos + ret < end)
+		ret = -EIO;
+	if (ret >= 0)
+		return 0;
+	/* The page cache has what the server has not. */
+	fusex_attr_uncertain(inode);
+	fusex_i(inode)->io->invalidate(inode, 0, LLONG_MAX);
+	return ret;
+}
+
+static int map_iter_end(const struct iomap_iter *iter, struct iomap *iomap,
+			struct iomap *srcmap)
+{
+	u64 done = iter->pos - iter->iter_start_pos;
+	int err = 0;
+
+	if (iomap->type == IOMAP_INLINE && done &&
+	    iter->flags & (IOMAP_WRITE | IOMAP_ZERO))
+		err = map_inline_written(iter->inode, iomap,
+					 iter->iter_start_pos, done);
+	map_release(srcmap);
+	fusex_map_done(iter->inode, iomap, iter->iter_start_pos,
+		       iter->len + done, err ? 0 : done, map_op(iter->flags));
+	return err;
+}
+
+/* What an operation cannot do with the mapping that it got. */
+static int map_iter_check(const struct iomap_iter *iter,
+			  const struct iomap *iomap, const struct iomap *srcmap)
+{
+	unsigned int mask = i_blocksize(iter->inode) - 1;
+
+	if (!(iter->flags & IOMAP_DIRECT))
+		return 0;
+	/* Some of it would be done, and then the rest would have to wait. */
+	if (iter->flags & IOMAP_NOWAIT &&
+	    iomap->offset + iomap->length < iter->pos + iter->len)
+		return -EAGAIN;
+	/* The rest of the block comes from elsewhere, through the page cache. */
+	if (iter->flags & IOMAP_WRITE && srcmap->type != IOMAP_HOLE &&
+	    (iter->pos | iter->len) & mask)
+		return -ENOTBLK;
+	return 0;
+}
+
+static int map_iter_begin(const struct iomap_iter *iter, struct iomap *iomap,
+			  struct iomap *srcmap)
+{
+	int err;
+
+	err = fusex_map_begin(iter->inode, iter->pos, iter->len,
+			      map_op(iter->flags), iter->flags & IOMAP_NOWAIT,
+			      iomap, srcmap);
+	if (err)
+		return err;
+	err = map_iter_check(iter, iomap, srcmap);
+	if (!err)
+		return 1;
+	map_release(srcmap);
+	fusex_map_done(iter->inode, iomap, iter->pos, iter->len, 0,
+		       map_op(iter->flags));
+	return err;
+}
+
+static int fusex_map_next(const struct iomap_iter *iter, struct iomap *iomap,
+			  struct iomap *srcmap)
+{
+	struct fusex_map_op *op = iter->private;
+	int err = 0;
+
+	if (iomap->length) {
+		err = map_iter_end(iter, iomap, srcmap);
+		/* It goes on after an error if something was done. */
+		if (err && op)
+			op->err = err;
+		err = iomap_iter_continue(iter, iomap, srcmap, err);
+		if (err <= 0)
+			return err;
+	}
+	return map_iter_begin(iter, iomap, srcmap);
+}
+
+const struct iomap_ops fusex_map_iomap_ops = {
+	.iomap_next	= fusex_map_next,
+};
+
+const struct iomap_write_ops fusex_map_write_ops = {
+	.put_folio	= fusex_filled_folio,
+	.iomap_valid	= fusex_map_valid,
+};
+
+/* For what makes no file longer: zeros may be put behind its end. */
+const struct iomap_write_ops fusex_map_zero_ops = {
+	.iomap_valid	= fusex_map_valid,
+};

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Mappings: where the server says that ranges of a file are (map.c), who uses
+ * what it has said (maps.c), what is remembered of it (mapcache.c), and what is
+ * told when data has been written (ioend.c).
+ */
+#ifndef _FS_FUSEX_MAP_H
+#define _FS_FUSEX_MAP_H
+
+#include <linux/atomic.h>
+#include <linux/bio.h>
+#include <linux/fs.h>
+#include <linux/fusex.h>
+#include <linux/gfp_types.h>
+#include <linux/iomap.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct fusex_bobj;
+struct fusex_mapcache;
+struct maple_tree;
+
+/**
+ * struct fusex_maps - what an inode has whose data is moved by mappings
+ * @inode: the inode
+ * @cache: what is remembered
+ * @busy: uses of mappings, those that began before and after the last
+ *	fusex_maps_quiesce()
+ * @turn: which of the two new ones count in
+ * @quiesce: one at a time
+ * @returning: leases that are being given back: nothing new is asked
+ * @lock: protects @ended, taken in interrupts
+ * @ended: struct iomap_ioend whose I/O has ended
+ * @work: looks after them
+ * @telling: one at a time tells the server of what it is to be told
+ * @untold: what that is; fusex_inode.lock
+ * @nr_untold: how much of it is left, what is being told included; likewise
+ * @telling_later: @tell is on its way; likewise
+ * @tell: tells it
+ * @changes: how often the server was to be told; likewise
+ * @durable: @changes of the last FSYNC that was carried out; likewise
+ * @known: bytes of the file as far as the server knows it; fusex_inode.lock
+ * @lease: what remembered mappings are good under, 0 for none; likewise
+ * @lease_expires: jiffies64; likewise
+ * @swap: the device that is swapped to through the file, or NULL
+ *
+ * Made when the first mapping is needed, and there until the inode goes.
+ */
+struct fusex_maps {
+	struct inode *inode;
+	struct fusex_mapcache *cache;
+	atomic_t busy[2];
+	unsigned int turn;
+	atomic_t returning;
+	struct mutex quiesce;	/* one fusex_maps_quiesce() at a time */
+	spinlock_t lock;	/* protects @ended, taken in interrupts */
+	struct list_head ended;
+	struct work_struct work;
+	struct mutex telling;	/* one at a time tells the server */
+	struct list_head untold;
+	unsigned int nr_untold;
+	bool telling_later;
+	struct delayed_work tell;
+	u32 changes;
+	u32 durable;
+	loff_t known;
+	u64 lease;
+	u64 lease_expires;
+	struct fusex_bobj *swap;
+};
+
+/**
+ * struct fusex_map_op - one operation on a file, iomap_iter.private
+ * @err: what went wrong after a mapping was used, for the caller to return
+ */
+struct fusex_map_op {
+	int err;
+};
+
+/* maps.c */
+struct fusex_maps *fusex_maps_get(struct inode *inode);
+void fusex_maps_free(struct inode *inode);
+int fusex_maps_may_ask(struct inode *inode);
+int fusex_maps_return_begin(struct inode *inode, loff_t start, loff_t end);
+void fusex_maps_return_end(struct inode *inode);
+int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end);
+void fusex_maps_forget(struct inode *inode, loff_t start, loff_t end);
+void fusex_maps_sized(struct inode *inode, loff_t size);
+unsigned long fusex_maps_enter(struct fusex_maps *maps);
+void fusex_maps_leave(struct fusex_maps *maps, unsigned long use);
+void *fusex_map_use(struct inode *inode, void *private);
+void fusex_map_unuse(struct inode *inode, void *private);
+bool fusex_map_failing(void *private);
+struct fusex_bobj *fusex_map_device(void *private);
+bool fusex_maps_leased(struct inode *inode);
+void fusex_maps_end_lease(struct inode *inode);
+bool fusex_maps_lease(struct inode *inode, u64 lease, u64 valid, u64 from);
+
+/* map.c */
+extern const struct iomap_ops fusex_map_iomap_ops;
+extern const struct iomap_write_ops fusex_map_write_ops;
+extern const struct iomap_write_ops fusex_map_zero_ops;
+int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
+		    bool nowait, struct iomap *iomap, struct iomap *srcmap);
+void fusex_map_done(struct inode *inode, struct iomap *iomap, loff_t pos,
+		    u64 len, u64 done, u32 op);
+bool fusex_map_valid(struct inode *inode, const struct iomap *iomap);
+bool fusex_map_covers(struct inode *inode, const struct iomap *iomap,
+		      loff_t pos);
+
+/* ioend.c */
+extern const struct iomap_read_ops fusex_map_read_ops;
+extern const struct iomap_writeback_ops fusex_map_writeback_ops;
+u32 fusex_ioend_flags(struct inode *inode, bool unwritten, bool replace,
+		      loff_t end);
+int fusex_ioend_tell(struct inode *inode, struct fusex_map_ioend_in *in,
+		     bool nofs);
+void fusex_ioend_written(struct inode *inode,
+			 const struct fusex_map_ioend_in *in);
+void fusex_writeback_done(struct iomap_writepage_ctx *wpc);
+void fusex_ioend_later(struct iomap_ioend *ioend);
+void fusex_ioend_work(struct work_struct *work);
+int fusex_ioend_init(void);
+void fusex_ioend_exit(void);
+
+/* tell.c */
+bool fusex_tell_joins(const struct fusex_map_ioend_in *last,
+		      const struct fusex_map_ioend_in *in);
+bool fusex_tell_later(struct inode *inode, const struct fusex_map_ioend_in *in);
+void fusex_tell_changed(struct inode *inode);
+bool fusex_tell_due(const struct inode *inode);
+int fusex_tell_now(struct inode *inode);
+void fusex_tell_work(struct work_struct *work);
+
+/* map_dio.c */
+void fusex_dio_bio_end(struct bio *bio);
+ssize_t fusex_dio_read(struct kiocb *iocb, struct iov_iter *to);
+ssize_t fusex_dio_write(struct kiocb *iocb, struct iov_iter *from, bool wait);
+
+/*
+ * mapcache.c: the mappings of one file.
+ *
+ * What is in it was checked.  Mappings never overlap, and neighbours that are
+ * one range in the file and on the device, of one type and with the same flags,
+ * are one mapping.  All functions may be called beside each other; those that
+ * look take no lock.
+ *
+ * The sequence number changes whenever something that was in the cache no
+ * longer is, so who used a mapping can tell whether it may still be good: if he
+ * read the number before he found the mapping, or before he made the request
+ * that it is from.  A mapping that comes from a request is not taken if the
+ * number has changed since: it may be older than what changed it.
+ */
+struct fusex_mapcache *fusex_mapcache_new(unsigned int blkbits, gfp_t gfp);
+void fusex_mapcache_free(struct fusex_mapcache *mc);
+u32 fusex_mapcache_seq(const struct fusex_mapcache *mc);
+bool fusex_mapcache_find(struct fusex_mapcache *mc, loff_t pos,
+			 struct fusex_map *map);
+int fusex_mapcache_add(struct fusex_mapcache *mc, const struct fusex_map *maps,
+		       unsigned int count, u32 seq, gfp_t gfp);
+int fusex_mapcache_put(struct fusex_mapcache *mc, const struct fusex_map *maps,
+		       unsigned int count, gfp_t gfp);
+int fusex_mapcache_learn(struct fusex_mapcache *mc, const struct fusex_map *map,
+			 u32 seq, gfp_t gfp);
+void fusex_mapcache_outdate(struct fusex_mapcache *mc);
+void fusex_mapcache_drop(struct fusex_mapcache *mc, loff_t start, loff_t end);
+void fusex_mapcache_written(struct fusex_mapcache *mc, loff_t start,
+			    loff_t end);
+unsigned long fusex_mapcache_count(const struct fusex_mapcache *mc);
+int fusex_mapcache_init(void);
+void fusex_mapcache_exit(void);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+unsigned long fusex_mapcache_shrink(unsigned long nr);
+struct maple_tree *fusex_mapcache_tree(struct fusex_mapcache *mc);
+#endif
+
+#endif /* _FS_FUSEX_MAP_H */

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Direct I/O by mappings.
+ *
+ * A write may have to be told to the server when it has ended (MAP_IOEND).  The
+ * ranges are noted as their bios are made, and told by who waits for the write,
+ * or by a worker, before it ends.  What was only written over is told nobody,
+ * and may end in an interrupt.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/iomap.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "backing.h"
+#include "io.h"
+#include "map.h"
+
+/**
+ * struct dio_range - what the server is to be told
+ * @in: the range
+ * @use: of the mapping it goes by, until it was told
+ */
+struct dio_range {
+	struct fusex_map_ioend_in in;
+	void *use;
+};
+
+/**
+ * struct dio_write - one direct write
+ * @op: as iomap_iter.private
+ * @iocb: handed to fs/iomap in the place of
+ * @orig: the caller's
+ * @grows: it ends behind the file
+ * @tells: the server is to be told, or may have to
+ * @nr: ranges that the server is to be told about
+ * @max: room for ranges in @more
+ * @first: the first of them
+ * @more: the others
+ */
+struct dio_write {
+	struct fusex_map_op op;
+	struct kiocb iocb;
+	struct kiocb *orig;
+	bool grows;
+	bool tells;
+	unsigned int nr;
+	unsigned int max;
+	struct dio_range first;
+	struct dio_range *more;
+};
+
+/**
+ * fusex_dio_bio_end - a bio of direct I/O has ended
+ * @bio: the bio
+ *
+ * Context: any, unless the server is to be told: then one that may wait for it.
+ */
+void fusex_dio_bio_end(struct bio *bio)
+{
+	struct iomap_ioend *ioend = iomap_ioend_from_bio(bio);
+	void *use = ioend->io_private;
+
+	if (fusex_map_failing(use))
+		bio->bi_status = errno_to_blk_status(-ENODEV);
+	/* The open file keeps the inode. */
+	fusex_map_unuse(ioend->io_inode, use);
+	iomap_dio_bio_end_io(bio);
+}
+
+static void dio_bio_end_later(struct bio *bio)
+{
+	fusex_ioend_later(iomap_ioend_from_bio(bio));
+}
+
+static void dio_submit(const struct iomap_iter *iter, struct bio *bio,
+		       loff_t pos, bio_end_io_t *end)
+{
+	struct iomap_ioend *ioend;
+
+	ioend = iomap_init_ioend(iter->inode, bio, pos, IOMAP_IOEND_DIRECT);
+	ioend->io_private = fusex_map_use(iter->inode, iter->iomap.private);
+	bio->bi_end_io = end;
+	submit_bio(bio);
+}
+
+static void dio_submit_read(const struct iomap_iter *iter, struct bio *bio,
+			    loff_t pos)
+{
+	dio_submit(iter, bio, pos, fusex_dio_bio_end);
+}
+
+static const struct iomap_dio_ops dio_read_ops = {
+	.submit_io	= dio_submit_read,
+	.bio_set	= &iomap_ioend_bioset,
+};
+
+/**
+ * fusex_dio_read - read from the device into the caller's memory
+ * @iocb: the operation; i_rwsem is held
+ * @to: the memory
+ *
+ * Context: process, sleeps on the server and the device.
+ * Return: bytes, -EIOCBQUEUED, or an error.
+ */
+ssize_t fusex_dio_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	return iomap_dio_rw(iocb, to, &fusex_map_iomap_ops, &dio_read_ops, 0,
+			    NULL, 0);
+}
+
+/* ------------------------------------------------------------------ writing */
+
+/* Does @next go on where @last ends, in the file and on the device? */
+static bool dio_follows(const struct dio_range *last,
+			const struct dio_range *next)
+{
+	return fusex_tell_joins(&last->in, &next->in) &&
+	       last->use == next->use;
+}
+
+static struct dio_range *dio_range(struct dio_write *dio, unsigned int i)
+{
+	return i ? &dio->more[i - 1] : &dio->first;
+}
+
+/* Note a range that the server is to be told about. */
+static int dio_note(struct dio_write *dio, struct inode *inode,
+		    const struct dio_range *r)
+{
+	struct dio_range *more;
+
+	if (dio->nr && dio_follows(dio_range(dio, dio->nr - 1), r)) {
+		dio_range(dio, dio->nr - 1)->in.length += r->in.length;
+		return 0;
+	}
+	if (dio->nr > dio->max) {
+		unsigned int max = dio->max ? 2 * dio->max : 4;
+
+		more = krealloc_array(dio->more, max, sizeof(*more), GFP_NOFS);
+		if (!more)
+			return -ENOMEM;
+		dio->more = more;
+		dio->max = max;
+	}
+	*dio_range(dio, dio->nr++) = *r;
+	/* Who waits for the mapping not to be used waits for this, too. */
+	fusex_map_use(inode, r->use);
+	return 0;
+}
+
+static void dio_submit_write(const struct iomap_iter *iter, struct bio *bio,
+			     loff_t pos)
+{
+	const struct iomap *iomap = &iter->iomap;
+	struct dio_write *dio = container_of(iter->private, struct dio_write,
+					     op);
+	u64 len = bio->bi_iter.bi_size;
+	struct dio_range r = {
+		.in.offset	= pos,
+		.in.length	= len,
+		.in.addr	= (u64)bio->bi_iter.bi_sector << SECTOR_SHIFT,
+		.in.dev		= fusex_map_device(iomap->private)->cookie,
+		.in.flags	= fusex_ioend_flags(iter->inode,
+						    iomap->type ==
+						    IOMAP_UNWRITTEN,
+						    iomap->flags &
+						    IOMAP_F_SHARED,
+						    pos + len),
+		.use		= iomap->private,
+	};
+
+	/* It cannot be stopped here, so it fails when it has ended. */
+	if (r.in.flags && dio_note(dio, iter->inode, &r))
+		dio->op.err = -ENOMEM;
+	/*
+	 * fs/iomap does not know of all there is to be told, which the last bio
+	 * to end, whichever that is, does.
+	 */
+	dio_submit(iter, bio, pos, dio->tells || r.in.flags ?
+					   dio_bio_end_later :
+					   fusex_dio_bio_end);
+}
+
+/* One range, as far as it is part of what was written. */
+static int dio_tell(struct inode *inode, struct fusex_map_ioend_in *in,
+		    loff_t start, loff_t end, int error)
+{
+	u64 first = max_t(u64, in->offset, start);
+	u64 last = min_t(u64, in->offset + in->length, end);
+
+	/* Blocks were filled up with zeros. */
+	if (first >= last)
+		return 0;
+	in->addr += first - in->offset;
+	in->offset = first;
+	in->length = last - first;
+	in->flags |= FUSEX_IOEND_DIRECT;
+	in->error = error;
+	if (error)
+		in->flags &= ~FUSEX_IOEND_APPEND;
+	if (in->flags & FUSEX_IOEND_APPEND)
+		in->size = last;
+	if (!error && fusex_tell_later(inode, in))
+		return 0;
+	return fusex_ioend_tell(inode, in, false);
+}
+
+/*
+ * All bios have ended.  After an error the caller does not know how much was
+ * written, so nothing counts as written.
+ */
+static int dio_write_end(struct kiocb *iocb, ssize_t size, int error,
+			 unsigned int flags)
+{
+	struct dio_write *dio = container_of(iocb, struct dio_write, iocb);
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t pos = iocb->ki_pos;
+	unsigned int i;
+	int err;
+
+	if (!error)
+		error = dio->op.err;
+	for (i = 0; i < dio->nr; i++) {
+		struct dio_range *r = dio_range(dio, i);
+
+		err = dio_tell(inode, &r->in, pos, pos + size, error);
+		fusex_map_unuse(inode, r->use);
+		if (!error)
+			error = err;
+	}
+	if (!error && size && (dio->nr || dio->grows))
+		fusex_i(inode)->attr->after_write(inode, pos, size);
+	return error;
+}
+
+static const struct iomap_dio_ops dio_write_ops = {
+	.end_io		= dio_write_end,
+	.submit_io	= dio_submit_write,
+	.bio_set	= &iomap_ioend_bioset,
+};
+
+/* Back to the caller's; returns it. */
+static struct kiocb *dio_finish(struct dio_write *dio)
+{
+	struct kiocb *orig = dio->orig;
+
+	orig->ki_pos = dio->iocb.ki_pos;
+	kfree(dio->more);
+	kfree(dio);
+	return orig;
+}
+
+static void dio_complete(struct kiocb *iocb, long ret)
+{
+	struct kiocb *orig = dio_finish(container_of(iocb, struct dio_write,
+						     iocb));
+
+	orig->ki_complete(orig, ret);
+}
+
+/**
+ * fusex_dio_write - write from the caller's memory to the device
+ * @iocb: the operation; i_rwsem is held, and exclusively if it makes the file
+ *	longer or is not of whole blocks
+ * @from: the data
+ * @wait: until it is done, even if the caller does not
+ *
+ * Context: process, sleeps on the server and the device.
+ * Return: bytes, -EIOCBQUEUED, -ENOTBLK if it has to go through the page cache,
+ * or an error.
+ */
+ssize_t fusex_dio_write(struct kiocb *iocb, struct iov_iter *from, bool wait)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct dio_write *dio = kzalloc_obj(*dio);
+	loff_t end = iocb->ki_pos + iov_iter_count(from);
+	ssize_t ret;
+
+	if (!dio)
+		return -ENOMEM;
+	kiocb_clone(&dio->iocb, iocb, iocb->ki_filp);
+	/* Who polls would poll for the caller's. */
+	dio->iocb.ki_flags &= ~IOCB_HIPRI;
+	dio->orig = iocb;
+	dio->grows = end > i_size_read(inode);
+	/* What the server knows of the size does not get less meanwhile. */
+	dio->tells = fusex_i(inode)->attr->shared ||
+		     end > READ_ONCE(fusex_maps_get(inode)->known);
+	if (!is_sync_kiocb(iocb))
+		dio->iocb.ki_complete = dio_complete;
+	ret = iomap_dio_rw(&dio->iocb, from, &fusex_map_iomap_ops,
+			   &dio_write_ops, wait ? IOMAP_DIO_FORCE_WAIT : 0,
+			   &dio->op, 0);
+	if (ret != -EIOCBQUEUED)
+		dio_finish(dio);
+	return ret;
+}

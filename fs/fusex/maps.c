@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who uses mappings of a file, and until when.
+ *
+ * Whoever is about to do I/O by a mapping uses it from fusex_map_begin() to
+ * fusex_map_done(), and each bio uses it until it ends.  A use is a reference to
+ * the device, which stays until then, and is counted in fusex_maps.busy, so that
+ * whoever takes the space away (truncation, a recall) can wait for those that
+ * may still go by the old mapping: fusex_maps_quiesce().
+ *
+ * A use is a word, kept in iomap.private and iomap_ioend.io_private: the device,
+ * and in its low bits the turn it is counted in.
+ */
+#include <linux/jiffies.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
+
+#include "backing.h"
+#include "io.h"
+#include "map.h"
+
+#define USE_TURN	1UL
+#define USE_COUNTED	2UL
+#define USE_BITS	(USE_TURN | USE_COUNTED)
+
+/* ------------------------------------------------------------------- inodes */
+
+static struct fusex_maps *maps_new(struct inode *inode)
+{
+	struct fusex_dev_limits limits;
+	struct fusex_maps *maps;
+
+	fusex_backing_device_limits(fusex_chan_of(inode), &limits);
+	if (limits.stable)
+		mapping_set_stable_writes(inode->i_mapping);
+	maps = kzalloc_obj(*maps, GFP_NOFS | __GFP_NOFAIL);
+	maps->cache = fusex_mapcache_new(inode->i_blkbits,
+					 GFP_NOFS | __GFP_NOFAIL);
+	maps->inode = inode;
+	mutex_init(&maps->quiesce);
+	spin_lock_init(&maps->lock);
+	INIT_LIST_HEAD(&maps->ended);
+	INIT_WORK(&maps->work, fusex_ioend_work);
+	mutex_init(&maps->telling);
+	INIT_LIST_HEAD(&maps->untold);
+	INIT_DELAYED_WORK(&maps->tell, fusex_tell_work);
+	maps->known = i_size_read(inode);
+	return maps;
+}
+
+static void maps_destroy(struct fusex_maps *maps)
+{
+	fusex_mapcache_free(maps->cache);
+	kfree(maps);
+}
+
+/**
+ * fusex_maps_get - the mappings of an inode
+ * @inode: in iomap or dax mode
+ *
+ * Context: process, may sleep, not on the server.
+ * Return: them; they stay as long as the inode.
+ */
+struct fusex_maps *fusex_maps_get(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	/* Pairs with the cmpxchg() below. */
+	struct fusex_maps *maps = smp_load_acquire(&fi->maps);
+	struct fusex_maps *new;
+
+	if (likely(maps))
+		return maps;
+	new = maps_new(inode);
+	maps = cmpxchg(&fi->maps, NULL, new);
+	if (!maps)
+		return new;
+	maps_destroy(new);
+	return maps;
+}
+
+/**
+ * fusex_maps_free - the inode goes
+ * @inode: nobody else uses it, its page cache is empty
+ *
+ * Context: process, may sleep.
+ */
+void fusex_maps_free(struct inode *inode)
+{
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+	int i;
+
+	if (!maps)
+		return;
+	/* Who ends I/O unlocks the folios last but one, or has yet to return. */
+	for (i = 0; i < ARRAY_SIZE(maps->busy); i++)
+		wait_var_event(&maps->busy[i], !atomic_read(&maps->busy[i]));
+	cancel_work_sync(&maps->work);
+	WARN_ON_ONCE(!list_empty(&maps->untold) || !list_empty(&maps->ended));
+	fusex_i(inode)->maps = NULL;
+	maps_destroy(maps);
+}
+
+/* --------------------------------------------------------------------- uses */
+
+/**
+ * fusex_map_device - the device of a mapping that is used
+ * @private: the use
+ *
+ * Context: any.
+ * Return: it, NULL for a mapping that is on none.
+ */
+struct fusex_bobj *fusex_map_device(void *private)
+{
+	return (struct fusex_bobj *)((unsigned long)private & ~USE_BITS);
+}
+
+/**
+ * fusex_maps_enter - begin to use mappings
+ * @maps: the file's
+ *
+ * Context: any.
+ * Return: a use without a device, counted in the turn that is on.
+ */
+unsigned long fusex_maps_enter(struct fusex_maps *maps)
+{
+	unsigned int turn;
+
+	for (;;) {
+		turn = READ_ONCE(maps->turn);
+		atomic_inc(&maps->busy[turn]);
+		/* Pairs with the one in fusex_maps_quiesce(). */
+		smp_mb__after_atomic();
+		if (likely(turn == READ_ONCE(maps->turn)))
+			return turn | USE_COUNTED;
+		if (atomic_dec_and_test(&maps->busy[turn]))
+			wake_up_var(&maps->busy[turn]);
+	}
+}
+
+/**
+ * fusex_maps_leave - a use ends, its device was given back
+ * @maps: the file's
+ * @use: the use
+ *
+ * Context: any.
+ */
+void fusex_maps_leave(struct fusex_maps *maps, unsigned long use)
+{
+	atomic_t *busy = &maps->busy[use & USE_TURN];
+
+	if (use & USE_COUNTED && atomic_dec_and_test(busy))
+		wake_up_var(busy);
+}
+
+/**
+ * fusex_map_use - one more use of a mapping, for a bio
+ * @inode: the file
+ * @private: a use that has not ended
+ *
+ * Context: any.
+ * Return: it, to be ended by fusex_map_unuse().
+ */
+void *fusex_map_use(struct inode *inode, void *private)
+{
+	unsigned long use = (unsigned long)private;
+
+	atomic_inc(&fusex_i(inode)->maps->busy[use & USE_TURN]);
+	fusex_backing_device_get(fusex_map_device(private));
+	return private;
+}
+
+/**
+ * fusex_map_unuse - a use of a mapping ends
+ * @inode: the file
+ * @private: the use
+ *
+ * Context: any.
+ */
+void fusex_map_unuse(struct inode *inode, void *private)
+{
+	struct fusex_bobj *obj = fusex_map_device(private);
+
+	if (obj)
+		fusex_backing_device_put(obj);
+	fusex_maps_leave(fusex_i(inode)->maps, (unsigned long)private);
+}
+
+/**
+ * fusex_map_failing - was the device removed by somebody who does not wait?
+ * @private: a use
+ *
+ * Context: any.
+ * Return: true if I/O that ends now is to fail with -ENODEV.
+ */
+bool fusex_map_failing(void *private)
+{
+	return fusex_backing_device_failing(fusex_map_device(private));
+}
+
+/**
+ * fusex_maps_forget - forget mappings of a range
+ * @inode: the file
+ * @start: first byte
+ * @end: last byte
+ *
+ * What uses them goes on.
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_maps_forget(struct inode *inode, loff_t start, loff_t end)
+{
+	/* Pairs with fusex_maps_get(). */
+	struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
+
+	if (maps)
+		fusex_mapcache_drop(maps->cache, start, end);
+}
+
+static int maps_idle(struct fusex_maps *maps, unsigned int turn)
+{
+	return wait_var_event_killable(&maps->busy[turn],
+				       !atomic_read(&maps->busy[turn]));
+}
+
+/**
+ * fusex_maps_quiesce - forget mappings of a range, and wait for who uses any
+ * @inode: the file
+ * @start: first byte
+ * @end: last byte
+ *
+ * Uses that begin meanwhile are not waited for: they do not see what was
+ * forgotten.
+ *
+ * Context: process, waits for I/O and the server, killable.  No folio is locked.
+ * Return: 0 or -EINTR; what is forgotten is forgotten then, too.
+ */
+int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end)
+{
+	/* Pairs with fusex_maps_get(). */
+	struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
+	unsigned int turn;
+	int err;
+
+	if (!maps)
+		return 0;
+	fusex_mapcache_drop(maps->cache, start, end);
+	err = mutex_lock_killable(&maps->quiesce);
+	if (err)
+		return err;
+	turn = maps->turn;
+	/* Those that an earlier one has not waited for to the end. */
+	err = maps_idle(maps, !turn);
+	if (!err) {
+		WRITE_ONCE(maps->turn, !turn);
+		/* Either fusex_maps_enter() sees it, or we see that one. */
+		smp_mb();
+		err = maps_idle(maps, turn);
+	}
+	mutex_unlock(&maps->quiesce);
+	/* What they have written, before it is something else. */
+	return err ?: fusex_tell_now(inode);
+}
+
+/**
+ * fusex_maps_may_ask - wait while a lease is being given back
+ * @inode: the file
+ *
+ * The answer might be one from before, and come when it is too late.
+ *
+ * Context: process, waits for the server, killable.
+ * Return: 0 or -EINTR.
+ */
+int fusex_maps_may_ask(struct inode *inode)
+{
+	atomic_t *returning = &fusex_i(inode)->maps->returning;
+
+	if (likely(!atomic_read(returning)))
+		return 0;
+	return wait_var_event_killable(returning, !atomic_read(returning));
+}
+
+/**
+ * fusex_maps_return_begin - a lease is about to be given back
+ * @inode: the file, has mappings
+ * @start: first byte of the range
+ * @end: last byte
+ *
+ * When this returns nothing goes by mappings of the range, and nothing will before
+ * fusex_maps_return_end().
+ *
+ * Context: process, waits for I/O and the server, killable.
+ * Return: 0 or -EINTR, either way followed by fusex_maps_return_end().
+ */
+int fusex_maps_return_begin(struct inode *inode, loff_t start, loff_t end)
+{
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+
+	atomic_inc(&maps->returning);
+	/* Who has asked before sees another sequence number. */
+	smp_mb__after_atomic();
+	return fusex_maps_quiesce(inode, start, end);
+}
+
+/**
+ * fusex_maps_return_end - the server has the lease
+ * @inode: the file
+ *
+ * Context: process.
+ */
+void fusex_maps_return_end(struct inode *inode)
+{
+	atomic_t *returning = &fusex_i(inode)->maps->returning;
+
+	if (atomic_dec_and_test(returning))
+		wake_up_var(returning);
+}
+
+/**
+ * fusex_maps_size - what the server says that it knows of the size
+ * @inode: any; its fusex_inode.lock is held
+ * @size: bytes
+ *
+ * It may be less than it was told before, if somebody has cut the file, and is told
+ * again then.
+ *
+ * Context: any.
+ */
+void fusex_maps_size(struct inode *inode, loff_t size)
+{
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+
+	lockdep_assert_held(&fusex_i(inode)->lock);
+	if (maps && size < maps->known)
+		maps->known = size;
+}
+
+/**
+ * fusex_maps_sized - the server knows the size of the file
+ * @inode: the file
+ * @size: bytes
+ *
+ * Context: process.
+ */
+void fusex_maps_sized(struct inode *inode, loff_t size)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	spin_lock(&fi->lock);
+	if (fi->maps) {
+		fi->maps->known = size;
+		fi->maps->changes++;
+	}
+	spin_unlock(&fi->lock);
+}
+
+/* ------------------------------------------------------------------- leases */
+
+/**
+ * fusex_maps_leased - may what is remembered be used?
+ * @inode: the file
+ *
+ * If others may change the file, under a lease only.
+ *
+ * Context: process.
+ * Return: true if so.
+ */
+bool fusex_maps_leased(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_maps *maps = fi->maps;
+	bool leased;
+
+	if (!fi->attr->shared)
+		return true;
+	spin_lock(&fi->lock);
+	leased = maps->lease && get_jiffies_64() < maps->lease_expires;
+	spin_unlock(&fi->lock);
+	return leased;
+}
+
+/**
+ * fusex_maps_end_lease - a lease has expired
+ * @inode: the file
+ *
+ * It is not the same when it is granted again.
+ *
+ * Context: process.
+ */
+void fusex_maps_end_lease(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_maps *maps = fi->maps;
+	bool had;
+
+	spin_lock(&fi->lock);
+	had = maps->lease;
+	maps->lease = 0;
+	spin_unlock(&fi->lock);
+	if (had)
+		fusex_mapcache_drop(maps->cache, 0, LLONG_MAX);
+}
+
+/**
+ * fusex_maps_lease - mappings are good under a lease
+ * @inode: the file
+ * @lease: its name, 0 for none
+ * @valid: nanoseconds, FUSEX_FOREVER until recalled
+ * @from: jiffies64 that it is counted from
+ *
+ * Another lease ends all that was good under the last.  A local file has none
+ * and needs none.
+ *
+ * Context: process, does not wait for the server.
+ * Return: true if what comes with it may be remembered.
+ */
+bool fusex_maps_lease(struct inode *inode, u64 lease, u64 valid, u64 from)
+{
+	struct fusex_maps *maps = fusex_maps_get(inode);
+	struct fusex_inode *fi = fusex_i(inode);
+	bool other;
+
+	if (!fi->attr->shared)
+		return true;
+	spin_lock(&fi->lock);
+	/* Without one, nothing was remembered. */
+	other = maps->lease &&
+		(maps->lease != lease ||
+		 get_jiffies_64() >= maps->lease_expires);
+	maps->lease = lease;
+	maps->lease_expires = fusex_expiry(valid, from);
+	spin_unlock(&fi->lock);
+	if (other)
+		fusex_mapcache_drop(maps->cache, 0, LLONG_MAX);
+	return lease;
+}
