@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Metadata becomes durable.
+ *
+ * A transaction is everything that changed since the last one.  It is taken with
+ * the lock of the volume held, between two operations, and written without it.
+ * Data of files is on the device before its metadata is: the kernel says so
+ * after it has written it.
+ *
+ * Without a journal the blocks go straight to their places, and after a crash
+ * e2fsck has to find out.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ext4.h"
+#include "log.h"
+
+/* Blocks of a transaction, when there is no journal that says less. */
+#define ROOM_MAX	16384u
+
+/**
+ * struct commit - transactions
+ * @lock: protects what follows
+ * @change: something did
+ * @started: number of the transaction that was begun last
+ * @done: number of the last one that is durable, or failed
+ * @wanted: number of the last one that somebody waits for
+ * @error: what came of it
+ * @running: one is being written
+ * @kicked: one is wanted
+ * @stop: no more
+ * @paused: not in the background
+ * @threaded: there is a thread
+ * @thread: which writes them, now and then and when they are wanted; without it
+ *	those who want them do
+ * @interval: seconds in between
+ * @room: blocks that should not be exceeded
+ */
+struct commit {
+	pthread_mutex_t	lock;
+	pthread_cond_t	change;
+	atomic_ullong	started;
+	atomic_ullong	done;
+	uint64_t	wanted;
+	int		error;
+	bool		running;
+	atomic_bool	kicked;
+	bool		stop;
+	bool		paused;
+	bool		threaded;
+	pthread_t	thread;
+	unsigned int	interval;
+	size_t		room;
+};
+
+static bool anything(const struct volume *v)
+{
+	return v->dirty || bcache_dirty(v->cache) ||
+	       v->fs->flags & EXT2_FLAG_DIRTY;
+}
+
+/* Called with the lock. */
+static int take(struct volume *v, struct dirty_block **list, size_t *count)
+{
+	errcode_t err = 0;
+	int ret;
+
+	*list = NULL;
+	*count = 0;
+	if (!anything(v))
+		return 0;
+	ret = icache_flush(v);
+	if (ret)
+		return ret;
+	if (v->fs->flags & EXT2_FLAG_DIRTY)
+		err = ext2fs_flush2(v->fs, EXT2_FLAG_FLUSH_NO_SYNC);
+	if (err)
+		return volume_error(v, err);
+	ret = bcache_take(v->fs, list, count);
+	if (!ret)
+		alloc_closing(v);
+	return ret;
+}
+
+static int write_home(struct volume *v, const struct dirty_block *list,
+		      size_t count)
+{
+	struct batch b;
+	size_t i;
+	int ret;
+
+	ret = batch_begin(&b, &v->dev, block_size(v));
+	if (ret)
+		return ret;
+	for (i = 0; i < count && !ret; i++)
+		ret = batch_add(&b, list[i].block, list[i].data);
+	return batch_end(&b, ret);
+}
+
+/* Makes a transaction durable; with a journal, not yet in its places. */
+static int write_first(struct volume *v, const struct dirty_block *list,
+		       size_t count, bool journal)
+{
+	int ret;
+
+	if (count && journal)
+		return journal_write(v, list, count);
+	ret = device_flush(&v->dev);
+	if (!ret && count)
+		ret = write_home(v, list, count);
+	if (!ret && count)
+		ret = device_flush(&v->dev);
+	return ret;
+}
+
+/* Who waits for it need not wait any longer. */
+static void publish(struct commit *c, uint64_t id, int error)
+{
+	pthread_mutex_lock(&c->lock);
+	c->done = id;
+	c->error = error;
+	pthread_cond_broadcast(&c->change);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void finish(struct volume *v, struct dirty_block *list, size_t count,
+		   int error)
+{
+	WR_LOCK(v);
+	if (list)
+		bcache_written(v->cache, list, count);
+	alloc_committed(v);
+	if (error)
+		volume_fail(v, "cannot write metadata", error);
+	UNLOCK(v);
+}
+
+/* One transaction, when no other is being written. */
+static void run(struct volume *v, struct commit *c, uint64_t id)
+{
+	struct dirty_block *list = NULL;
+	size_t count = 0;
+	bool journal;
+	int ret = 0;
+
+	WR_LOCK(v);
+	if (v->failed)
+		ret = -EIO;
+	else if (!v->readonly)
+		ret = take(v, &list, &count);
+	UNLOCK(v);
+	journal = v->journal && count <= journal_room(v->journal);
+	if (!ret)
+		ret = write_first(v, list, count, journal);
+	if (!ret || !list)
+		publish(c, id, ret);
+	if (!ret && journal && count)
+		ret = write_home(v, list, count);
+	if (list)
+		finish(v, list, count, ret);
+	if (ret && list)
+		publish(c, id, ret);
+}
+
+/* Called with the commit's lock, which is dropped meanwhile. */
+static void run_next(struct volume *v, struct commit *c)
+{
+	uint64_t id = ++c->started;
+
+	c->running = true;
+	c->kicked = false;
+	pthread_mutex_unlock(&c->lock);
+	run(v, c, id);
+	pthread_mutex_lock(&c->lock);
+	c->running = false;
+	pthread_cond_broadcast(&c->change);
+}
+
+uint64_t commit_next(const struct volume *v)
+{
+	return v->commit ? v->commit->started + 1 : 1;
+}
+
+bool commit_is_done(const struct volume *v, uint64_t id)
+{
+	return v->commit->done >= id;
+}
+
+int commit_now(struct volume *v)
+{
+	struct commit *c = v->commit;
+	uint64_t want;
+	int ret;
+
+	pthread_mutex_lock(&c->lock);
+	/* The one being written may have been taken before. */
+	want = c->started + 1;
+	if (c->threaded && c->wanted < want) {
+		c->wanted = want;
+		pthread_cond_broadcast(&c->change);
+	}
+	while (c->done < want) {
+		if (c->threaded || c->running)
+			pthread_cond_wait(&c->change, &c->lock);
+		else
+			run_next(v, c);
+	}
+	ret = c->error;
+	pthread_mutex_unlock(&c->lock);
+	return ret;
+}
+
+void commit_pause(struct volume *v, bool pause)
+{
+	struct commit *c = v->commit;
+
+	pthread_mutex_lock(&c->lock);
+	c->paused = pause;
+	while (pause && c->running)
+		pthread_cond_wait(&c->change, &c->lock);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void commit_kick(struct volume *v)
+{
+	struct commit *c = v->commit;
+
+	pthread_mutex_lock(&c->lock);
+	c->kicked = true;
+	pthread_cond_broadcast(&c->change);
+	pthread_mutex_unlock(&c->lock);
+}
+
+int commit_room(struct volume *v)
+{
+	struct commit *c = v->commit;
+	size_t blocks;
+
+	RD_LOCK(v);
+	/* At worst, each inode is in a block of its own. */
+	blocks = bcache_dirty(v->cache) + v->dirty_count;
+	UNLOCK(v);
+	if (blocks >= c->room)
+		return commit_now(v);
+	if (blocks >= c->room / 2 && !c->kicked)
+		commit_kick(v);
+	return 0;
+}
+
+/* Called with the commit's lock. */
+static void wait_for_time(struct commit *c)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += c->interval;
+	while (!c->stop && !c->kicked && c->wanted <= c->done)
+		if (pthread_cond_timedwait(&c->change, &c->lock, &until) ==
+		    ETIMEDOUT)
+			break;
+}
+
+/* A device that is not used can sleep.  Called with the commit's lock. */
+static bool is_needed(struct volume *v, struct commit *c)
+{
+	bool needed;
+
+	c->kicked = false;
+	if (c->paused)
+		return false;
+	pthread_mutex_unlock(&c->lock);
+	RD_LOCK(v);
+	needed = anything(v);
+	UNLOCK(v);
+	pthread_mutex_lock(&c->lock);
+	return needed && !c->paused;
+}
+
+static void *commit_main(void *arg)
+{
+	struct volume *v = arg;
+	struct commit *c = v->commit;
+
+	pthread_mutex_lock(&c->lock);
+	for (;;) {
+		wait_for_time(c);
+		if (c->stop)
+			break;
+		if (c->wanted > c->done || is_needed(v, c))
+			run_next(v, c);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+static int start_thread(struct volume *v, struct commit *c)
+{
+	sigset_t all, old;
+	int ret;
+
+	/* Signals are fusex_run()'s. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	ret = -pthread_create(&c->thread, NULL, commit_main, v);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	c->threaded = !ret;
+	return ret;
+}
+
+int commit_start(struct volume *v, unsigned int interval)
+{
+	struct commit *c = calloc(1, sizeof(*c));
+	pthread_condattr_t attr;
+	int ret = 0;
+
+	if (!c)
+		return -ENOMEM;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->change, &attr);
+	pthread_condattr_destroy(&attr);
+	c->interval = interval;
+	c->room = ROOM_MAX;
+	if (v->journal && journal_room(v->journal) * 3 / 4 < c->room)
+		c->room = journal_room(v->journal) * 3 / 4;
+	v->commit = c;
+	if (interval)
+		ret = start_thread(v, c);
+	if (ret)
+		commit_stop(v);
+	return ret;
+}
+
+void commit_stop(struct volume *v)
+{
+	struct commit *c = v->commit;
+
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->lock);
+	c->stop = true;
+	pthread_cond_broadcast(&c->change);
+	pthread_mutex_unlock(&c->lock);
+	if (c->threaded)
+		pthread_join(c->thread, NULL);
+	pthread_cond_destroy(&c->change);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+	v->commit = NULL;
+}

@@ -1,0 +1,639 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Files whose blocks are found by a tree of extents.
+ *
+ * The tree is libext2fs's business.  It moves a cursor from extent to extent and
+ * changes the one the cursor is at; what is made of that here are ranges.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ext4.h"
+
+static int tree_open(struct volume *v, struct node *n, ext2_extent_handle_t *h)
+{
+	return volume_error(v, ext2fs_extent_open2(v->fs, n->ino, inode_of(n),
+						   h));
+}
+
+void extents_init(struct node *n)
+{
+	struct ext3_extent_header *h = (void *)n->raw.i_block;
+
+	memset(n->raw.i_block, 0, sizeof(n->raw.i_block));
+	n->raw.i_flags |= EXT4_EXTENTS_FL;
+	h->eh_magic = ext2fs_cpu_to_le16(EXT3_EXT_MAGIC);
+	h->eh_max = ext2fs_cpu_to_le16((sizeof(n->raw.i_block) - sizeof(*h)) /
+				       sizeof(struct ext3_extent));
+}
+
+static bool is_unwritten(const struct ext2fs_extent *e)
+{
+	return e->e_flags & EXT2_EXTENT_FLAGS_UNINIT;
+}
+
+static uint64_t end_of(const struct ext2fs_extent *e)
+{
+	return e->e_lblk + e->e_len;
+}
+
+static uint32_t longest(bool unwritten)
+{
+	return unwritten ? EXT_UNINIT_MAX_LEN : EXT_INIT_MAX_LEN;
+}
+
+static errcode_t current(ext2_extent_handle_t h, struct ext2fs_extent *e)
+{
+	return ext2fs_extent_get(h, EXT2_EXTENT_CURRENT, e);
+}
+
+/*
+ * The extent behind the one the cursor is at.  Not EXT2_EXTENT_NEXT_LEAF, which
+ * after ext2fs_extent_goto() begins a node that is at its end once more.  When
+ * there is none the cursor is nowhere.
+ */
+static errcode_t next(ext2_extent_handle_t h, struct ext2fs_extent *e)
+{
+	errcode_t err = ext2fs_extent_get(h, EXT2_EXTENT_NEXT_SIB, e);
+
+	while (err == EXT2_ET_EXTENT_NO_NEXT) {
+		err = ext2fs_extent_get(h, EXT2_EXTENT_UP, e);
+		if (err == EXT2_ET_EXTENT_NO_UP)
+			return EXT2_ET_EXTENT_NO_NEXT;
+		if (!err)
+			err = ext2fs_extent_get(h, EXT2_EXTENT_NEXT_SIB, e);
+	}
+	while (!err && !(e->e_flags & EXT2_EXTENT_FLAGS_LEAF))
+		err = ext2fs_extent_get(h, EXT2_EXTENT_DOWN, e);
+	return err;
+}
+
+/* The extent before it, likewise. */
+static errcode_t previous(ext2_extent_handle_t h, struct ext2fs_extent *e)
+{
+	errcode_t err = ext2fs_extent_get(h, EXT2_EXTENT_PREV_SIB, e);
+
+	while (err == EXT2_ET_EXTENT_NO_PREV) {
+		err = ext2fs_extent_get(h, EXT2_EXTENT_UP, e);
+		if (err == EXT2_ET_EXTENT_NO_UP)
+			return EXT2_ET_EXTENT_NO_PREV;
+		if (!err)
+			err = ext2fs_extent_get(h, EXT2_EXTENT_PREV_SIB, e);
+	}
+	while (!err && !(e->e_flags & EXT2_EXTENT_FLAGS_LEAF))
+		err = ext2fs_extent_get(h, EXT2_EXTENT_DOWN_AND_LAST, e);
+	return err;
+}
+
+/* Does @b go on where @a ends, so that they can be one? */
+static bool mergeable(const struct ext2fs_extent *a,
+		      const struct ext2fs_extent *b)
+{
+	return end_of(a) == b->e_lblk && a->e_pblk + a->e_len == b->e_pblk &&
+	       is_unwritten(a) == is_unwritten(b) &&
+	       a->e_len + b->e_len <= longest(is_unwritten(a));
+}
+
+/* The last entry of a node may be gone with the node. */
+static errcode_t fix_parents(ext2_extent_handle_t h)
+{
+	errcode_t err = ext2fs_extent_fix_parents(h);
+
+	return err == EXT2_ET_NO_CURRENT_NODE ? 0 : err;
+}
+
+static errcode_t insert(ext2_extent_handle_t h, int flags,
+			struct ext2fs_extent *e)
+{
+	errcode_t err = ext2fs_extent_insert(h, flags, e);
+
+	return err ? err : ext2fs_extent_fix_parents(h);
+}
+
+static errcode_t replace(ext2_extent_handle_t h, struct ext2fs_extent *e)
+{
+	errcode_t err = ext2fs_extent_replace(h, 0, e);
+
+	return err ? err : ext2fs_extent_fix_parents(h);
+}
+
+static errcode_t delete(ext2_extent_handle_t h)
+{
+	errcode_t err = ext2fs_extent_delete(h, 0);
+
+	return err ? err : fix_parents(h);
+}
+
+static void as_run(const struct ext2fs_extent *e, struct run *r)
+{
+	r->lblk = e->e_lblk;
+	r->len = e->e_len;
+	r->pblk = e->e_pblk;
+	r->type = is_unwritten(e) ? RUN_UNWRITTEN : RUN_DATA;
+}
+
+/* The cursor is in front of a hole, or behind it if there is nothing before. */
+static errcode_t find_hole(ext2_extent_handle_t h, uint64_t lblk,
+			   struct run *r)
+{
+	struct ext2fs_extent e;
+	errcode_t err;
+
+	*r = (struct run){ lblk, LBLK_END - lblk, 0, RUN_HOLE };
+	err = current(h, &e);
+	if (!err && e.e_lblk <= lblk) {
+		r->lblk = end_of(&e);
+		err = next(h, &e);
+	} else if (!err) {
+		r->lblk = 0;
+	}
+	if (err == EXT2_ET_NO_CURRENT_NODE)
+		r->lblk = 0;
+	r->len = LBLK_END - r->lblk;
+	if (!err && e.e_lblk > lblk)
+		r->len = e.e_lblk - r->lblk;
+	return err == EXT2_ET_EXTENT_NO_NEXT ||
+	       err == EXT2_ET_NO_CURRENT_NODE ? 0 : err;
+}
+
+int extents_find(struct volume *v, struct node *n, uint64_t lblk,
+		 struct run *r)
+{
+	ext2_extent_handle_t h;
+	struct ext2fs_extent e;
+	errcode_t err;
+	int ret;
+
+	ret = extents_check(v, n);
+	if (!ret)
+		ret = tree_open(v, n, &h);
+	if (ret)
+		return ret;
+	err = ext2fs_extent_goto(h, lblk);
+	if (!err) {
+		err = current(h, &e);
+		as_run(&e, r);
+	} else if (err == EXT2_ET_EXTENT_NOT_FOUND) {
+		err = find_hole(h, lblk, r);
+	}
+	ext2fs_extent_free(h);
+	return volume_error(v, err);
+}
+
+/* Makes one of the extent at @lblk and the one behind it, if it can be done. */
+static errcode_t merge(ext2_extent_handle_t h, uint64_t lblk)
+{
+	struct ext2fs_extent e, more;
+	errcode_t err;
+
+	err = ext2fs_extent_goto(h, lblk);
+	if (!err)
+		err = current(h, &e);
+	if (!err)
+		err = next(h, &more);
+	if (err == EXT2_ET_EXTENT_NO_NEXT || (!err && !mergeable(&e, &more)))
+		return 0;
+	if (!err)
+		err = delete(h);
+	if (!err)
+		err = ext2fs_extent_goto(h, lblk);
+	e.e_len += more.e_len;
+	return err ? err : replace(h, &e);
+}
+
+/* Puts an extent into a hole. */
+static errcode_t insert_one(ext2_extent_handle_t h, struct ext2fs_extent *e)
+{
+	struct ext2fs_extent prev;
+	errcode_t err;
+
+	err = ext2fs_extent_goto(h, e->e_lblk);
+	if (!err)
+		return EXT2_ET_EXTENT_NOT_SUPPORTED;
+	if (err != EXT2_ET_EXTENT_NOT_FOUND)
+		return err;
+	err = current(h, &prev);
+	if (err == EXT2_ET_NO_CURRENT_NODE)
+		return insert(h, 0, e);
+	if (err)
+		return err;
+	if (prev.e_lblk > e->e_lblk) {
+		err = insert(h, 0, e);
+	} else if (mergeable(&prev, e)) {
+		e->e_lblk = prev.e_lblk;
+		prev.e_len += e->e_len;
+		err = replace(h, &prev);
+	} else {
+		err = insert(h, EXT2_EXTENT_INSERT_AFTER, e);
+	}
+	return err ? err : merge(h, e->e_lblk);
+}
+
+int extents_insert(struct volume *v, struct node *n, const struct run *r)
+{
+	bool unwritten = r->type == RUN_UNWRITTEN;
+	struct ext2fs_extent e;
+	ext2_extent_handle_t h;
+	errcode_t err = 0;
+	uint64_t done;
+	uint32_t len;
+	int ret;
+
+	ret = tree_open(v, n, &h);
+	if (ret)
+		return ret;
+	for (done = 0; done < r->len && !err; done += len) {
+		len = longest(unwritten);
+		if (r->len - done < len)
+			len = (uint32_t)(r->len - done);
+		e = (struct ext2fs_extent){
+			.e_pblk = r->pblk + done,
+			.e_lblk = r->lblk + done,
+			.e_len = len,
+			.e_flags = unwritten ? EXT2_EXTENT_FLAGS_UNINIT : 0,
+		};
+		err = insert_one(h, &e);
+	}
+	ext2fs_extent_free(h);
+	node_dirty(v, n);
+	return volume_error(v, err);
+}
+
+/*
+ * The usual case: data was written behind data, to the beginning of space that
+ * was taken in advance.  Only a border moves.  Returns true if it was that.
+ */
+static bool move_border(ext2_extent_handle_t h, struct ext2fs_extent *e,
+			uint32_t len, errcode_t *err)
+{
+	struct ext2fs_extent prev, head = *e;
+	uint64_t start;
+
+	head.e_len = len;
+	head.e_flags ^= EXT2_EXTENT_FLAGS_UNINIT;
+	*err = previous(h, &prev);
+	if (*err || !mergeable(&prev, &head)) {
+		*err = ext2fs_extent_goto(h, e->e_lblk);
+		return *err;
+	}
+	start = prev.e_lblk;
+	prev.e_len += len;
+	*err = ext2fs_extent_replace(h, 0, &prev);
+	/* They overlap for a moment: it cannot be looked for by its block. */
+	if (!*err)
+		*err = next(h, &prev);
+	if (*err)
+		return true;
+	if (e->e_len == len) {
+		*err = delete(h);
+		if (!*err)
+			*err = merge(h, start);
+		return true;
+	}
+	e->e_lblk += len;
+	e->e_pblk += len;
+	e->e_len -= len;
+	*err = replace(h, e);
+	return true;
+}
+
+/* Cuts [from, to) out of an extent the cursor is at; it becomes the other type. */
+static errcode_t split(ext2_extent_handle_t h, struct ext2fs_extent e,
+		       uint64_t from, uint64_t to)
+{
+	struct ext2fs_extent mid = e, right = e;
+	errcode_t err = 0;
+
+	mid.e_lblk = from;
+	mid.e_pblk += from - e.e_lblk;
+	mid.e_len = (uint32_t)(to - from);
+	mid.e_flags ^= EXT2_EXTENT_FLAGS_UNINIT;
+	right.e_lblk = to;
+	right.e_pblk += to - e.e_lblk;
+	right.e_len = (uint32_t)(end_of(&e) - to);
+	e.e_len = (uint32_t)(from - e.e_lblk);
+	if (!e.e_len) {
+		err = replace(h, &mid);
+	} else {
+		err = replace(h, &e);
+		if (!err)
+			err = insert(h, EXT2_EXTENT_INSERT_AFTER, &mid);
+	}
+	if (!err && right.e_len) {
+		err = ext2fs_extent_goto(h, from);
+		if (!err)
+			err = insert(h, EXT2_EXTENT_INSERT_AFTER, &right);
+	}
+	return err;
+}
+
+/* Converts [from, to) of an extent the cursor is at. */
+static errcode_t convert_one(ext2_extent_handle_t h, struct ext2fs_extent *e,
+			     uint64_t from, uint64_t to)
+{
+	errcode_t err;
+
+	/* One type can be longer than the other. */
+	if (to - from > EXT_UNINIT_MAX_LEN)
+		to = from + EXT_UNINIT_MAX_LEN;
+	if (from == e->e_lblk &&
+	    move_border(h, e, (uint32_t)(to - from), &err))
+		return err;
+	err = split(h, *e, from, to);
+	if (!err && to == end_of(e))
+		err = merge(h, from);
+	return err;
+}
+
+int extents_convert(struct volume *v, struct node *n, uint64_t lblk,
+		    uint64_t len, enum run_type to)
+{
+	const bool unwritten = to == RUN_UNWRITTEN;
+	uint64_t end = lblk + len, stop;
+	ext2_extent_handle_t h;
+	struct ext2fs_extent e;
+	errcode_t err = 0;
+	int ret;
+
+	ret = extents_check(v, n);
+	if (!ret)
+		ret = tree_open(v, n, &h);
+	if (ret)
+		return ret;
+	while (lblk < end && !err) {
+		err = ext2fs_extent_goto(h, lblk);
+		if (err == EXT2_ET_EXTENT_NOT_FOUND) {
+			struct run r;
+
+			err = find_hole(h, lblk, &r);
+			lblk = r.lblk + r.len;
+			continue;
+		}
+		if (!err)
+			err = current(h, &e);
+		if (err)
+			break;
+		stop = end_of(&e) < end ? end_of(&e) : end;
+		if (is_unwritten(&e) != unwritten) {
+			if (stop - lblk > EXT_UNINIT_MAX_LEN)
+				stop = lblk + EXT_UNINIT_MAX_LEN;
+			err = convert_one(h, &e, lblk, stop);
+		}
+		lblk = stop;
+	}
+	ext2fs_extent_free(h);
+	node_dirty(v, n);
+	return volume_error(v, err);
+}
+
+/* Is it where data of files can be? */
+static bool is_legal(const struct volume *v, const struct ext2fs_extent *e)
+{
+	return end_of(e) <= LBLK_END &&
+	       bitmaps_is_data(v, e->e_pblk, e->e_len);
+}
+
+static int check_all(struct volume *v, struct node *n, ext2_extent_handle_t h)
+{
+	struct ext2fs_extent e;
+	uint64_t end = 0;
+	errcode_t err;
+
+	err = ext2fs_extent_get(h, EXT2_EXTENT_ROOT, &e);
+	while (!err) {
+		if (e.e_flags & EXT2_EXTENT_FLAGS_LEAF) {
+			if (!is_legal(v, &e) || e.e_lblk < end)
+				return volume_corrupt(v, n->ino, "extent");
+			end = end_of(&e);
+		} else if (!bitmaps_is_data(v, e.e_pblk, 1)) {
+			return volume_corrupt(v, n->ino, "extent tree");
+		}
+		err = ext2fs_extent_get(h, EXT2_EXTENT_NEXT, &e);
+	}
+	if (err != EXT2_ET_EXTENT_NO_NEXT)
+		return volume_error(v, err);
+	return 0;
+}
+
+int extents_check(struct volume *v, struct node *n)
+{
+	ext2_extent_handle_t h;
+	int ret;
+
+	if (n->checked)
+		return 0;
+	ret = tree_open(v, n, &h);
+	if (ret)
+		return ret;
+	ret = check_all(v, n, h);
+	ext2fs_extent_free(h);
+	n->checked = !ret;
+	return ret;
+}
+
+int extents_count(struct volume *v, struct node *n, uint32_t *count)
+{
+	ext2_extent_handle_t h;
+	struct ext2fs_extent e;
+	errcode_t err;
+	int ret;
+
+	*count = 0;
+	ret = extents_check(v, n);
+	if (!ret)
+		ret = tree_open(v, n, &h);
+	if (ret)
+		return ret;
+	err = ext2fs_extent_get(h, EXT2_EXTENT_ROOT, &e);
+	for (; !err; err = ext2fs_extent_get(h, EXT2_EXTENT_NEXT_LEAF, &e))
+		if (e.e_flags & EXT2_EXTENT_FLAGS_LEAF)
+			++*count;
+	ext2fs_extent_free(h);
+	return 0;
+}
+
+/* All runs of a file, to be freed. */
+static int collect(struct volume *v, struct node *n, struct run **out,
+		   size_t *count)
+{
+	struct run r, *list = NULL, *more;
+	uint64_t lblk = 0;
+	size_t room = 0;
+	int ret = 0;
+
+	for (*count = 0; lblk < LBLK_END; lblk = r.lblk + r.len) {
+		ret = extents_find(v, n, lblk, &r);
+		if (ret)
+			break;
+		if (r.type == RUN_HOLE)
+			continue;
+		if (*count == room) {
+			room = room ? 2 * room : 64;
+			more = realloc(list, room * sizeof(*list));
+			if (!more) {
+				ret = -ENOMEM;
+				break;
+			}
+			list = more;
+		}
+		list[(*count)++] = r;
+	}
+	*out = list;
+	return ret;
+}
+
+/* Frees the blocks of the tree itself, each when the ones below it are. */
+static int uproot(struct volume *v, struct node *n)
+{
+	const int inner = EXT2_EXTENT_FLAGS_LEAF |
+			  EXT2_EXTENT_FLAGS_SECOND_VISIT;
+	ext2_extent_handle_t h;
+	struct ext2fs_extent e;
+	errcode_t err;
+	int ret;
+
+	ret = tree_open(v, n, &h);
+	if (ret)
+		return ret;
+	err = ext2fs_extent_get(h, EXT2_EXTENT_ROOT, &e);
+	for (; !err; err = ext2fs_extent_get(h, EXT2_EXTENT_NEXT, &e)) {
+		if ((e.e_flags & inner) != EXT2_EXTENT_FLAGS_SECOND_VISIT)
+			continue;
+		ext2fs_block_alloc_stats2(v->fs, e.e_pblk, -1);
+		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), 1);
+	}
+	ext2fs_extent_free(h);
+	extents_init(n);
+	return err == EXT2_ET_EXTENT_NO_NEXT ? 0 : volume_error(v, err);
+}
+
+/* Cuts [from, to) out of an extent the cursor is at. */
+static errcode_t cut(ext2_extent_handle_t h, struct ext2fs_extent e,
+		     uint64_t from, uint64_t to)
+{
+	struct ext2fs_extent right = e;
+	errcode_t err;
+
+	right.e_lblk = to;
+	right.e_pblk += to - e.e_lblk;
+	right.e_len = (uint32_t)(end_of(&e) - to);
+	e.e_len = (uint32_t)(from - e.e_lblk);
+	if (!e.e_len)
+		return right.e_len ? replace(h, &right) : delete(h);
+	err = replace(h, &e);
+	if (!err && right.e_len)
+		err = insert(h, EXT2_EXTENT_INSERT_AFTER, &right);
+	return err;
+}
+
+/* The first extent that ends behind @lblk. */
+static errcode_t first_behind(ext2_extent_handle_t h, uint64_t lblk,
+			      struct ext2fs_extent *e)
+{
+	errcode_t err = ext2fs_extent_goto(h, lblk);
+
+	if (err && err != EXT2_ET_EXTENT_NOT_FOUND)
+		return err;
+	err = current(h, e);
+	if (!err && end_of(e) <= lblk)
+		err = next(h, e);
+	return err;
+}
+
+/* Frees the blocks of [lblk, end). */
+static errcode_t punch(struct volume *v, struct node *n,
+		       ext2_extent_handle_t h, uint64_t lblk, uint64_t end)
+{
+	struct ext2fs_extent e;
+	errcode_t err = 0;
+	uint64_t from, to;
+
+	while (lblk < end && !err) {
+		err = first_behind(h, lblk, &e);
+		if (err || e.e_lblk >= end)
+			break;
+		from = e.e_lblk > lblk ? e.e_lblk : lblk;
+		to = end_of(&e) < end ? end_of(&e) : end;
+		err = cut(h, e, from, to);
+		if (!err) {
+			alloc_free(v, e.e_pblk + from - e.e_lblk, to - from);
+			err = ext2fs_iblk_sub_blocks(v->fs, inode_of(n),
+						     to - from);
+		}
+		lblk = to;
+	}
+	return err == EXT2_ET_NO_CURRENT_NODE ||
+	       err == EXT2_ET_EXTENT_NO_NEXT ? 0 : err;
+}
+
+/* Frees all blocks that there are, but not those of the tree. */
+static errcode_t free_all(struct volume *v, struct node *n,
+			  ext2_extent_handle_t h)
+{
+	struct ext2fs_extent e;
+	errcode_t err;
+
+	err = ext2fs_extent_get(h, EXT2_EXTENT_ROOT, &e);
+	for (; !err; err = ext2fs_extent_get(h, EXT2_EXTENT_NEXT_LEAF, &e)) {
+		if (!(e.e_flags & EXT2_EXTENT_FLAGS_LEAF))
+			continue;
+		alloc_free(v, e.e_pblk, e.e_len);
+		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), e.e_len);
+	}
+	return err == EXT2_ET_EXTENT_NO_NEXT ? 0 : err;
+}
+
+int extents_punch(struct volume *v, struct node *n, uint64_t lblk,
+		  uint64_t len)
+{
+	bool all = !lblk && len >= LBLK_END;
+	ext2_extent_handle_t h;
+	errcode_t err;
+	int ret;
+
+	ret = extents_check(v, n);
+	if (!ret)
+		ret = tree_open(v, n, &h);
+	if (ret)
+		return ret;
+	if (all)
+		err = free_all(v, n, h);
+	else
+		err = punch(v, n, h, lblk, len > LBLK_END - lblk ?
+					   LBLK_END : lblk + len);
+	ext2fs_extent_free(h);
+	node_dirty(v, n);
+	ret = volume_error(v, err);
+	return !ret && all ? uproot(v, n) : ret;
+}
+
+int extents_shift(struct volume *v, struct node *n, uint64_t lblk, int64_t by)
+{
+	struct run *list, tail;
+	size_t count, i;
+	int ret;
+
+	ret = collect(v, n, &list, &count);
+	if (!ret)
+		ret = uproot(v, n);
+	for (i = 0; i < count && !ret; i++) {
+		if (list[i].lblk < lblk && list[i].lblk + list[i].len > lblk) {
+			tail = list[i];
+			list[i].len = lblk - list[i].lblk;
+			tail.lblk = lblk + (uint64_t)by;
+			tail.pblk += list[i].len;
+			tail.len -= list[i].len;
+			ret = extents_insert(v, n, &list[i]);
+			if (!ret)
+				ret = extents_insert(v, n, &tail);
+			continue;
+		}
+		if (list[i].lblk >= lblk)
+			list[i].lblk += (uint64_t)by;
+		ret = extents_insert(v, n, &list[i]);
+	}
+	free(list);
+	node_dirty(v, n);
+	return ret;
+}

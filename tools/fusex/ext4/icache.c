@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inodes in memory.
+ *
+ * An inode stays as long as the kernel knows it or somebody here uses it, and a
+ * while longer.  libext2fs is given the inode in memory to work with; what it
+ * writes back to its place is caught, and written when a transaction is taken.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ext4.h"
+#include "log.h"
+
+#define TABLE_SIZE	(1u << 16)
+/* Blocks of the inode table that are read at once. */
+#define AHEAD		8u
+/* Places of the table that are looked at, at a time. */
+#define SHRINK_MAX	1024u
+
+static struct node **slot_of(const struct volume *v, ext2_ino_t ino)
+{
+	return &v->nodes[ino & v->nodes_mask];
+}
+
+static struct node *find(const struct volume *v, ext2_ino_t ino)
+{
+	struct node *n;
+
+	for (n = *slot_of(v, ino); n; n = n->next)
+		if (n->ino == ino)
+			return n;
+	return NULL;
+}
+
+static errcode_t on_read(ext2_filsys fs, ext2_ino_t ino,
+			 struct ext2_inode *inode)
+{
+	struct volume *v = fs->priv_data;
+	struct node *n = v->direct ? NULL : find(v, ino);
+
+	if (!n)
+		return EXT2_ET_CALLBACK_NOTHANDLED;
+	memmove(inode, &n->raw, sizeof(*inode));
+	return 0;
+}
+
+static errcode_t on_write(ext2_filsys fs, ext2_ino_t ino,
+			  struct ext2_inode *inode)
+{
+	struct volume *v = fs->priv_data;
+	struct node *n = v->direct ? NULL : find(v, ino);
+
+	if (!n || inode != inode_of(n))
+		return EXT2_ET_CALLBACK_NOTHANDLED;
+	node_dirty(v, n);
+	return 0;
+}
+
+int icache_open(struct volume *v)
+{
+	v->nodes = calloc(TABLE_SIZE, sizeof(struct node *));
+	if (!v->nodes)
+		return -ENOMEM;
+	v->nodes_mask = TABLE_SIZE - 1;
+	v->fs->read_inode = on_read;
+	v->fs->write_inode = on_write;
+	return 0;
+}
+
+static void node_free(struct volume *v, struct node *n)
+{
+	dir_unload(n);
+	free(n);
+	v->node_count--;
+}
+
+void icache_close(struct volume *v)
+{
+	struct node *n;
+	size_t i;
+
+	if (!v->nodes)
+		return;
+	for (i = 0; i <= v->nodes_mask; i++) {
+		while ((n = v->nodes[i])) {
+			v->nodes[i] = n->next;
+			node_free(v, n);
+		}
+	}
+	free(v->nodes);
+	v->nodes = NULL;
+	v->dirty = NULL;
+	v->orphans = NULL;
+}
+
+static struct node *node_alloc(struct volume *v, ext2_ino_t ino)
+{
+	size_t size = v->inode_size > sizeof(struct ext2_inode_large) ?
+			      v->inode_size : sizeof(struct ext2_inode_large);
+	struct node *n = calloc(1, offsetof(struct node, raw) + size);
+
+	if (n) {
+		n->ino = ino;
+		n->users = 1;
+	}
+	return n;
+}
+
+static void insert(struct volume *v, struct node *n)
+{
+	struct node **slot = slot_of(v, n->ino);
+
+	n->next = *slot;
+	*slot = n;
+	v->node_count++;
+}
+
+struct node *node_peek(struct volume *v, ext2_ino_t ino)
+{
+	struct node *n = find(v, ino);
+
+	if (n)
+		n->users++;
+	return n;
+}
+
+/* Neighbours are often asked for next. */
+static void read_ahead(struct volume *v, ext2_ino_t ino)
+{
+	ext2_filsys fs = v->fs;
+	dgrp_t g = ext2fs_group_of_ino(fs, ino);
+	uint64_t block = (uint64_t)((ino - 1) % fs->super->s_inodes_per_group) *
+			 v->inode_size / fs->blocksize & ~(uint64_t)(AHEAD - 1);
+	uint64_t count = AHEAD;
+
+	if (block + count > fs->inode_blocks_per_group)
+		count = fs->inode_blocks_per_group - block;
+	io_channel_cache_readahead(fs->io,
+				   ext2fs_inode_table_loc(fs, g) + block,
+				   count);
+}
+
+/* What the rest of this program takes for granted. */
+static int check(struct volume *v, struct node *n)
+{
+	unsigned int extra = v->inode_size - EXT2_GOOD_OLD_INODE_SIZE;
+
+	if (v->inode_size == EXT2_GOOD_OLD_INODE_SIZE)
+		n->raw.i_extra_isize = 0;
+	else if (n->raw.i_extra_isize > extra || n->raw.i_extra_isize & 3)
+		return volume_corrupt(v, n->ino, "size of the inode");
+	switch (n->raw.i_mode & LINUX_S_IFMT) {
+	case LINUX_S_IFREG:
+	case LINUX_S_IFDIR:
+	case LINUX_S_IFLNK:
+	case LINUX_S_IFCHR:
+	case LINUX_S_IFBLK:
+	case LINUX_S_IFIFO:
+	case LINUX_S_IFSOCK:
+		break;
+	default:
+		return volume_corrupt(v, n->ino, "type of the inode");
+	}
+	if (size_of(n) > size_max(v, true))
+		return volume_corrupt(v, n->ino, "size of the file");
+	return 0;
+}
+
+static int read_node(struct volume *v, struct node *n)
+{
+	errcode_t err;
+
+	v->direct = true;
+	err = ext2fs_read_inode_full(v->fs, n->ino, inode_of(n),
+				     (int)v->inode_size);
+	v->direct = false;
+	if (err == EXT2_ET_INODE_CSUM_INVALID)
+		return volume_corrupt(v, n->ino, "checksum of the inode");
+	return err ? volume_error(v, err) : 0;
+}
+
+int node_get(struct volume *v, ext2_ino_t ino, struct node **out)
+{
+	struct node *n = node_peek(v, ino);
+	int ret;
+
+	*out = n;
+	if (n)
+		return 0;
+	if ((ino < EXT2_FIRST_INODE(v->fs->super) && ino != EXT2_ROOT_INO) ||
+	    ino > v->fs->super->s_inodes_count)
+		return volume_corrupt(v, ino, "number of the inode");
+	n = node_alloc(v, ino);
+	if (!n)
+		return -ENOMEM;
+	read_ahead(v, ino);
+	ret = read_node(v, n);
+	if (!ret && !n->raw.i_links_count)
+		ret = -ESTALE;
+	if (!ret)
+		ret = check(v, n);
+	if (ret) {
+		free(n);
+		return ret;
+	}
+	insert(v, n);
+	*out = n;
+	return 0;
+}
+
+/*
+ * It was deleted a while ago.  If the kernel has not forgotten it yet, it will by
+ * its old generation.
+ */
+static void revive(struct node *n, unsigned int size)
+{
+	memset(&n->raw, 0, size);
+	n->users = 1;
+	n->lookups = 0;
+	n->dead = false;
+	n->checked = false;
+	n->is_orphan = false;
+	n->reserved = 0;
+	n->window = 0;
+	n->next_write = 0;
+}
+
+/* Somebody still has it in use: it is freed when that is over. */
+static void detach(struct volume *v, struct node *n)
+{
+	struct node **link = slot_of(v, n->ino);
+
+	while (*link != n)
+		link = &(*link)->next;
+	*link = n->next;
+	v->node_count--;
+	for (link = &v->dirty; *link; link = &(*link)->dirty_next) {
+		if (*link == n) {
+			*link = n->dirty_next;
+			v->dirty_count--;
+			break;
+		}
+	}
+	n->is_detached = true;
+}
+
+int node_new(struct volume *v, ext2_ino_t ino, struct node **out)
+{
+	struct node *n = find(v, ino);
+
+	if (n && !n->dead)
+		return volume_corrupt(v, ino, "bitmap of inodes");
+	if (n && n->users) {
+		detach(v, n);
+		n = NULL;
+	}
+	if (n) {
+		revive(n, v->inode_size);
+	} else {
+		n = node_alloc(v, ino);
+		if (!n)
+			return -ENOMEM;
+		insert(v, n);
+	}
+	if (v->inode_size > EXT2_GOOD_OLD_INODE_SIZE)
+		n->raw.i_extra_isize = (uint16_t)v->extra_isize;
+	n->raw.i_generation = v->generation++;
+	*out = n;
+	return 0;
+}
+
+void node_put(struct volume *v, struct node *n)
+{
+	if (n && !--n->users && n->is_detached)
+		free(n);
+}
+
+void node_dirty(struct volume *v, struct node *n)
+{
+	n->changed = commit_next(v);
+	if (n->is_dirty || n->dead)
+		return;
+	n->is_dirty = true;
+	n->dirty_next = v->dirty;
+	v->dirty = n;
+	v->dirty_count++;
+}
+
+static int write_node(struct volume *v, struct node *n)
+{
+	errcode_t err;
+
+	v->direct = true;
+	err = ext2fs_write_inode_full(v->fs, n->ino, inode_of(n),
+				      (int)v->inode_size);
+	v->direct = false;
+	return err ? volume_error(v, err) : 0;
+}
+
+int icache_flush(struct volume *v)
+{
+	struct node *n;
+	int ret;
+
+	while ((n = v->dirty)) {
+		ret = write_node(v, n);
+		if (ret)
+			return ret;
+		v->dirty = n->dirty_next;
+		v->dirty_count--;
+		n->is_dirty = false;
+	}
+	return 0;
+}
+
+int node_full(struct volume *v, struct node *n)
+{
+	return n->is_dirty ? write_node(v, n) : 0;
+}
+
+int node_reread(struct volume *v, struct node *n)
+{
+	return read_node(v, n);
+}
+
+/* It is written once more, as what it is: of no file. */
+static void bury(struct volume *v, struct node *n)
+{
+	bool directory = is_dir(n);
+
+	dir_unload(n);
+	n->raw.i_links_count = 0;
+	n->raw.i_dtime = (uint32_t)attr_now(v).sec;
+	node_dirty(v, n);
+	n->dead = true;
+	ext2fs_inode_alloc_stats2(v->fs, n->ino, -1, directory);
+	v->groups[ext2fs_group_of_ino(v->fs, n->ino)] |= GROUP_INODES;
+}
+
+static bool has_blocks(struct node *n)
+{
+	return !node_has(n, EXT4_INLINE_DATA_FL) &&
+	       (is_reg(n) || is_dir(n) ||
+		(LINUX_S_ISLNK(n->raw.i_mode) &&
+		 size_of(n) >= EXT2_N_BLOCKS * sizeof(uint32_t)));
+}
+
+int node_delete(struct volume *v, struct node *n)
+{
+	int ret = 0;
+
+	if (n->dead)
+		return 0;
+	if (has_blocks(n))
+		ret = file_punch(v, n, 0, LBLK_END);
+	if (!ret)
+		ret = xattr_free(v, n);
+	/* What is lost of it is found by e2fsck. */
+	if (ret)
+		log_error("inode %u is not deleted completely", n->ino);
+	set_size(n, 0);
+	if (n->is_orphan)
+		orphan_remove(v, n);
+	bury(v, n);
+	return ret;
+}
+
+void node_kill(struct volume *v, struct node *n)
+{
+	node_delete(v, n);
+	node_put(v, n);
+}
+
+void node_forget(struct volume *v, struct node *n, uint64_t lookups)
+{
+	n->lookups -= lookups < n->lookups ? lookups : n->lookups;
+	if (n->lookups || n->users)
+		return;
+	if (volume_writable(v))
+		return;
+	if (n->is_orphan)
+		node_delete(v, n);
+	else if (!n->dead)
+		map_trim(v, n);
+}
+
+/* Returns true if it is gone. */
+static bool shrink_one(struct volume *v, struct node **link)
+{
+	struct node *n = *link;
+
+	if (n->users || n->lookups || n->is_dirty)
+		return false;
+	if (n->is_orphan || n->reserved) {
+		if (!volume_writable(v))
+			node_forget(v, n, 0);
+		return false;
+	}
+	*link = n->next;
+	node_free(v, n);
+	return true;
+}
+
+void icache_shrink(struct volume *v, size_t keep)
+{
+	size_t most = keep ? SHRINK_MAX : v->nodes_mask + 1, i;
+	struct node **link;
+
+	for (i = 0; i < most && v->node_count > keep; i++) {
+		v->hand = (v->hand + 1) & v->nodes_mask;
+		link = &v->nodes[v->hand];
+		while (*link)
+			if (!shrink_one(v, link))
+				link = &(*link)->next;
+	}
+}

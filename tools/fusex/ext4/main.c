@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fusex-ext4: ext4 by a process.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "log.h"
+#include "ops.h"
+#include "options.h"
+
+#define PROGRAM		"fusex-ext4"
+
+#define COMMIT_SECONDS	5
+
+/* What inodes can be linked to. */
+#define MAX_LINKS	65000u
+
+/**
+ * struct settings - what the command line says
+ * @source: device or image
+ * @target: where to
+ * @foreground: do not go into the background
+ * @io: enum fusex_io_mode
+ * @errors: EXT2_ERRORS_*, 0 for what the superblock says
+ * @commit: seconds after which what changed is durable
+ * @nofsck: refuse instead of running e2fsck
+ * @threads: workers to begin with
+ * @max_threads: and at most
+ * @readonly: the mount is read-only
+ * @mount: options of the mount
+ */
+struct settings {
+	const char	*source;
+	const char	*target;
+	bool		foreground;
+	uint32_t	io;
+	uint32_t	errors;
+	uint32_t	commit;
+	bool		nofsck;
+	uint32_t	threads;
+	uint32_t	max_threads;
+	bool		readonly;
+	char		*mount;
+};
+
+static struct settings set = {
+	.io	= FUSEX_IO_IOMAP,
+	.commit	= COMMIT_SECONDS,
+};
+
+static const struct option_choice io_modes[] = {
+	{ "iomap",	FUSEX_IO_IOMAP },
+	{ "plain",	FUSEX_IO_PLAIN },
+	{ "writeback",	FUSEX_IO_WRITEBACK },
+	{ NULL,		0 }
+};
+
+static const struct option_choice error_words[] = {
+	{ "continue",	EXT2_ERRORS_CONTINUE },
+	{ "remount-ro",	EXT2_ERRORS_RO },
+	{ "panic",	EXT2_ERRORS_PANIC },
+	{ NULL,		0 }
+};
+
+static const struct option_desc options[] = {
+	{ "io", OPTION_CHOICE, &set.io, 0, 0, io_modes,
+	  "iomap|plain|writeback", "how data moves (iomap)", NULL },
+	{ "errors", OPTION_CHOICE, &set.errors, 0, 0, error_words,
+	  "continue|remount-ro|panic",
+	  "what corruption leads to (as the superblock says)", NULL },
+	{ "commit", OPTION_UINT, &set.commit, 1, 3600, NULL, "SECONDS",
+	  "when changes are durable at the latest (5)", NULL },
+	{ "nofsck", OPTION_FLAG, &set.nofsck, 0, 0, NULL, NULL,
+	  "refuse what was not unmounted, do not run e2fsck", NULL },
+	{ "threads", OPTION_UINT, &set.threads, 0, 1024, NULL, "COUNT",
+	  "threads to begin with (0: by CPUs)", NULL },
+	{ "max_threads", OPTION_UINT, &set.max_threads, 0, 4096, NULL, "COUNT",
+	  "threads at most (0: 64)", NULL },
+	{ NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL, NULL, NULL }
+};
+
+static void show_usage(void)
+{
+	printf("usage: " PROGRAM " [-f] [-o OPTION,...] DEVICE|IMAGE MOUNTPOINT\n\n"
+	       "Mounts the ext4 file system on DEVICE or in IMAGE.\n\n"
+	       "  -f  stay in the foreground, messages go to stderr\n"
+	       "  -o  options, with defaults in brackets:\n\n");
+	options_help(options);
+}
+
+static int parse(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "fo:h", longopts, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			set.foreground = true;
+			break;
+		case 'o':
+			if (options_parse(options, optarg, &set.mount))
+				return 2;
+			break;
+		case 'h':
+			show_usage();
+			exit(0);
+		default:
+			return 2;
+		}
+	}
+	if (argc - optind != 2) {
+		log_error("DEVICE and MOUNTPOINT are needed, see --help");
+		return 2;
+	}
+	set.source = argv[optind];
+	set.target = argv[optind + 1];
+	return 0;
+}
+
+static bool is_option(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(text, name, len) && (!text[len] || text[len] == '=');
+}
+
+/* Is the option there, and not taken back by the other one after it? */
+static bool has_option(const char *list, const char *name, const char *other)
+{
+	char *copy = list ? strdup(list) : NULL, *rest = copy, *one;
+	bool found = false;
+
+	while ((one = options_next(&rest))) {
+		if (is_option(one, name))
+			found = true;
+		else if (other && is_option(one, other))
+			found = false;
+	}
+	free(copy);
+	return found;
+}
+
+static int finish_options(void)
+{
+	set.readonly = has_option(set.mount, "ro", "rw");
+	if (has_option(set.mount, "source", NULL))
+		return 0;
+	return options_append(&set.mount, "source", set.source);
+}
+
+static int configure(struct volume *v, struct fusex_config *cfg)
+{
+	struct node *root;
+	int ret;
+
+	cfg->io_mode = set.io;
+	cfg->attr_mode = FUSEX_ATTR_LOCAL;
+	cfg->block_size = block_size(v);
+	cfg->time_gran = v->inode_size > EXT2_GOOD_OLD_INODE_SIZE ?
+				 1 : 1000000000;
+	cfg->time_min = INT32_MIN;
+	cfg->time_max = attr_time_max(v);
+	cfg->max_file_size = size_max(v, true);
+	cfg->max_links = MAX_LINKS;
+	cfg->optional |= FUSEX_F_POSIX_ACL;
+	strcpy(cfg->subtype, "ext4");
+	WR_LOCK(v);
+	ret = node_get(v, EXT2_ROOT_INO, &root);
+	if (!ret && !is_dir(root))
+		ret = volume_corrupt(v, EXT2_ROOT_INO, "no directory");
+	if (!ret)
+		attr_entry(v, root, &cfg->root);
+	UNLOCK(v);
+	if (ret)
+		log_error("cannot mount %s: %s", set.source, strerror(-ret));
+	return ret;
+}
+
+static int add_device(struct volume *v)
+{
+	uint32_t access = FUSEX_BACKING_READ;
+	int ret;
+
+	if (!v->iomap)
+		return 0;
+	if (!v->dev.readonly)
+		access |= FUSEX_BACKING_WRITE;
+	ret = fusex_backing_add_dev(v->se, FUSEX_BACKING_BDEV, v->dev.fd,
+				    access, &v->map_dev);
+	if (ret)
+		log_error("the kernel does not take %s: %s", v->dev.node,
+			  strerror(-ret));
+	return ret;
+}
+
+/* Those that fusex_run() takes for a wish to end. */
+static void block_signals(void)
+{
+	sigset_t end;
+
+	sigemptyset(&end);
+	sigaddset(&end, SIGTERM);
+	sigaddset(&end, SIGINT);
+	sigaddset(&end, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &end, NULL);
+}
+
+static int set_up(struct volume *v)
+{
+	int ret = fusex_session_setup(v->se, -1);
+
+	if (ret) {
+		log_error("%s", fusex_session_error(v->se));
+		if (ret == -EOPNOTSUPP && v->iomap)
+			log_error("without iomap mode there is -o io=plain");
+		return ret;
+	}
+	return add_device(v);
+}
+
+/* What a device cannot be written to, a mount better says beforehand. */
+static int mount(struct volume *v, const char *target)
+{
+	int ret = 0;
+
+	if (v->readonly && !set.readonly)
+		ret = options_append(&set.mount, "ro", NULL);
+	if (!ret)
+		ret = fusex_session_mount(v->se, target, set.mount);
+	if (ret)
+		log_error("%s", fusex_session_error(v->se));
+	return ret;
+}
+
+/* Mounts, tells the caller so, and serves until unmounted. */
+static int mount_and_run(struct volume *v, const char *target)
+{
+	const struct fusex_run_options run = {
+		.size = sizeof(run),
+		.flags = FUSEX_RUN_SIGNALS,
+		.threads = set.threads,
+		.max_threads = set.max_threads,
+	};
+	int ret;
+
+	ret = set_up(v);
+	if (!ret)
+		ret = mount(v, target);
+	if (ret)
+		return 1;
+	ret = daemon_ready(PROGRAM);
+	if (ret) {
+		log_error("cannot start to serve: %s", strerror(-ret));
+		return 1;
+	}
+	ret = fusex_run(v->se, &run);
+	if (ret)
+		log_error("%s", fusex_session_error(v->se));
+	return ret ? 1 : 0;
+}
+
+static int serve(struct volume *v, const char *target)
+{
+	struct fusex_ops ops = ext4_ops;
+	struct fusex_config cfg;
+	int ret;
+
+	fusex_config_init(&cfg, sizeof(cfg));
+	if (configure(v, &cfg))
+		return 1;
+	/* The kernel finds out itself where it has the mappings. */
+	if (v->iomap)
+		ops.lseek = NULL;
+	v->se = fusex_session_new(&ops, sizeof(ops), &cfg, v);
+	if (!v->se) {
+		log_error("cannot make a session: %s", strerror(errno));
+		return 1;
+	}
+	ret = mount_and_run(v, target);
+	fusex_session_free(v->se);
+	v->se = NULL;
+	return ret;
+}
+
+/* Returns its absolute path, to be freed, or NULL after the reason was logged. */
+static char *absolute(const char *path, bool directory)
+{
+	char *real = realpath(path, NULL);
+	struct stat st;
+
+	if (real && directory && !stat(real, &st) && !S_ISDIR(st.st_mode)) {
+		free(real);
+		real = NULL;
+		errno = ENOTDIR;
+	}
+	if (!real)
+		log_error(directory ? "cannot mount on %s: %s" :
+				      "cannot open %s: %s", path,
+			  strerror(errno));
+	return real;
+}
+
+static int run(const char *source, const char *target)
+{
+	const struct volume_options o = {
+		.readonly = set.readonly,
+		.iomap = set.io == FUSEX_IO_IOMAP,
+		.fsck = !set.nofsck,
+		.errors = set.errors,
+		.interval = set.commit,
+	};
+	struct volume *v;
+	int ret, err;
+
+	block_signals();
+	if (volume_open(source, &o, &v))
+		return 1;
+	ret = serve(v, target);
+	err = volume_close(v);
+	if (err)
+		log_error("%s: not everything could be written: %s", source,
+			  strerror(-err));
+	return err ? 1 : ret;
+}
+
+int main(int argc, char **argv)
+{
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	char *source, *target = NULL;
+	int ret;
+
+	ret = parse(argc, argv);
+	if (ret)
+		return ret;
+	/* Absolute: the working directory is left before it is unmounted. */
+	source = absolute(set.source, false);
+	if (source)
+		target = absolute(set.target, true);
+	if (!target)
+		return 1;
+	ret = finish_options();
+	if (!ret && !set.foreground)
+		ret = daemon_start();
+	if (ret) {
+		log_error("%s", strerror(-ret));
+		return 1;
+	}
+	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &all);
+	/* To get memory it must not wait for data that waits for itself. */
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	mallopt(M_ARENA_MAX, 2);
+	ret = run(source, target);
+	free(source);
+	free(target);
+	free(set.mount);
+	return ret;
+}

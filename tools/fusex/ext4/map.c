@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where the data of a file is, for the kernel, and where it is going to be.
+ *
+ * Space is allocated when data is about to be written, as unwritten, and becomes
+ * data when the data is there.  Who writes a file from front to back is given
+ * more than was asked for, the more the longer it goes on, so that the file
+ * becomes few extents and the kernel asks rarely; what is left of it goes back
+ * when the kernel forgets the file.
+ */
+#include <errno.h>
+
+#include "ext4.h"
+
+/* What is taken in advance: at first, and at most, in bytes. */
+#define WINDOW_MIN	(64u << 10)
+#define WINDOW_MAX	(8u << 20)
+/* And at most this part of what is free. */
+#define SHARE		8u
+
+/* How much more than asked for is to be allocated at a block. */
+static uint64_t advance(struct volume *v, struct node *n, uint64_t lblk,
+			uint64_t len, const struct run *hole)
+{
+	uint64_t some = ext2fs_free_blocks_count(v->fs->super) / SHARE;
+	uint64_t bits = v->block_bits;
+
+	if (!node_has(n, EXT4_EXTENTS_FL) || !lblk || lblk != n->next_write ||
+	    hole->lblk + hole->len != LBLK_END) {
+		n->window = 0;
+		return 0;
+	}
+	n->window = n->window * 2 > len ? n->window * 2 : len;
+	if (n->window < WINDOW_MIN >> bits)
+		n->window = WINDOW_MIN >> bits;
+	if (n->window > WINDOW_MAX >> bits)
+		n->window = WINDOW_MAX >> bits;
+	if (n->window > some)
+		n->window = some;
+	return n->window;
+}
+
+static int goal_of(struct volume *v, struct node *n, uint64_t lblk,
+		   uint64_t *goal)
+{
+	struct run r;
+	int ret;
+
+	*goal = alloc_goal(v, n);
+	if (!lblk)
+		return 0;
+	ret = file_find(v, n, lblk - 1, &r);
+	if (!ret && r.type != RUN_HOLE)
+		*goal = r.pblk + r.len;
+	return ret;
+}
+
+/* Without unwritten extents what is allocated reads as what was there before. */
+static int clear(struct volume *v, const struct node *n, const struct run *r)
+{
+	if (node_has(n, EXT4_EXTENTS_FL))
+		return 0;
+	return device_zero(&v->dev, r->len * block_size(v),
+			   r->pblk * block_size(v));
+}
+
+static int add(struct volume *v, struct node *n, const struct run *r)
+{
+	int ret;
+
+	ret = volume_error(v, ext2fs_iblk_add_blocks(v->fs, inode_of(n),
+						     r->len));
+	if (ret) {
+		alloc_free(v, r->pblk, r->len);
+		return ret;
+	}
+	ret = file_insert(v, n, r);
+	if (ret) {
+		alloc_free(v, r->pblk, r->len);
+		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), r->len);
+	}
+	return ret;
+}
+
+static int allocate(struct volume *v, struct node *n, uint64_t lblk,
+		    uint64_t len, bool root, const struct run *hole)
+{
+	bool extents = node_has(n, EXT4_EXTENTS_FL);
+	uint64_t more = advance(v, n, lblk, len, hole), goal;
+	struct run r = { .lblk = lblk,
+			 .type = extents ? RUN_UNWRITTEN : RUN_DATA };
+	int64_t got;
+	int ret;
+
+	ret = goal_of(v, n, lblk, &goal);
+	if (ret)
+		return ret;
+	if (len + more > LBLK_END - 1 - lblk)
+		more = 0;
+	got = alloc_run(v, goal, len + more, root, &r.pblk);
+	if (got < 0)
+		return (int)got;
+	r.len = (uint64_t)got;
+	ret = clear(v, n, &r);
+	if (ret)
+		alloc_free(v, r.pblk, r.len);
+	else
+		ret = add(v, n, &r);
+	if (!ret && r.len > len &&
+	    (!n->reserved || lblk + len < n->reserved))
+		n->reserved = lblk + len;
+	return ret;
+}
+
+int map_allocate(struct volume *v, struct node *n, uint64_t lblk, uint64_t len,
+		 bool root, struct run *r, bool *fresh)
+{
+	uint64_t left;
+	int ret;
+
+	*fresh = false;
+	if (lblk + len > size_max(v, node_has(n, EXT4_EXTENTS_FL)) >>
+	    v->block_bits)
+		return -EFBIG;
+	ret = file_find(v, n, lblk, r);
+	if (!ret && r->type == RUN_HOLE) {
+		left = r->lblk + r->len - lblk;
+		ret = allocate(v, n, lblk, len < left ? len : left, root, r);
+		*fresh = !ret;
+		if (!ret)
+			ret = file_find(v, n, lblk, r);
+	}
+	/* Up to there nothing is asked any more. */
+	if (!ret)
+		n->next_write = r->lblk + r->len;
+	return ret;
+}
+
+int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
+		  uint64_t *pblk)
+{
+	struct run r = { .lblk = lblk, .len = 1, .type = RUN_DATA };
+	uint64_t goal;
+	int64_t got;
+	int ret;
+
+	ret = goal_of(v, n, lblk, &goal);
+	if (ret)
+		return ret;
+	got = alloc_run(v, goal, 1, true, &r.pblk);
+	if (got < 0)
+		return (int)got;
+	*pblk = r.pblk;
+	return add(v, n, &r);
+}
+
+int map_trim(struct volume *v, struct node *n)
+{
+	uint64_t from = blocks_of(v, size_of(n));
+
+	if (!n->reserved)
+		return 0;
+	if (from < n->reserved)
+		from = n->reserved;
+	n->reserved = 0;
+	n->window = 0;
+	return file_punch(v, n, from, LBLK_END);
+}
+
+static void to_map(const struct volume *v, const struct run *r,
+		   struct fusex_map *map)
+{
+	uint64_t offset = r->lblk << v->block_bits;
+	uint64_t length = r->len << v->block_bits;
+
+	if (r->type == RUN_HOLE)
+		fusex_map_hole(map, offset, length);
+	else
+		fusex_map_at(map, r->type == RUN_DATA ? FUSEX_MAP_MAPPED :
+							FUSEX_MAP_UNWRITTEN,
+			     offset, length, v->map_dev,
+			     r->pblk << v->block_bits);
+}
+
+/* Returns 1 if the data of the file is in its inode, and stays there. */
+static int begin_inline(struct volume *v, struct node *n,
+			const struct fusex_map_begin_in *in,
+			struct fusex_map_begin_out *out)
+{
+	size_t room;
+
+	if (!node_has(n, EXT4_INLINE_DATA_FL))
+		return 0;
+	room = inline_room(v, n);
+	if (in->op & FUSEX_MAP_OP_WRITE &&
+	    (in->op & (FUSEX_MAP_OP_FAULT | FUSEX_MAP_OP_DIRECT |
+		       FUSEX_MAP_OP_WRITEBACK) ||
+	     in->offset + in->length > room))
+		return inline_to_blocks(v, n);
+	fusex_map_inline(&out->read, room);
+	return 1;
+}
+
+static void flag_map(const struct volume *v, const struct node *n, bool fresh,
+		     struct fusex_map *map)
+{
+	if (fresh && map->type == FUSEX_MAP_MAPPED)
+		map->flags |= FUSEX_MAP_F_NEW;
+	if (n->is_dirty || !commit_is_done(v, n->changed))
+		map->flags |= FUSEX_MAP_F_DIRTY;
+}
+
+int map_begin(struct volume *v, struct node *n,
+	      const struct fusex_map_begin_in *in, bool root,
+	      struct fusex_map_begin_out *out)
+{
+	uint64_t lblk = in->offset >> v->block_bits, end;
+	bool fresh = false;
+	struct run r;
+	int ret;
+
+	if (!is_reg(n))
+		return -EINVAL;
+	ret = begin_inline(v, n, in, out);
+	if (ret)
+		return ret < 0 ? ret : 0;
+	if (in->length > INT64_MAX - in->offset)
+		return -EINVAL;
+	end = blocks_of(v, in->offset + in->length);
+	if (in->op & FUSEX_MAP_OP_WRITE)
+		ret = map_allocate(v, n, lblk, end - lblk, root, &r, &fresh);
+	else if (lblk < LBLK_END)
+		ret = file_find(v, n, lblk, &r);
+	else
+		r = (struct run){ lblk, end - lblk, 0, RUN_HOLE };
+	if (ret)
+		return ret;
+	to_map(v, &r, &out->read);
+	if (in->op & FUSEX_MAP_OP_WRITE)
+		flag_map(v, n, fresh, &out->read);
+	if (fresh) {
+		out->attr_valid = FUSEX_FOREVER;
+		attr_fill(v, n, &out->attr);
+	}
+	return 0;
+}
+
+int map_ioend(struct volume *v, struct node *n,
+	      const struct fusex_map_ioend_in *in)
+{
+	uint64_t lblk = in->offset >> v->block_bits, end;
+	int ret = 0;
+
+	/* What was allocated for it stays unwritten. */
+	if (in->error)
+		return 0;
+	if (in->length > INT64_MAX - in->offset)
+		return -EINVAL;
+	end = blocks_of(v, in->offset + in->length);
+	if (in->flags & FUSEX_IOEND_UNWRITTEN &&
+	    node_has(n, EXT4_EXTENTS_FL))
+		ret = extents_convert(v, n, lblk, end - lblk, RUN_DATA);
+	if (!ret && in->flags & FUSEX_IOEND_APPEND &&
+	    in->size > size_of(n)) {
+		set_size(n, in->size);
+		node_dirty(v, n);
+	}
+	return ret;
+}

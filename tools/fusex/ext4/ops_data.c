@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests about data, and where it is.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "ops.h"
+
+ssize_t ext4_read(struct fusex_req *req, const struct fusex_node *node,
+		  const struct fusex_read_in *in, void *buf)
+{
+	struct volume *v = volume_of(req);
+	struct node *n;
+	ssize_t ret;
+
+	WR_LOCK(v);
+	ret = op_node(v, node, &n);
+	if (!ret) {
+		ret = is_reg(n) ? plain_read(v, n, buf, in->size, in->offset) :
+				  -EINVAL;
+		node_put(v, n);
+	}
+	UNLOCK(v);
+	return ret;
+}
+
+static int write_once(struct fusex_req *req, const struct fusex_node *node,
+		      const struct fusex_write_in *in, const void *buf,
+		      struct fusex_write_out *out)
+{
+	struct volume *v = volume_of(req);
+	struct node *n;
+	int ret;
+
+	ret = op_begin(v, node, &n);
+	if (ret)
+		return ret;
+	ret = is_reg(n) ? plain_write(v, n, buf, in->size, in->offset,
+				      op_is_root(v, req)) : -EINVAL;
+	if (!ret && in->write_flags & FUSEX_WRITE_MTIME)
+		attr_set_times(v, n, NULL, &in->mtime, NULL);
+	if (!ret) {
+		out->attr_valid = FUSEX_FOREVER;
+		attr_fill(v, n, &out->attr);
+	}
+	op_end(v, n);
+	return ret;
+}
+
+int ext4_write(struct fusex_req *req, const struct fusex_node *node,
+	       const struct fusex_write_in *in, const void *buf,
+	       struct fusex_write_out *out)
+{
+	int ret, tries = 0;
+
+	do {
+		ret = write_once(req, node, in, buf, out);
+	} while (op_again(volume_of(req), ret, &tries));
+	return ret;
+}
+
+/* What a file is, and where, may be durable already; its data never is. */
+static bool is_durable(struct volume *v, const struct fusex_node *node)
+{
+	struct node *n;
+	bool durable;
+
+	RD_LOCK(v);
+	n = op_peek(v, node);
+	durable = n && !n->is_dirty && commit_is_done(v, n->changed);
+	UNLOCK(v);
+	return durable;
+}
+
+int ext4_fsync(struct fusex_req *req, const struct fusex_node *node,
+	       const struct fusex_fsync_in *in)
+{
+	struct volume *v = volume_of(req);
+
+	if (is_durable(v, node))
+		return v->failed ? -EIO : device_flush(&v->dev);
+	return commit_now(v);
+}
+
+int ext4_syncfs(struct fusex_req *req)
+{
+	return commit_now(volume_of(req));
+}
+
+static int fallocate_once(struct fusex_req *req, const struct fusex_node *node,
+			  const struct fusex_fallocate_in *in,
+			  struct fusex_attr_out *out)
+{
+	struct volume *v = volume_of(req);
+	struct node *n;
+	int ret;
+
+	ret = op_begin(v, node, &n);
+	if (ret)
+		return ret;
+	ret = falloc(v, n, in->mode, in->offset, in->length,
+		     op_is_root(v, req));
+	if (!ret) {
+		attr_touch(v, n);
+		out->attr_valid = FUSEX_FOREVER;
+		attr_fill(v, n, &out->attr);
+	}
+	op_end(v, n);
+	return ret;
+}
+
+int ext4_fallocate(struct fusex_req *req, const struct fusex_node *node,
+		   const struct fusex_fallocate_in *in,
+		   struct fusex_attr_out *out)
+{
+	int ret, tries = 0;
+
+	do {
+		ret = fallocate_once(req, node, in, out);
+	} while (op_again(volume_of(req), ret, &tries));
+	return ret;
+}
+
+int ext4_lseek(struct fusex_req *req, const struct fusex_node *node,
+	       const struct fusex_lseek_in *in, struct fusex_lseek_out *out)
+{
+	struct volume *v = volume_of(req);
+	struct node *n;
+	int64_t ret;
+
+	if (in->whence != SEEK_DATA && in->whence != SEEK_HOLE)
+		return -EINVAL;
+	WR_LOCK(v);
+	ret = op_node(v, node, &n);
+	if (!ret) {
+		ret = plain_seek(v, n, in->offset, in->whence == SEEK_HOLE);
+		node_put(v, n);
+	}
+	UNLOCK(v);
+	if (ret < 0)
+		return (int)ret;
+	out->offset = (uint64_t)ret;
+	return 0;
+}
+
+/* For what is only read, nothing need be writable. */
+static int begin_once(struct fusex_req *req, const struct fusex_node *node,
+		      const struct fusex_map_begin_in *in,
+		      struct fusex_map_begin_out *out)
+{
+	bool writes = in->op & FUSEX_MAP_OP_WRITE;
+	struct volume *v = volume_of(req);
+	struct node *n;
+	int ret;
+
+	if (writes) {
+		ret = op_begin(v, node, &n);
+	} else {
+		WR_LOCK(v);
+		ret = op_node(v, node, &n);
+		if (ret)
+			UNLOCK(v);
+	}
+	if (ret)
+		return ret;
+	ret = map_begin(v, n, in, op_is_root(v, req), out);
+	op_end(v, n);
+	return ret;
+}
+
+int ext4_map_begin(struct fusex_req *req, const struct fusex_node *node,
+		   const struct fusex_map_begin_in *in,
+		   struct fusex_map_begin_out *out)
+{
+	int ret, tries = 0;
+
+	do {
+		ret = begin_once(req, node, in, out);
+	} while (op_again(volume_of(req), ret, &tries));
+	return ret;
+}
+
+int ext4_map_ioend(struct fusex_req *req, const struct fusex_node *node,
+		   const struct fusex_map_ioend_in *in,
+		   struct fusex_attr_out *out)
+{
+	struct volume *v = volume_of(req);
+	struct node *n;
+	int ret;
+
+	ret = op_begin(v, node, &n);
+	if (ret)
+		return ret;
+	ret = map_ioend(v, n, in);
+	if (!ret) {
+		out->attr_valid = FUSEX_FOREVER;
+		attr_fill(v, n, &out->attr);
+	}
+	op_end(v, n);
+	return ret;
+}
+
+/* The kernel has written everything; nothing here may write by itself then. */
+int ext4_freeze(struct fusex_req *req, uint32_t flags)
+{
+	struct volume *v = volume_of(req);
+	int ret;
+
+	if (flags & FUSEX_FREEZE_THAW) {
+		commit_pause(v, false);
+		return 0;
+	}
+	commit_pause(v, true);
+	ret = commit_now(v);
+	/* Until that is in its places, too. */
+	commit_pause(v, !ret);
+	return ret;
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A file system that was not unmounted properly is brought in order by e2fsck,
+ * which replays the journal, before anything else is done with it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ext4.h"
+#include "log.h"
+
+/* Where the superblock is, and what is read to have it. */
+#define SB_OFFSET	1024
+#define READ_SIZE	4096
+
+#define RO_ORPHAN_PRESENT	0x10000u
+
+/* Exit statuses of e2fsck: errors were corrected; and the rest. */
+#define FSCK_CORRECTED	3
+
+static int read_super(const struct device *d, struct ext2_super_block *sb)
+{
+	char *mem = aligned_alloc(READ_SIZE, READ_SIZE);
+	int ret;
+
+	if (!mem)
+		return -ENOMEM;
+	ret = device_read(d, mem, READ_SIZE, 0);
+	if (!ret)
+		memcpy(sb, mem + SB_OFFSET, sizeof(*sb));
+	free(mem);
+	if (ret) {
+		log_error("cannot read the superblock of %s: %s", d->path,
+			  strerror(-ret));
+		return ret;
+	}
+	if (ext2fs_le16_to_cpu(sb->s_magic) != EXT2_SUPER_MAGIC) {
+		log_error("%s is not an ext4 file system", d->path);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* What is to be done, in words, or NULL. */
+static const char *what_is_dirty(const struct ext2_super_block *sb)
+{
+	const uint32_t recover = EXT3_FEATURE_INCOMPAT_RECOVER;
+
+	if (ext2fs_le32_to_cpu(sb->s_feature_incompat) & recover)
+		return "its journal has to be replayed";
+	if (!(ext2fs_le16_to_cpu(sb->s_state) & EXT2_VALID_FS))
+		return "it was not unmounted properly";
+	if (sb->s_last_orphan ||
+	    ext2fs_le32_to_cpu(sb->s_feature_ro_compat) & RO_ORPHAN_PRESENT)
+		return "deleted files have to be cleared away";
+	return NULL;
+}
+
+/* It talks to who started this; on a terminal it shows how far it is. */
+static int spawn_fsck(const char *path, pid_t *pid)
+{
+	bool shown = isatty(STDERR_FILENO);
+	const char *argv[6] = { "e2fsck", "-p", shown ? "-C2" : path,
+				shown ? path : NULL };
+	posix_spawn_file_actions_t files;
+	static const char * const places[] = { "/sbin/e2fsck",
+					       "/usr/sbin/e2fsck" };
+	int err = ENOENT;
+	size_t i;
+
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
+	for (i = 0; err == ENOENT && i < 2; i++)
+		err = posix_spawn(pid, places[i], &files, NULL,
+				  (char **)argv, environ);
+	posix_spawn_file_actions_destroy(&files);
+	return -err;
+}
+
+static int run_fsck(const char *path)
+{
+	int status = 0, ret;
+	pid_t pid;
+
+	ret = spawn_fsck(path, &pid);
+	if (ret) {
+		log_error("cannot run e2fsck: %s", strerror(-ret));
+		return ret;
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (WIFEXITED(status) && WEXITSTATUS(status) <= FSCK_CORRECTED)
+		return 0;
+	log_error("e2fsck -p could not repair %s; run: e2fsck %s", path, path);
+	return -ECORRUPT;
+}
+
+/* e2fsck wants the device for itself. */
+static int repair(struct device *d, bool readonly)
+{
+	const char *path = d->path;
+	bool image = d->image_fd >= 0;
+	bool direct = d->direct;
+	int ret;
+
+	device_close(d);
+	ret = run_fsck(path);
+	if (ret)
+		return ret;
+	return device_open(d, path, readonly, image || direct);
+}
+
+int recover_if_dirty(struct device *d, bool readonly, bool fsck)
+{
+	struct ext2_super_block sb;
+	const char *why;
+	int ret;
+
+	ret = read_super(d, &sb);
+	if (ret)
+		return ret;
+	why = what_is_dirty(&sb);
+	if (!why)
+		return 0;
+	if (d->readonly && !readonly)
+		readonly = true;
+	if (!fsck || d->readonly) {
+		log_error("%s: %s; run: e2fsck -p %s", d->path, why, d->path);
+		return -ECORRUPT;
+	}
+	log_warning("%s: %s; running e2fsck -p %s", d->path, why, d->path);
+	ret = repair(d, readonly);
+	if (!ret)
+		ret = read_super(d, &sb);
+	if (!ret && what_is_dirty(&sb)) {
+		log_error("%s is not in order even now; run: e2fsck %s",
+			  d->path, d->path);
+		ret = -ECORRUPT;
+	}
+	return ret;
+}

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Opening and closing a file system, and what becomes of its errors.
+ *
+ * While it is open for writing its superblock says so: that the journal may have
+ * to be replayed or, without a journal, that it was not unmounted.
+ */
+#include <e2p/e2p.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "ext4.h"
+#include "log.h"
+
+#define INCOMPAT_KNOWN	(EXT2_FEATURE_INCOMPAT_FILETYPE | \
+			 EXT3_FEATURE_INCOMPAT_RECOVER | \
+			 EXT2_FEATURE_INCOMPAT_META_BG | \
+			 EXT3_FEATURE_INCOMPAT_EXTENTS | \
+			 EXT4_FEATURE_INCOMPAT_64BIT | \
+			 EXT4_FEATURE_INCOMPAT_FLEX_BG | \
+			 EXT4_FEATURE_INCOMPAT_EA_INODE | \
+			 EXT4_FEATURE_INCOMPAT_CSUM_SEED | \
+			 EXT4_FEATURE_INCOMPAT_LARGEDIR | \
+			 EXT4_FEATURE_INCOMPAT_INLINE_DATA)
+/* To be written to. */
+#define RO_COMPAT_KNOWN	(EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | \
+			 EXT2_FEATURE_RO_COMPAT_LARGE_FILE | \
+			 EXT4_FEATURE_RO_COMPAT_HUGE_FILE | \
+			 EXT4_FEATURE_RO_COMPAT_GDT_CSUM | \
+			 EXT4_FEATURE_RO_COMPAT_DIR_NLINK | \
+			 EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE | \
+			 EXT4_FEATURE_RO_COMPAT_METADATA_CSUM | \
+			 EXT4_FEATURE_RO_COMPAT_PROJECT)
+
+#define BLOCK_SIZE_MAX	65536u
+
+int volume_writable(const struct volume *v)
+{
+	return v->readonly || v->failed ? -EROFS : 0;
+}
+
+void volume_fail(struct volume *v, const char *why, int err)
+{
+	if (v->failed)
+		return;
+	v->failed = true;
+	log_error("%s: %s (%s); it is read-only from now on", v->dev.path, why,
+		  strerror(err < 0 ? -err : err));
+	if (v->panic && v->se)
+		fusex_session_stop(v->se);
+}
+
+/* So that e2fsck looks closely next time, as the kernel has it. */
+static void note_error(struct volume *v, ext2_ino_t ino)
+{
+	struct ext2_super_block *sb = v->fs->super;
+	uint32_t now = (uint32_t)time(NULL);
+
+	if (volume_writable(v))
+		return;
+	sb->s_state |= EXT2_ERROR_FS;
+	if (!sb->s_error_count) {
+		sb->s_first_error_time = now;
+		sb->s_first_error_ino = ino;
+	}
+	sb->s_error_count++;
+	sb->s_last_error_time = now;
+	sb->s_last_error_ino = ino;
+	ext2fs_mark_super_dirty(v->fs);
+	v->valid = false;
+}
+
+int volume_corrupt(struct volume *v, ext2_ino_t ino, const char *what)
+{
+	if (ino)
+		log_error("%s is corrupted: inode %u: %s", v->dev.path, ino,
+			  what);
+	else
+		log_error("%s is corrupted: %s", v->dev.path, what);
+	note_error(v, ino);
+	if (v->fs->super->s_errors != EXT2_ERRORS_CONTINUE && !v->readonly)
+		volume_fail(v, "corrupted", ECORRUPT);
+	return -ECORRUPT;
+}
+
+/* Those of libext2fs that mean something of their own. */
+static int known_error(errcode_t err)
+{
+	switch (err) {
+	case EXT2_ET_NO_MEMORY:
+		return -ENOMEM;
+	case EXT2_ET_BLOCK_ALLOC_FAIL:
+	case EXT2_ET_INODE_ALLOC_FAIL:
+	case EXT2_ET_EA_NO_SPACE:
+	case EXT2_ET_INLINE_DATA_NO_SPACE:
+	case EXT2_ET_INLINE_DATA_CANT_ITERATE:
+		return -ENOSPC;
+	case EXT2_ET_RO_FILSYS:
+		return -EROFS;
+	case EXT2_ET_EA_KEY_NOT_FOUND:
+		return -ENODATA;
+	case EXT2_ET_FILE_TOO_BIG:
+	case EXT2_ET_CANT_SPLIT_EXTENT:
+		return -EFBIG;
+	case EXT2_ET_OP_NOT_SUPPORTED:
+	case EXT2_ET_UNIMPLEMENTED:
+		return -EOPNOTSUPP;
+	case EXT2_ET_SHORT_READ:
+	case EXT2_ET_SHORT_WRITE:
+		return -EIO;
+	default:
+		return 0;
+	}
+}
+
+int volume_error(struct volume *v, errcode_t err)
+{
+	int ret;
+
+	if (!err)
+		return 0;
+	if (err > 0 && err < 512)
+		return -(int)err;
+	ret = known_error(err);
+	return ret ? ret : volume_corrupt(v, 0, error_message(err));
+}
+
+static void log_features(const struct volume *v, int set, uint32_t mask,
+			 const char *text)
+{
+	unsigned int bit;
+
+	for (bit = 0; bit < 32; bit++)
+		if (mask & 1u << bit)
+			log_error("%s has the feature %s, %s", v->dev.path,
+				  e2p_feature2string(set, 1u << bit), text);
+}
+
+static int check_features(struct volume *v)
+{
+	struct ext2_super_block *sb = v->fs->super;
+	uint32_t incompat = sb->s_feature_incompat & ~INCOMPAT_KNOWN;
+	uint32_t ro = sb->s_feature_ro_compat &
+		      ~(RO_COMPAT_KNOWN | EXT4_FEATURE_RO_COMPAT_ORPHAN_PRESENT);
+
+	if (incompat) {
+		log_features(v, E2P_FEATURE_INCOMPAT, incompat,
+			     "which this server does not know");
+		return -EOPNOTSUPP;
+	}
+	if (ro && !v->readonly) {
+		log_features(v, E2P_FEATURE_RO_INCOMPAT, ro,
+			     "which takes mounting read-only (-o ro)");
+		return -EOPNOTSUPP;
+	}
+	if (!v->readonly && sb->s_feature_compat &
+	    EXT3_FEATURE_COMPAT_HAS_JOURNAL && !sb->s_journal_inum) {
+		log_error("%s has its journal elsewhere, which takes mounting read-only (-o ro)",
+			  v->dev.path);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static void log_open(const struct volume *v, errcode_t err)
+{
+	if (err == EXT2_ET_SB_CSUM_INVALID || err == EXT2_ET_CORRUPT_SUPERBLOCK)
+		log_error("%s: %s; run: e2fsck %s", v->dev.path,
+			  error_message(err), v->dev.path);
+	else
+		log_error("cannot open %s: %s", v->dev.path,
+			  err < 512 ? strerror((int)err) :
+				      error_message(err));
+}
+
+static bool ends_early(struct volume *v)
+{
+	uint64_t last = ext2fs_blocks_count(v->fs->super) - 1;
+	void *mem = aligned_alloc(4096, (block_size(v) + 4095) & ~4095u);
+	int ret;
+
+	ret = mem ? device_read(&v->dev, mem, block_size(v),
+				last * block_size(v)) : -ENOMEM;
+	free(mem);
+	if (ret)
+		log_error("%s is smaller than its file system", v->dev.path);
+	return ret;
+}
+
+static int open_fs(struct volume *v)
+{
+	int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SKIP_MMP |
+		    EXT2_FLAG_FORCE | (v->readonly ? 0 : EXT2_FLAG_RW);
+	errcode_t err;
+
+	bcache_set_device(&v->dev);
+	/* Not its path, of which a question mark would be the end. */
+	err = ext2fs_open2("device", NULL, flags, 0, 0, &bcache_manager,
+			   &v->fs);
+	bcache_set_device(NULL);
+	if (err) {
+		v->fs = NULL;
+		log_open(v, err);
+		return err < 512 ? -(int)err : -EINVAL;
+	}
+	v->fs->priv_data = v;
+	v->cache = bcache_of(v->fs);
+	v->inode_size = EXT2_INODE_SIZE(v->fs->super);
+	v->block_bits = EXT2_BLOCK_SIZE_BITS(v->fs->super);
+	v->valid = !(v->fs->super->s_state & EXT2_ERROR_FS);
+	if (block_size(v) > BLOCK_SIZE_MAX || block_size(v) < v->dev.align) {
+		log_error("%s: blocks of %u bytes do not fit the device",
+			  v->dev.path, block_size(v));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* As in the kernel: at least what the times need, if there is room. */
+static void set_extra_isize(struct volume *v)
+{
+	const struct ext2_super_block *sb = v->fs->super;
+	unsigned int max = v->inode_size - EXT2_GOOD_OLD_INODE_SIZE;
+	unsigned int size = sizeof(struct ext2_inode_large) -
+			    EXT2_GOOD_OLD_INODE_SIZE;
+
+	if (sb->s_want_extra_isize > size)
+		size = sb->s_want_extra_isize;
+	if (sb->s_min_extra_isize > size)
+		size = sb->s_min_extra_isize;
+	v->extra_isize = size > max ? max : size & ~3u;
+}
+
+static int write_super(struct volume *v)
+{
+	ext2fs_mark_super_dirty(v->fs);
+	return commit_now(v);
+}
+
+/* The journal is not used for this: it says that there is something in it. */
+static int mark_used(struct volume *v)
+{
+	struct ext2_super_block *sb = v->fs->super;
+
+	if (sb->s_journal_inum)
+		ext2fs_set_feature_journal_needs_recovery(sb);
+	else
+		sb->s_state &= ~EXT2_VALID_FS;
+	sb->s_mtime = (uint32_t)time(NULL);
+	sb->s_mnt_count++;
+	return write_super(v);
+}
+
+static int mark_unused(struct volume *v)
+{
+	struct ext2_super_block *sb = v->fs->super;
+	int ret;
+
+	ret = journal_close(v, true);
+	if (ret)
+		return ret;
+	ext2fs_clear_feature_journal_needs_recovery(sb);
+	if (v->valid)
+		sb->s_state |= EXT2_VALID_FS;
+	return write_super(v);
+}
+
+static int begin_writing(struct volume *v, const struct volume_options *o)
+{
+	struct journal *j;
+	int ret;
+
+	ret = journal_open(v);
+	if (!ret)
+		ret = commit_start(v, 0);
+	if (ret)
+		return ret;
+	j = v->journal;
+	v->journal = NULL;
+	ret = mark_used(v);
+	v->journal = j;
+	commit_stop(v);
+	if (!ret)
+		ret = commit_start(v, o->interval);
+	return ret;
+}
+
+static int open_parts(struct volume *v, const struct volume_options *o)
+{
+	int ret;
+
+	ret = open_fs(v);
+	if (!ret)
+		ret = check_features(v);
+	if (!ret && ends_early(v))
+		ret = -EINVAL;
+	if (ret)
+		return ret;
+	if (o->errors)
+		v->fs->super->s_errors = (uint16_t)o->errors;
+	v->panic = v->fs->super->s_errors == EXT2_ERRORS_PANIC;
+	set_extra_isize(v);
+	if (getrandom(&v->generation, sizeof(v->generation), 0) < 0)
+		v->generation = (uint32_t)time(NULL);
+	ret = icache_open(v);
+	if (!ret)
+		ret = bitmaps_open(v);
+	if (!ret)
+		ret = alloc_open(v);
+	if (!ret && v->readonly)
+		ret = commit_start(v, 0);
+	else if (!ret)
+		ret = begin_writing(v, o);
+	if (ret)
+		log_error("cannot open %s: %s", v->dev.path, strerror(-ret));
+	return ret;
+}
+
+static void destroy(struct volume *v)
+{
+	commit_stop(v);
+	journal_close(v, false);
+	icache_close(v);
+	bitmaps_close(v);
+	if (v->fs) {
+		v->fs->read_inode = NULL;
+		v->fs->write_inode = NULL;
+		ext2fs_free(v->fs);
+	}
+	device_close(&v->dev);
+	pthread_rwlock_destroy(&v->lock);
+	free(v);
+}
+
+int volume_open(const char *path, const struct volume_options *o,
+		struct volume **out)
+{
+	struct volume *v = calloc(1, sizeof(*v));
+	int ret;
+
+	if (!v)
+		return -ENOMEM;
+	pthread_rwlock_init(&v->lock, NULL);
+	initialize_ext2_error_table();
+	v->iomap = o->iomap;
+	v->dev.fd = -1;
+	v->dev.image_fd = -1;
+	ret = device_open(&v->dev, path, o->readonly, o->iomap);
+	if (!ret)
+		ret = recover_if_dirty(&v->dev, o->readonly, o->fsck);
+	if (!ret) {
+		v->readonly = o->readonly || v->dev.readonly;
+		ret = open_parts(v, o);
+	}
+	if (ret) {
+		destroy(v);
+		return ret;
+	}
+	*out = v;
+	return 0;
+}
+
+int volume_close(struct volume *v)
+{
+	int ret = 0;
+
+	if (!volume_writable(v)) {
+		WR_LOCK(v);
+		icache_shrink(v, 0);
+		ret = orphan_delete_all(v);
+		UNLOCK(v);
+		if (!ret)
+			ret = commit_now(v);
+		/* What it wrote has to be in its places, too. */
+		commit_pause(v, true);
+		if (!ret)
+			ret = mark_unused(v);
+	} else if (v->failed) {
+		ret = -EIO;
+	}
+	destroy(v);
+	return ret;
+}
+
+void volume_abandon(struct volume *v)
+{
+	destroy(v);
+}
+
+/* Blocks that files can never have. */
+static uint64_t overhead(const struct volume *v)
+{
+	ext2_filsys fs = v->fs;
+	uint64_t blocks = fs->super->s_first_data_block;
+
+	if (fs->super->s_overhead_clusters)
+		return fs->super->s_overhead_clusters;
+	return blocks + fs->group_desc_count *
+	       (fs->inode_blocks_per_group + 2ull) + fs->desc_blocks + 1;
+}
+
+void volume_statfs(struct volume *v, struct fusex_statfs_out *out)
+{
+	struct ext2_super_block *sb = v->fs->super;
+	uint64_t reserved = ext2fs_r_blocks_count(sb);
+
+	out->blocks = ext2fs_blocks_count(sb) - overhead(v);
+	out->bfree = ext2fs_free_blocks_count(sb);
+	out->bavail = out->bfree > reserved ? out->bfree - reserved : 0;
+	out->files = sb->s_inodes_count;
+	out->ffree = sb->s_free_inodes_count;
+	out->bsize = block_size(v);
+	out->frsize = block_size(v);
+	out->namelen = EXT2_NAME_LEN;
+}

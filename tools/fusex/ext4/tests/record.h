@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the linker's --wrap makes of device_write() and device_flush().
+ */
+#ifndef FUSEX_EXT4_TEST_RECORD_H
+#define FUSEX_EXT4_TEST_RECORD_H
+
+#include "ext4.h"
+
+int __real_device_write(const struct device *d, const void *buf, size_t count,
+			uint64_t offset);
+int __real_device_flush(const struct device *d);
+int __wrap_device_write(const struct device *d, const void *buf, size_t count,
+			uint64_t offset);
+int __wrap_device_flush(const struct device *d);
+
+#endif

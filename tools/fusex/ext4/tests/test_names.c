@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Names: made, linked, moved and removed, in directories small and large, on
+ * file systems of several kinds.
+ */
+#include <errno.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "image.h"
+#include "tap.h"
+
+static const char * const kinds[] = {
+	"-b 4096", "-b 1024", "-b 2048", "-b 4096 -I 128 -O ^metadata_csum",
+	"-b 4096 -O ^has_journal", "-b 1024 -O ^extents,^64bit,^dir_index",
+	"-b 4096 -O inline_data", "-b 4096 -O ea_inode,large_dir",
+};
+
+static int lookup(struct volume *v, struct node *dir, const char *name)
+{
+	struct node *n;
+	int ret;
+
+	WR_LOCK(v);
+	ret = name_lookup(v, dir, name, &n);
+	if (!ret)
+		node_put(v, n);
+	UNLOCK(v);
+	return ret;
+}
+
+static int unlink_name(struct volume *v, struct node *dir, const char *name)
+{
+	int ret;
+
+	WR_LOCK(v);
+	ret = name_unlink(v, dir, name, false, true, NULL);
+	UNLOCK(v);
+	return ret;
+}
+
+static int rename_name(struct volume *v, struct node *dir, const char *name,
+		       struct node *dir2, const char *name2, uint32_t flags)
+{
+	const struct make whiteout = { .mode = S_IFCHR };
+	struct moved m;
+	int ret;
+
+	WR_LOCK(v);
+	ret = name_rename(v, dir, name, dir2, name2, flags, &whiteout, &m);
+	if (!ret) {
+		node_put(v, m.node);
+		node_put(v, m.node2);
+	}
+	UNLOCK(v);
+	return ret;
+}
+
+static void test_basics(struct volume *v, struct node *root)
+{
+	struct node *f = image_file(v, root, "file", 0), *d, *d2, *t;
+	const struct make tmp = { .mode = S_IFREG | 0600 };
+	int ret;
+
+	ok(f, "a file is made");
+	is(lookup(v, root, "file"), 0, "and found");
+	is(lookup(v, root, "other"), -ENOENT, "another one is not");
+	WR_LOCK(v);
+	is(name_link(v, root, "link", f), 0, "it gets a second name");
+	is(name_link(v, root, "file", f), -EEXIST, "not one that there is");
+	UNLOCK(v);
+	is(f->raw.i_links_count, 2, "it has two links");
+	is(unlink_name(v, root, "file"), 0, "one is removed");
+	is(f->raw.i_links_count, 1, "it has one");
+	d = image_file(v, root, "dir", S_IFDIR | 0755);
+	d2 = image_file(v, d, "sub", S_IFDIR | 0755);
+	is(root->raw.i_links_count, 4, "a directory is a link to its parent");
+	is(unlink_name(v, root, "dir"), -EISDIR, "it is not a file");
+	is(rename_name(v, root, "link", d2, "moved", 0), 0, "a file is moved");
+	WR_LOCK(v);
+	is(name_unlink(v, d, "sub", true, true, NULL), -ENOTEMPTY,
+	   "a directory that is not empty stays");
+	UNLOCK(v);
+	is(rename_name(v, d, "sub", root, "sub", 0), 0, "a directory is moved");
+	is(dir_parent(d2), EXT2_ROOT_INO, "its parent is another one");
+	image_file(v, root, "x", 0);
+	is(rename_name(v, root, "x", d2, "moved", RENAME_NOREPLACE), -EEXIST,
+	   "NOREPLACE does not replace");
+	is(rename_name(v, root, "dir", d2, "moved", RENAME_EXCHANGE), 0,
+	   "a directory and a file change places");
+	is(dir_parent(d), (long long)d2->ino, "the directory is where the file was");
+	is(rename_name(v, root, "x", root, "dir", RENAME_WHITEOUT), 0,
+	   "a file replaces one and leaves a whiteout");
+	is(lookup(v, root, "x"), 0, "which is there");
+	WR_LOCK(v);
+	ret = name_make(v, root, NULL, &tmp, &t);
+	is(ret, 0, "a file without a name");
+	ok(t->is_orphan, "is an orphan");
+	is(name_link(v, root, "tmp", t), 0, "it gets a name");
+	ok(!t->is_orphan, "and is none any more");
+	node_put(v, t);
+	ret = name_make(v, root, NULL, &tmp, &t);
+	is(ret, 0, "another one stays without");
+	node_put(v, t);
+	UNLOCK(v);
+}
+
+static void test_symlinks(struct volume *v, struct node *root)
+{
+	static const size_t lengths[] = { 1, 58, 59, 60, 61, 500, 1000 };
+	char target[1024], got[1024], name[32];
+	struct make mk = { .mode = S_IFLNK | 0777, .target = target };
+	struct node *n;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		memset(target, 'a', sizeof(target));
+		target[lengths[i]] = '\0';
+		snprintf(name, sizeof(name), "sym%zu", lengths[i]);
+		WR_LOCK(v);
+		ret = name_make(v, root, name, &mk, &n);
+		is(ret, 0, "a symbolic link is made");
+		ret = ret ? ret : (int)name_readlink(v, n, got, sizeof(got));
+		ok(ret == (int)lengths[i] && !memcmp(got, target, lengths[i]),
+		   "and leads there, %zu bytes", lengths[i]);
+		node_put(v, n);
+		if (i & 1)
+			is(name_unlink(v, root, name, false, true, NULL), 0,
+			   "it is removed");
+		UNLOCK(v);
+	}
+}
+
+/* A directory of many names, of which a random half is removed and made again. */
+static void test_storm(struct volume *v, struct node *root, unsigned int count)
+{
+	struct node *d = image_file(v, root, "many", S_IFDIR | 0755), *n;
+	bool *there = need(count, sizeof(*there));
+	unsigned int i, j, bad = 0;
+	const struct dir_name *at;
+	char name[256];
+
+	for (i = 0; i < 3 * count; i++) {
+		j = i < count ? i : rnd(count);
+		snprintf(name, sizeof(name), "name-%0*u", 1 + (int)(j % 40), j);
+		if (there[j]) {
+			bad += unlink_name(v, d, name) != 0;
+		} else {
+			n = image_file(v, d, name, 0);
+			bad += !n;
+		}
+		there[j] = !there[j];
+		if (commit_room(v))
+			bad++;
+	}
+	for (j = 0; j < count; j++) {
+		snprintf(name, sizeof(name), "name-%0*u", 1 + (int)(j % 40), j);
+		bad += lookup(v, d, name) != (there[j] ? 0 : -ENOENT);
+	}
+	ok(!bad, "%u names come and go", count);
+	is(node_has(d, EXT2_INDEX_FL),
+	   ext2fs_has_feature_dir_index(v->fs->super), "by a tree, or without");
+	for (i = 0, j = 0; j < count; j++)
+		i += there[j];
+	WR_LOCK(v);
+	dir_unload(d);
+	is(dir_load(v, d), 0, "they are read again");
+	is(dir_sort(d), 0, "and sorted");
+	for (at = dir_first(d, 0); at; at = dir_next(d, at))
+		i--;
+	UNLOCK(v);
+	is(i, 0, "and listed");
+	free(there);
+}
+
+static void test_kind(const char *kind)
+{
+	const char *path = image_make(kind, 64);
+	struct volume *v = image_open(path);
+	struct node *root = image_root(v);
+
+	printf("# %s\n", kind);
+	test_basics(v, root);
+	test_symlinks(v, root);
+	test_storm(v, root, 3000);
+	ok(image_close(v, path), "e2fsck finds nothing");
+	v = image_open(path);
+	root = image_root(v);
+	is(lookup(v, root, "tmp"), 0, "names are there after all");
+	ok(image_close(v, path), "nor after nothing was done");
+}
+
+/* So many names that the tree has nodes; in the end none, and it stays. */
+static void test_large(void)
+{
+	const char *path = image_make("-b 1024 -N 40000", 64);
+	struct volume *v = image_open(path);
+	struct node *d = image_file(v, image_root(v), "d", S_IFDIR | 0755);
+	unsigned int i, bad = 0;
+	char name[64];
+
+	for (i = 0; i < 30000; i++) {
+		snprintf(name, sizeof(name), "a name of some length %u", i);
+		bad += commit_room(v) || !image_file(v, d, name, 0);
+	}
+	is(bad, 0, "30000 names");
+	ok(node_has(d, EXT2_INDEX_FL), "have a tree");
+	bad = volume_close(v) != 0;
+	ok(!bad && image_check(path), "e2fsck finds nothing");
+	v = image_open(path);
+	WR_LOCK(v);
+	bad = name_lookup(v, image_root(v), "d", &d) != 0;
+	UNLOCK(v);
+	for (i = 0; i < 30000 && !bad; i++) {
+		snprintf(name, sizeof(name), "a name of some length %u", i);
+		bad += commit_room(v) || unlink_name(v, d, name);
+	}
+	node_put(v, d);
+	is(bad, 0, "all of them are removed");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+int main(void)
+{
+	size_t i;
+
+	test_large();
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		test_kind(kinds[i]);
+	return tap_end();
+}

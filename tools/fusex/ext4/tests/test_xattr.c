@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What inodes have besides data: extended attributes, ACLs, data in the inode,
+ * times, flags.
+ */
+#include <errno.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "image.h"
+#include "tap.h"
+
+static const char * const kinds[] = {
+	"-b 4096", "-b 1024", "-b 4096 -I 128", "-b 4096 -O ea_inode",
+	"-b 4096 -O inline_data",
+};
+
+/* As the kernel has it: version, then tag, permissions and id of each entry. */
+static const unsigned char acl[] = {
+	2, 0, 0, 0,
+	1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff,
+	2, 0, 4, 0, 0xe8, 3, 0, 0,
+	4, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,
+	16, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,
+	32, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+};
+
+static void test_values(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "file", 0);
+	char got[8192], value[8192];
+	unsigned int i, bad = 0;
+	char name[40];
+	ssize_t len;
+
+	WR_LOCK(v);
+	ok(xattr_hints(v, n), "a new file has none");
+	is(xattr_get(v, n, "user.a", got, 10), -ENODATA, "there is none");
+	is(xattr_set(v, n, "user.a", "1234", 4, XATTR_REPLACE), -ENODATA,
+	   "nothing to replace");
+	is(xattr_set(v, n, "user.a", "1234", 4, 0), 0, "one is set");
+	is(xattr_set(v, n, "user.a", "5", 1, XATTR_CREATE), -EEXIST,
+	   "it is there already");
+	is(xattr_get(v, n, "user.a", NULL, 0), 4, "its size");
+	is(xattr_get(v, n, "user.a", got, 3), -ERANGE, "too little room");
+	ok(xattr_get(v, n, "user.a", got, 10) == 4 && !memcmp(got, "1234", 4),
+	   "its value");
+	is(xattr_set(v, n, "user.a", "", 0, 0), 0, "it can be empty");
+	is(xattr_get(v, n, "user.a", got, 10), 0, "and is");
+	is(xattr_set(v, n, "bad.a", "1", 1, 0), -EOPNOTSUPP, "not any name");
+	is(xattr_set(v, n, "user.", "1", 1, 0), -EINVAL, "not half of one");
+	is(xattr_set(v, n, "system.data", "1", 1, 0), -EOPNOTSUPP,
+	   "least of all this one");
+	is(xattr_set(v, n, "system.posix_acl_access", acl, sizeof(acl), 0), 0,
+	   "an ACL");
+	len = xattr_get(v, n, "system.posix_acl_access", got, sizeof(got));
+	ok(len == sizeof(acl) && !memcmp(got, acl, sizeof(acl)),
+	   "is the same again, %zd bytes", len);
+	memset(value, 'x', sizeof(value));
+	for (i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "user.name%u", i % 9);
+		len = xattr_set(v, n, name, value, rnd(120), 0);
+		bad += len && len != -ENOSPC;
+		if (!rnd(4))
+			bad += xattr_remove(v, n, name) == -EIO;
+	}
+	is(bad, 0, "many are set and removed");
+	len = xattr_list(v, n, NULL, 0);
+	ok(len > 0 && xattr_list(v, n, got, sizeof(got)) == len, "and listed");
+	is(xattr_list(v, n, got, 2), -ERANGE, "with room only");
+	len = xattr_set(v, n, "user.large", value, 8000, 0);
+	is(len, ext2fs_has_feature_ea_inode(v->fs->super) ? 0 : -ENOSPC,
+	   "a large one is an inode, if at all");
+	len = xattr_get(v, n, "user.a", got, 10);
+	is(len, 0, "the first one is still there");
+	UNLOCK(v);
+}
+
+static void test_deleted(struct volume *v, struct node *root)
+{
+	uint64_t before = ext2fs_free_blocks_count(v->fs->super);
+	struct node *n = image_file(v, root, "gone", 0);
+	char value[3000];
+
+	memset(value, 'y', sizeof(value));
+	WR_LOCK(v);
+	xattr_set(v, n, "user.a", value, 900, 0);
+	if (ext2fs_has_feature_ea_inode(v->fs->super))
+		is(xattr_set(v, n, "user.b", value, sizeof(value), 0), 0,
+		   "a large one");
+	is(name_unlink(v, root, "gone", false, true, NULL), 0,
+	   "a file with attributes is deleted");
+	is((long long)ext2fs_free_blocks_count(v->fs->super),
+	   (long long)before, "and what they had is free");
+	UNLOCK(v);
+}
+
+static void test_times(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "times", 0);
+	const int64_t secs[] = { 0, -1, INT32_MIN, INT32_MAX,
+				 1ll << 31, 1ll << 32, 3ll << 32,
+				 attr_time_max(v) };
+	struct fusex_setattr_in in = { .valid = FUSEX_SET_MTIME |
+						FUSEX_SET_ATIME };
+	bool large = v->inode_size > 128;
+	struct fusex_attr a;
+	unsigned int i, bad = 0;
+
+	WR_LOCK(v);
+	for (i = 0; i < sizeof(secs) / sizeof(secs[0]); i++) {
+		if (secs[i] > attr_time_max(v))
+			continue;
+		in.mtime.sec = secs[i];
+		in.mtime.nsec = large ? 999999999 - i : 0;
+		in.atime = in.mtime;
+		attr_set(v, n, &in);
+		attr_fill(v, n, &a);
+		bad += a.mtime.sec != secs[i] || a.atime.sec != secs[i] ||
+		       a.mtime.nsec != in.mtime.nsec;
+	}
+	is(bad, 0, "times are what they were set to");
+	is(!!(a.mask & FUSEX_ATTR_BTIME), large, "birth time");
+	UNLOCK(v);
+}
+
+static void test_flags(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "flags", 0);
+	struct fusex_fileattr fa = { .flags = 0 };
+
+	WR_LOCK(v);
+	attr_get_flags(v, n, &fa);
+	fa.flags |= FS_NODUMP_FL | FS_APPEND_FL;
+	is(attr_set_flags(v, n, &fa), 0, "flags are set");
+	attr_get_flags(v, n, &fa);
+	ok(fa.flags & FS_NODUMP_FL && fa.xflags & FS_XFLAG_APPEND,
+	   "and shown");
+	fa.flags ^= FS_EXTENT_FL;
+	is(attr_set_flags(v, n, &fa), -EOPNOTSUPP, "not all of them");
+	UNLOCK(v);
+}
+
+/* A file whose data is in its inode, as the kernel makes them. */
+static struct node *make_inline(struct volume *v, struct node *root,
+				const char *name, const void *data, size_t len)
+{
+	struct node *n = image_file(v, root, name, 0);
+
+	memset(n->raw.i_block, 0, sizeof(n->raw.i_block));
+	n->raw.i_flags &= ~(uint32_t)EXT4_EXTENTS_FL;
+	n->raw.i_flags |= EXT4_INLINE_DATA_FL;
+	node_dirty(v, n);
+	if (inline_write(v, n, data, len))
+		printf("# cannot write inline data\n");
+	return n;
+}
+
+static void test_inline(struct volume *v, struct node *root)
+{
+	char data[200], got[200], more[300];
+	struct node *n;
+	size_t room, i;
+
+	for (i = 0; i < sizeof(data); i++)
+		data[i] = (char)i;
+	n = make_inline(v, root, "inline", data, 20);
+	WR_LOCK(v);
+	room = inline_room(v, n);
+	ok(room > 60 && room < 256, "room for %zu bytes", room);
+	is(plain_write(v, n, data, room, 0, true), 0, "all of it is used");
+	ok(node_has(n, EXT4_INLINE_DATA_FL), "it stays in the inode");
+	ok(plain_read(v, n, got, sizeof(got), 0) == (ssize_t)room &&
+	   !memcmp(got, data, room), "and is read");
+	is(size_set(v, n, 10), 0, "it is cut");
+	is(size_set(v, n, room), 0, "and extended");
+	ok(plain_read(v, n, got, sizeof(got), 0) == (ssize_t)room &&
+	   !memcmp(got, data, 10) && !got[10] && !got[room - 1],
+	   "by zeros");
+	memset(more, 'm', sizeof(more));
+	is(plain_write(v, n, more, sizeof(more), 5, true), 0, "it grows");
+	ok(!node_has(n, EXT4_INLINE_DATA_FL), "out of the inode");
+	is(plain_read(v, n, got, sizeof(got), 0), sizeof(got), "it is read");
+	ok(!memcmp(got, data, 5) && got[5] == 'm', "as it was and is now");
+	UNLOCK(v);
+	n = make_inline(v, root, "inline2", data, 100);
+	is(n->raw.i_size, 100, "another one");
+}
+
+static void test_kind(const char *kind)
+{
+	const char *path = image_make(kind, 32);
+	struct volume *v = image_open(path);
+	struct node *root = image_root(v);
+
+	printf("# %s\n", kind);
+	test_values(v, root);
+	test_deleted(v, root);
+	test_times(v, root);
+	test_flags(v, root);
+	if (ext2fs_has_feature_inline_data(v->fs->super))
+		test_inline(v, root);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+int main(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		test_kind(kinds[i]);
+	return tap_end();
+}

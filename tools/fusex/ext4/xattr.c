@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Extended attributes, in the inode and in a block of their own.
+ *
+ * libext2fs finds its way in them by the number of the inode, so the inode is
+ * written to where it looks, and taken back.  ACLs come and go in the form the
+ * kernel has for them.
+ *
+ * Context: all with the lock.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "ext4.h"
+
+/* It wants the types of the headers above. */
+#include <ext2fs/ext2_ext_attr.h>
+
+/* Of entries of an ACL that have an id. */
+#define ACL_USER	2u
+#define ACL_GROUP	8u
+
+static const char * const spaces[] = {
+	"user.", "trusted.", "security.", NULL
+};
+
+/* Is it a name that this file system can have? */
+static int check_name(const char *name)
+{
+	const char * const *s;
+
+	if (!strcmp(name, "system.posix_acl_access") ||
+	    !strcmp(name, "system.posix_acl_default"))
+		return 0;
+	for (s = spaces; *s; s++)
+		if (!strncmp(name, *s, strlen(*s)))
+			return name[strlen(*s)] ? 0 : -EINVAL;
+	return -EOPNOTSUPP;
+}
+
+static char *in_inode(struct node *n)
+{
+	return (char *)&n->raw + EXT2_GOOD_OLD_INODE_SIZE +
+	       n->raw.i_extra_isize;
+}
+
+static bool has_in_inode(const struct volume *v, struct node *n)
+{
+	uint32_t magic = 0;
+
+	if (!n->raw.i_extra_isize ||
+	    EXT2_GOOD_OLD_INODE_SIZE + n->raw.i_extra_isize + 8u >
+	    v->inode_size)
+		return false;
+	memcpy(&magic, in_inode(n), sizeof(magic));
+	return magic == EXT2_EXT_ATTR_MAGIC;
+}
+
+/* libext2fs looks for room between entries and values without any doubts. */
+int xattr_check(struct volume *v, struct node *n)
+{
+	char *start = in_inode(n) + sizeof(uint32_t);
+	char *end = (char *)&n->raw + v->inode_size, *at;
+	struct ext2_ext_attr_entry *e;
+
+	if (!has_in_inode(v, n))
+		return 0;
+	for (at = start; ; at += EXT2_EXT_ATTR_LEN(e->e_name_len)) {
+		e = (struct ext2_ext_attr_entry *)at;
+		if (end - at < (ptrdiff_t)sizeof(uint32_t))
+			break;
+		if (EXT2_EXT_IS_LAST_ENTRY(e))
+			return 0;
+		if (end - at < (ptrdiff_t)sizeof(*e) ||
+		    end - at < (ptrdiff_t)EXT2_EXT_ATTR_LEN(e->e_name_len) ||
+		    (!e->e_value_inum &&
+		     (uint64_t)e->e_value_offs + e->e_value_size >
+		     (uint64_t)(end - start)))
+			break;
+	}
+	return volume_corrupt(v, n->ino, "extended attributes");
+}
+
+uint32_t xattr_hints(const struct volume *v, const struct node *n)
+{
+	if (has_in_inode(v, (struct node *)n) || n->raw.i_file_acl ||
+	    n->raw.osd2.linux2.l_i_file_acl_high)
+		return 0;
+	return FUSEX_ENTRY_NO_XATTR | FUSEX_ENTRY_NO_ACL;
+}
+
+static int open_all(struct volume *v, struct node *n,
+		    struct ext2_xattr_handle **h)
+{
+	errcode_t err;
+	int ret;
+
+	ret = xattr_check(v, n);
+	if (!ret)
+		ret = volume_error(v, ext2fs_xattrs_open(v->fs, n->ino, h));
+	if (ret)
+		return ret;
+	err = ext2fs_xattrs_read_inode(*h, &n->raw);
+	if (err)
+		ext2fs_xattrs_close(h);
+	return volume_error(v, err);
+}
+
+/* Entries that are nobody's in particular have no id, of which 0 is one. */
+static void no_ids(void *acl, size_t size)
+{
+	struct {
+		uint16_t	tag;
+		uint16_t	perm;
+		uint32_t	id;
+	} e;
+	size_t at;
+
+	for (at = sizeof(uint32_t); at + sizeof(e) <= size; at += sizeof(e)) {
+		memcpy(&e, (char *)acl + at, sizeof(e));
+		if (e.tag == ACL_USER || e.tag == ACL_GROUP)
+			continue;
+		e.id = UINT32_MAX;
+		memcpy((char *)acl + at, &e, sizeof(e));
+	}
+}
+
+ssize_t xattr_get(struct volume *v, struct node *n, const char *name,
+		  void *value, size_t size)
+{
+	struct ext2_xattr_handle *h;
+	void *found = NULL;
+	size_t len = 0;
+	ssize_t ret;
+	errcode_t err;
+
+	ret = check_name(name);
+	if (!ret && xattr_hints(v, n))
+		ret = -ENODATA;
+	if (!ret)
+		ret = open_all(v, n, &h);
+	if (ret)
+		return ret;
+	err = ext2fs_xattr_get(h, name, &found, &len);
+	ext2fs_xattrs_close(&h);
+	if (err)
+		return volume_error(v, err);
+	ret = (ssize_t)len;
+	if (size && len > size)
+		ret = -ERANGE;
+	else if (size)
+		memcpy(value, found, len);
+	if (ret > 0 && size && !strncmp(name, "system.", 7))
+		no_ids(value, len);
+	ext2fs_free_mem(&found);
+	return ret;
+}
+
+/**
+ * struct listing - names being put together
+ * @list: where to
+ * @room: bytes of it
+ * @len: bytes of all names
+ */
+struct listing {
+	char	*list;
+	size_t	room;
+	size_t	len;
+};
+
+static int add_name(char *name, char *value, size_t size, void *data)
+{
+	struct listing *l = data;
+	size_t len = strlen(name) + 1;
+
+	if (check_name(name))
+		return 0;
+	if (l->len + len <= l->room)
+		memcpy(l->list + l->len, name, len);
+	l->len += len;
+	return 0;
+}
+
+ssize_t xattr_list(struct volume *v, struct node *n, char *list, size_t size)
+{
+	struct listing l = { list, size, 0 };
+	struct ext2_xattr_handle *h;
+	errcode_t err;
+	int ret;
+
+	if (xattr_hints(v, n))
+		return 0;
+	ret = open_all(v, n, &h);
+	if (ret)
+		return ret;
+	err = ext2fs_xattrs_iterate(h, add_name, &l);
+	ext2fs_xattrs_close(&h);
+	if (err)
+		return volume_error(v, err);
+	return size && l.len > size ? -ERANGE : (ssize_t)l.len;
+}
+
+/* Blocks of values that are inodes, among the entries of an area. */
+static uint64_t large_in(const struct volume *v, const char *at,
+			 const char *end)
+{
+	const struct ext2_ext_attr_entry *e;
+	uint64_t blocks = 0;
+
+	while (end - at >= (ptrdiff_t)sizeof(*e)) {
+		e = (const struct ext2_ext_attr_entry *)at;
+		if (EXT2_EXT_IS_LAST_ENTRY(e))
+			break;
+		if (e->e_value_inum)
+			blocks += blocks_of(v, e->e_value_size);
+		at += EXT2_EXT_ATTR_LEN(e->e_name_len);
+	}
+	return blocks;
+}
+
+/* They count as the inode's, of which libext2fs does not take care. */
+static uint64_t large_blocks(struct volume *v, struct node *n)
+{
+	uint64_t block = ext2fs_file_acl_block(v->fs, inode_of(n)), blocks = 0;
+	char *buf;
+
+	if (!ext2fs_has_feature_ea_inode(v->fs->super))
+		return 0;
+	if (has_in_inode(v, n))
+		blocks = large_in(v, in_inode(n) + sizeof(uint32_t),
+				  (char *)&n->raw + v->inode_size);
+	buf = block ? malloc(block_size(v)) : NULL;
+	if (buf && !ext2fs_read_ext_attr3(v->fs, block, buf, n->ino))
+		blocks += large_in(v, buf +
+				   sizeof(struct ext2_ext_attr_header),
+				   buf + block_size(v));
+	free(buf);
+	return blocks;
+}
+
+/**
+ * struct before - what there was before a change
+ * @free: inodes
+ * @large: blocks of values that are inodes
+ */
+struct before {
+	uint32_t	free;
+	uint64_t	large;
+};
+
+static struct before look(struct volume *v, struct node *n)
+{
+	return (struct before){ v->fs->super->s_free_inodes_count,
+				large_blocks(v, n) };
+}
+
+/* Large values are inodes, which libext2fs makes and deletes by itself. */
+static void note_inodes(struct volume *v, uint32_t free_before)
+{
+	if (v->fs->super->s_free_inodes_count == free_before)
+		return;
+	for (dgrp_t g = 0; g < v->fs->group_desc_count; g++)
+		v->groups[g] |= GROUP_INODES;
+}
+
+static int close_all(struct volume *v, struct node *n,
+		     struct ext2_xattr_handle *h, const struct before *was,
+		     errcode_t err)
+{
+	uint64_t large;
+	int ret, ret2;
+
+	ext2fs_xattrs_close(&h);
+	note_inodes(v, was->free);
+	/* Also if it failed: part of it may have been done. */
+	ret2 = node_reread(v, n);
+	large = large_blocks(v, n);
+	if (large > was->large)
+		ext2fs_iblk_add_blocks(v->fs, inode_of(n), large - was->large);
+	else if (large < was->large)
+		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), was->large - large);
+	ret = err == EXT2_ET_EA_NO_SPACE ? -ENOSPC : volume_error(v, err);
+	if (!ret)
+		ret = ret2;
+	if (!ret)
+		attr_changed(v, n);
+	return ret;
+}
+
+static int check_flags(struct ext2_xattr_handle *h, const char *name,
+		       uint32_t flags)
+{
+	void *old = NULL;
+	size_t len;
+	bool there = !ext2fs_xattr_get(h, name, &old, &len);
+
+	if (there)
+		ext2fs_free_mem(&old);
+	if (there && flags & XATTR_CREATE)
+		return -EEXIST;
+	return !there && flags & XATTR_REPLACE ? -ENODATA : 0;
+}
+
+int xattr_set(struct volume *v, struct node *n, const char *name,
+	      const void *value, size_t size, uint32_t flags)
+{
+	struct before was = look(v, n);
+	struct ext2_xattr_handle *h;
+	int ret;
+
+	ret = volume_writable(v);
+	if (!ret)
+		ret = check_name(name);
+	if (!ret)
+		ret = node_full(v, n);
+	if (!ret)
+		ret = open_all(v, n, &h);
+	if (ret)
+		return ret;
+	ret = check_flags(h, name, flags);
+	if (ret) {
+		ext2fs_xattrs_close(&h);
+		return ret;
+	}
+	return close_all(v, n, h, &was,
+			 ext2fs_xattr_set(h, name, value, size));
+}
+
+int xattr_remove(struct volume *v, struct node *n, const char *name)
+{
+	struct before was = look(v, n);
+	struct ext2_xattr_handle *h;
+	int ret;
+
+	ret = volume_writable(v);
+	if (!ret)
+		ret = check_name(name);
+	if (!ret && xattr_hints(v, n))
+		ret = -ENODATA;
+	if (!ret)
+		ret = node_full(v, n);
+	if (!ret)
+		ret = open_all(v, n, &h);
+	if (ret)
+		return ret;
+	ret = check_flags(h, name, XATTR_REPLACE);
+	if (ret) {
+		ext2fs_xattrs_close(&h);
+		return ret;
+	}
+	return close_all(v, n, h, &was, ext2fs_xattr_remove(h, name));
+}
+
+/* Takes away each of a list of names. */
+static int remove_names(struct volume *v, struct node *n, const char *list,
+			size_t len)
+{
+	const char *name;
+	int ret = 0;
+
+	for (name = list; name < list + len && !ret; name += strlen(name) + 1)
+		ret = xattr_remove(v, n, name);
+	return ret;
+}
+
+/* Values that are inodes go one by one. */
+static int remove_large(struct volume *v, struct node *n)
+{
+	ssize_t len;
+	char *list;
+	int ret;
+
+	if (!ext2fs_has_feature_ea_inode(v->fs->super) || xattr_hints(v, n))
+		return 0;
+	len = xattr_list(v, n, NULL, 0);
+	if (len <= 0)
+		return (int)len;
+	list = malloc((size_t)len);
+	if (!list)
+		return -ENOMEM;
+	len = xattr_list(v, n, list, (size_t)len);
+	ret = len < 0 ? (int)len : remove_names(v, n, list, (size_t)len);
+	free(list);
+	return ret;
+}
+
+int xattr_free(struct volume *v, struct node *n)
+{
+	int ret;
+
+	ret = remove_large(v, n);
+	if (!ret)
+		ret = volume_error(v, ext2fs_free_ext_attr(v->fs, n->ino,
+							   &n->raw));
+	node_dirty(v, n);
+	return ret;
+}
