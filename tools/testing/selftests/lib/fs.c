@@ -4,6 +4,8 @@
  */
 #include <dirent.h>
 #include <grp.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "fs.h"
@@ -137,6 +139,18 @@ void as_root(void)
 	OK(setresuid(-1, 0, -1));
 	OK(setresgid(-1, 0, -1));
 	OK(setgroups(0, NULL));
+}
+
+void drop_capability(int cap)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	OK(syscall(SYS_capget, &head, data));
+	data[CAP_TO_INDEX(cap)].effective &= ~CAP_TO_MASK(cap);
+	OK(syscall(SYS_capset, &head, data));
 }
 
 bool has_name(const char *dir, const char *name)

@@ -64,6 +64,9 @@ void as_group(uid_t uid, gid_t gid, gid_t group);
 /** as_root() - and back */
 void as_root(void);
 
+/** drop_capability() - do without CAP_@cap from now on */
+void drop_capability(int cap);
+
 /** has_name() - does the folder list @name? */
 bool has_name(const char *dir, const char *name);
 

@@ -25,12 +25,28 @@ source_fs() {
 		mount -o loop,user_xattr,acl "$image" "$FUSEX_WORK/ext4"
 }
 
+# fx_ext4 [OPTION,...]: an empty ext4 file system in an image, by fusex-ext4.
+fx_ext4() {
+	SRC=$FUSEX_WORK/$name.img
+	rm -f "$SRC"
+	truncate -s "${FX_IMAGE_SIZE:-512M}" "$SRC"
+	mkfs.ext4 -q -F "$SRC" &&
+		fusex-ext4 -o "io=$IO,allow_other${1:+,$1}" "$SRC" "$MNT" &&
+		DEV=$(mountpoint -d "$MNT")
+}
+
 # fx_mount IO ATTR [OPTION,...]: an empty folder and its mirror. The folder is
-# on the file system at FX_BELOW, if that is set.
+# on the file system at FX_BELOW, if that is set. In iomap mode there is nothing
+# to mirror, but a file system of its own.
 fx_mount() {
 	IO=$1 ATTR=$2
 	SRC=${FX_BELOW:-$FUSEX_WORK/ext4}/$name.$IO.$ATTR
 	MNT=$base/mnt
+	mkdir -p "$MNT"
+	if [ "$IO" = iomap ]; then
+		fx_ext4 "${3:-}"
+		return
+	fi
 	rm -rf "$SRC"
 	mkdir -p "$SRC" "$MNT"
 	chmod 755 "$SRC" "$MNT"
@@ -55,7 +71,15 @@ fx_umount() {
 	else
 		fail "$IO/$ATTR umount"
 	fi
+	if [ "$IO" = iomap ]; then
+		until_true "the server ends" server_ended
+		try "$IO/$ATTR e2fsck" e2fsck -fn "$SRC"
+	fi
 	rm -rf "$SRC"
+}
+
+server_ended() {
+	! pgrep -f "fusex-ext4 .*$SRC" >/dev/null
 }
 
 # matrix_lines: "io attr" of the matrix, those of $FUSEX_MODES when it is set.
@@ -68,12 +92,15 @@ matrix_lines() {
 		all=0
 	fi
 	sed 's/#.*//; /^ *$/d' "$here/matrix" | grep -E -- "${FUSEX_MODES:-.}" |
+		grep -v -- "${FX_WITHOUT:-^iomap}" |
 		awk -v all=$all -v turn="${FUSEX_TURN:-0}" \
 			'!($1 in nth) { nth[$1] = n++ }
 			all || (nth[$1] + seen[$1]++ + turn) % 2'
 }
 
-# each_mode CMD...: CMD for each line of the matrix, mounted.
+# each_mode CMD...: CMD for each line of the matrix, mounted. Most tests are
+# about a mirror: without the lines of FX_WITHOUT, a pattern, by default those
+# that have none.
 each_mode() {
 	local io attr
 

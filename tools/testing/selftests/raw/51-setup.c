@@ -29,7 +29,7 @@ static const struct bad_setup {
 	{ "io mode of another version", FIELD(io_mode), FUSEX_IO_DAX,
 	  EOPNOTSUPP },
 	{ "io mode 2^31", FIELD(io_mode), 1u << 31, EINVAL },
-	{ "io modes of another version", FIELD(io_modes), 1 << FUSEX_IO_IOMAP,
+	{ "io modes of another version", FIELD(io_modes), 1 << FUSEX_IO_DAX,
 	  EOPNOTSUPP },
 	{ "unknown io modes", FIELD(io_modes), 1u << 31, EINVAL },
 	{ "no attribute mode", FIELD(attr_mode), 0, EINVAL },

@@ -16,7 +16,6 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
-#include <sys/syscall.h>
 
 #define THROUGH		(1u << FUSEX_IO_PASSTHROUGH)
 #define READING		FUSEX_BACKING_READ
@@ -73,15 +72,6 @@ static int add_path(int chan, const char *path, int flags, uint32_t access,
 
 	close(fd);
 	return err;
-}
-
-static int forget(int chan, uint32_t cookie, uint32_t flags)
-{
-	struct fusex_backing_remove rm = {
-		.size = sizeof(rm), .cookie = cookie, .flags = flags,
-	};
-
-	return ioctl(chan, FUSEX_IOC_BACKING_REMOVE, &rm);
 }
 
 static void name_it(struct raw *r, uint64_t id, uint32_t cookie)
@@ -211,18 +201,6 @@ TEST(registering, stacked_files)
 	raw_stop(plain);
 }
 
-static void drop_capability(int cap)
-{
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
-
-	OK(syscall(SYS_capget, &head, data));
-	data[CAP_TO_INDEX(cap)].effective &= ~CAP_TO_MASK(cap);
-	OK(syscall(SYS_capset, &head, data));
-}
-
 TEST(registering, needs_the_capability)
 {
 	int chan = channel(THROUGH);
@@ -307,20 +285,9 @@ TEST(registering, for_a_confined_server)
 
 /* ------------------------------------------------------------------- entries */
 
-static const char *sysfs(struct raw *r, const char *name)
-{
-	static char path[128];
-	struct statx stx;
-
-	OK(statx(AT_FDCWD, r->mnt, AT_STATX_DONT_SYNC, 0, &stx));
-	snprintf(path, sizeof(path), "/sys/fs/fusex/%u:%u/%s",
-		 stx.stx_dev_major, stx.stx_dev_minor, name);
-	return path;
-}
-
 static int bad_replies(struct raw *r)
 {
-	return atoi(slurp(sysfs(r, "bad_replies")));
+	return atoi(slurp(raw_sysfs(r, "bad_replies")));
 }
 
 /* A cookie that was given out, and one that was not. */
@@ -738,7 +705,7 @@ TEST(sysfs, lists_what_is_registered)
 	uint32_t cookie, other;
 	char want[256];
 
-	STREQ(slurp(sysfs(r, "backing")), "");
+	STREQ(slurp(raw_sysfs(r, "backing")), "");
 	cookie = behind_f(r);
 	EQ(add_path(r->fd, "back", O_RDONLY, READING, &other), 0);
 	CHECK(other != cookie);
@@ -746,13 +713,13 @@ TEST(sysfs, lists_what_is_registered)
 	snprintf(want, sizeof(want), "%u file rw %llu 1\n%u file r %llu 0\n",
 		 cookie, (unsigned long long)look("back").stx_ino,
 		 other, (unsigned long long)look("back").stx_ino);
-	STREQ(slurp(sysfs(r, "backing")), want);
+	STREQ(slurp(raw_sysfs(r, "backing")), want);
 	as(1000, 1000);
-	FAILS(open(sysfs(r, "backing"), O_RDONLY), EACCES);
+	FAILS(open(raw_sysfs(r, "backing"), O_RDONLY), EACCES);
 	as_root();
-	OK(forget(r->fd, cookie, 0));
-	OK(forget(r->fd, other, 0));
-	STREQ(slurp(sysfs(r, "backing")), "");
+	OK(raw_unregister(r->fd, cookie, 0));
+	OK(raw_unregister(r->fd, other, 0));
+	STREQ(slurp(raw_sysfs(r, "backing")), "");
 	raw_stop(r);
 }
 
@@ -765,18 +732,18 @@ TEST(removal, of_what_is_not_there)
 	uint32_t cookie, next;
 
 	make_file("back", "text");
-	FAILS(forget(chan, 0, 0), ENOENT);
-	FAILS(forget(chan, 4711, 0), ENOENT);
+	FAILS(raw_unregister(chan, 0, 0), ENOENT);
+	FAILS(raw_unregister(chan, 4711, 0), ENOENT);
 	EQ(add_path(chan, "back", O_RDWR, BOTH, &cookie), 0);
-	FAILS(forget(chan, cookie, 2), EINVAL);
+	FAILS(raw_unregister(chan, cookie, 2), EINVAL);
 	rm.cookie = cookie;
 	FAILS(ioctl(chan, FUSEX_IOC_BACKING_REMOVE, &rm), EINVAL);
-	OK(forget(chan, cookie, 0));
-	FAILS(forget(chan, cookie, 0), ENOENT);
+	OK(raw_unregister(chan, cookie, 0));
+	FAILS(raw_unregister(chan, cookie, 0), ENOENT);
 	/* The cookie does not become another file's. */
 	EQ(add_path(chan, "back", O_RDWR, BOTH, &next), 0);
 	CHECK(next != cookie);
-	OK(forget(chan, next, FUSEX_BACKING_FAIL_IO));
+	OK(raw_unregister(chan, next, FUSEX_BACKING_FAIL_IO));
 	close(chan);
 }
 
@@ -808,7 +775,7 @@ static void remove_open(uint32_t attr_mode, uint32_t flags)
 	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(map != MAP_FAILED);
 	has_text(fd, "\x07", 1);
-	OK(forget(r->fd, cookie, flags));
+	OK(raw_unregister(r->fd, cookie, flags));
 	all_gone(r, fd);
 	/* The mapping has it still. */
 	EQ(map[1], 7);
@@ -873,7 +840,7 @@ static int read_it(struct slow *s)
 /* In the order of events. */
 static int remove_it(struct slow *s)
 {
-	if (forget(s->top->fd, s->cookie, 0))
+	if (raw_unregister(s->top->fd, s->cookie, 0))
 		return errno;
 	return atomic_load(s->answered) ? 0 : 99;
 }
@@ -950,7 +917,7 @@ TEST(removal, does_not_wait_if_told_so)
 	struct slow s;
 
 	slow_start(&s);
-	OK(forget(s.top->fd, s.cookie, FUSEX_BACKING_FAIL_IO));
+	OK(raw_unregister(s.top->fd, s.cookie, FUSEX_BACKING_FAIL_IO));
 	slow_answer(&s);
 	EQ(WAIT(s.reader), ENODEV);
 	slow_stop(&s);
@@ -966,7 +933,7 @@ TEST(removal, can_be_killed)
 	UNTIL(is_removed, &s);
 	OK(kill(pid, SIGKILL));
 	EQ(WAIT(pid), 128 + SIGKILL);
-	FAILS(forget(s.top->fd, s.cookie, 0), ENOENT);
+	FAILS(raw_unregister(s.top->fd, s.cookie, 0), ENOENT);
 	slow_answer(&s);
 	EQ(WAIT(s.reader), 0);
 	slow_stop(&s);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the test server answers when it behaves. */
 #include "answer.h"
+#include "maps.h"
 #include "tap.h"
 
 #include <dirent.h>
@@ -424,10 +425,9 @@ static void answer_attr(struct raw *r, const struct fusex_in_header *in,
 	}
 }
 
-void answer(struct raw *r, const struct fusex_in_header *in,
-	    struct raw_reply *rep)
+static void answer_tree(struct raw *r, const struct fusex_in_header *in,
+			struct raw_reply *rep)
 {
-	pthread_mutex_lock(&r->lock);
 	switch (in->opcode) {
 	case FUSEX_OP_GETATTR:
 	case FUSEX_OP_SETATTR:
@@ -458,5 +458,14 @@ void answer(struct raw *r, const struct fusex_in_header *in,
 	default:
 		answer_file(r, in, rep);
 	}
+}
+
+void answer(struct raw *r, const struct fusex_in_header *in,
+	    struct raw_reply *rep)
+{
+	pthread_mutex_lock(&r->lock);
+	if (!maps_answer(r, in, rep))
+		answer_tree(r, in, rep);
+	maps_changed(r, in, rep);
 	pthread_mutex_unlock(&r->lock);
 }

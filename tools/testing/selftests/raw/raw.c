@@ -231,3 +231,23 @@ const char *raw_path(const struct raw *r, const char *name)
 	snprintf(path, sizeof(paths[0]), "%s/%s", r->mnt, name);
 	return path;
 }
+
+const char *raw_sysfs(const struct raw *r, const char *name)
+{
+	static char path[128];
+	struct statx stx;
+
+	OK(statx(AT_FDCWD, r->mnt, AT_STATX_DONT_SYNC, 0, &stx));
+	snprintf(path, sizeof(path), "/sys/fs/fusex/%u:%u/%s",
+		 stx.stx_dev_major, stx.stx_dev_minor, name);
+	return path;
+}
+
+int raw_unregister(int fd, uint32_t cookie, uint32_t flags)
+{
+	struct fusex_backing_remove rm = {
+		.size = sizeof(rm), .cookie = cookie, .flags = flags,
+	};
+
+	return ioctl(fd, FUSEX_IOC_BACKING_REMOVE, &rm);
+}

@@ -39,6 +39,7 @@ struct raw_reply {
 	int times;
 };
 
+struct maps;
 struct raw;
 
 /**
@@ -84,6 +85,7 @@ struct raw_node {
  * @seen: requests that met @twist
  * @make: what the reply to CREATE asks for: its io_mode and backing count
  * @nodes: by node id
+ * @maps: where files are, see maps.h; NULL for one that cannot tell
  */
 struct raw {
 	int fd;
@@ -101,6 +103,7 @@ struct raw {
 	int nr_threads;
 	struct raw_node make;
 	struct raw_node nodes[RAW_NODES];
+	struct maps *maps;
 };
 
 /** raw_setup_init() - a configuration that the kernel accepts */
@@ -144,6 +147,12 @@ void raw_stop(struct raw *r);
 
 /** raw_path() - a name on the mount; the memory is one of a few in turn */
 const char *raw_path(const struct raw *r, const char *name);
+
+/** raw_sysfs() - a file of the mount's in sysfs, in static memory */
+const char *raw_sysfs(const struct raw *r, const char *name);
+
+/** raw_unregister() - FUSEX_IOC_BACKING_REMOVE on the channel @fd */
+int raw_unregister(int fd, uint32_t cookie, uint32_t flags);
 
 /** raw_mount_fd() - mount the channel @fd at @mnt; 0 or -errno */
 int raw_mount_fd(int fd, const char *mnt, char *log, size_t log_size);
