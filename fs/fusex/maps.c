@@ -356,6 +356,14 @@ void fusex_maps_sized(struct inode *inode, loff_t size)
 
 /* ------------------------------------------------------------------- leases */
 
+/* For ever is the largest number there is, not one that is past. */
+static bool lease_lasts(const struct fusex_maps *maps)
+{
+	u64 now = get_jiffies_64();
+
+	return now < maps->lease_expires;
+}
+
 /**
  * fusex_maps_leased - may what is remembered be used?
  * @inode: the file
@@ -374,7 +382,7 @@ bool fusex_maps_leased(struct inode *inode)
 	if (!fi->attr->shared)
 		return true;
 	spin_lock(&fi->lock);
-	leased = maps->lease && get_jiffies_64() < maps->lease_expires;
+	leased = maps->lease && lease_lasts(maps);
 	spin_unlock(&fi->lock);
 	return leased;
 }
@@ -426,7 +434,7 @@ bool fusex_maps_lease(struct inode *inode, u64 lease, u64 valid, u64 from)
 	/* Without one, nothing was remembered. */
 	other = maps->lease &&
 		(maps->lease != lease ||
-		 get_jiffies_64() >= maps->lease_expires);
+		 !lease_lasts(maps));
 	maps->lease = lease;
 	maps->lease_expires = fusex_expiry(valid, from);
 	spin_unlock(&fi->lock);
