@@ -149,7 +149,8 @@ static int tell_all(struct inode *inode)
 	while ((u = tell_first(fi))) {
 		err = fusex_ioend_tell(inode, &u->in, true);
 		/* Not if it is the server that says so. */
-		if (err == -EINTR && fatal_signal_pending(current)) {
+		if (err == -EINTR && (fatal_signal_pending(current) ||
+				      current->flags & PF_EXITING)) {
 			tell_again(fi, u);
 			return err;
 		}
