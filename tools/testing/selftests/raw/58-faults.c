@@ -428,6 +428,100 @@ static pid_t write_in_child(struct raw *r, int fd)
 	return pid;
 }
 
+/* --------------------------------------------------- removal, with I/O held */
+
+static void dm_do(const struct dm *dm, const char *what)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "DM_DISABLE_UDEV=1 dmsetup %s %s", what,
+		 dm->name);
+	EQ(system(cmd), 0);
+}
+
+struct user {
+	const char *backing;
+	uint32_t cookie;
+};
+
+/* The number at the end of the object's line in sysfs, -1 without one. */
+static int users(const struct user *u)
+{
+	const char *line = slurp(u->backing);
+
+	for (; *line; line = strchr(line, '\n') + 1)
+		if (strtoul(line, NULL, 10) == u->cookie)
+			return atoi(strrchr(strndupa(line, strcspn(line, "\n")),
+					    ' '));
+	return -1;
+}
+
+/* A write uses the mapping no more, but its bio does. */
+static bool is_used(void *arg)
+{
+	return users(arg) > 0;
+}
+
+static bool is_gone(void *arg)
+{
+	return users(arg) < 0;
+}
+
+/*
+ * What is being written when the device is removed: waited for, or left to end
+ * by itself, as ENODEV.
+ */
+static void held(uint32_t flags)
+{
+	struct user user;
+	struct raw *r;
+	struct dm dm;
+	pid_t writer, remover;
+	int fd, dev;
+
+	if (!have_dm())
+		SKIP("this kernel has no device mapper");
+	r = maps_start(LOCAL, 1);
+	dm = dm_of(&r->maps->disks[0], 8 * MIB);
+	dev = (int)OK(open(dm.path, O_RDWR));
+	EQ(device_add(r->fd, dev, BOTH, &user.cookie), 0);
+	OK(close(dev));
+	user.backing = strdup(raw_sysfs(r, "backing"));
+	maps_on(r, MAP_F, MAPPED, 0, 64 * KIB, 2 * MIB, user.cookie);
+	maps_size(r, MAP_F, 64 * KIB);
+	fd = open_rw(r, "f", O_DIRECT);
+	/* Nothing but the write is done while the device is suspended. */
+	put(fd, BLOCK, BLOCK, 1);
+	dm_do(&dm, "suspend --noflush --nolockfs");
+	writer = write_in_child(r, fd);
+	UNTIL(is_used, &user);
+	remover = (pid_t)OK(fork());
+	if (!remover)
+		_exit(raw_unregister(r->fd, user.cookie, flags) ? errno : 0);
+	UNTIL(is_gone, &user);
+	FAILS(pwrite(fd, io, BLOCK, 0), ENODEV);
+	if (flags)
+		EQ(WAIT(remover), 0);
+	dm_do(&dm, "resume");
+	EQ(WAIT(writer), flags ? ENODEV : 0);
+	if (!flags)
+		EQ(WAIT(remover), 0);
+	disk_zero(r, 0, BLOCK, 2 * MIB);
+	OK(close(fd));
+	dm_remove(&dm);
+	maps_stop(r);
+}
+
+TEST(removal, waits_for_what_goes_on)
+{
+	held(0);
+}
+
+TEST(removal, fails_what_goes_on)
+{
+	held(FUSEX_BACKING_FAIL_IO);
+}
+
 /* -------------------------------------------------------------- dead servers */
 
 static void write_sysfs(struct raw *r, const char *file, const char *text)
