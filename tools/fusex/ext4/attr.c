@@ -58,7 +58,7 @@ int64_t attr_time_max(const struct volume *v)
 	if (v->extra_isize + EXT2_GOOD_OLD_INODE_SIZE <
 	    offsetof(struct ext2_inode_large, i_crtime))
 		return INT32_MAX;
-	return INT32_MAX + (3ll << 32);
+	return INT32_MAX + (3LL << 32);
 }
 
 struct fusex_time attr_now(const struct volume *v)

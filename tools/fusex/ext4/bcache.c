@@ -111,6 +111,16 @@ static struct block *block_at(struct links *l)
 	return (struct block *)((char *)l - offsetof(struct block, links));
 }
 
+static struct block *ring_take_last(struct links *head)
+{
+	struct links *l = head->prev;
+
+	head->prev = l->prev;
+	l->prev->next = head;
+	ring_init(l);
+	return block_at(l);
+}
+
 static struct block **slot_of(struct bcache *c, uint64_t nr)
 {
 	return &c->table[(nr * 0x9e3779b97f4a7c15ull) >> 49 &
@@ -155,16 +165,16 @@ static void drop(struct bcache *c, struct block *b)
 
 static void drop_all(struct bcache *c)
 {
-	while (c->clean.next != &c->clean)
-		drop(c, block_at(c->clean.next));
-	while (c->dirty.next != &c->dirty)
-		drop(c, block_at(c->dirty.next));
+	while (c->clean.prev != &c->clean)
+		drop(c, ring_take_last(&c->clean));
+	while (c->dirty.prev != &c->dirty)
+		drop(c, ring_take_last(&c->dirty));
 }
 
 static void trim(struct bcache *c)
 {
 	while (c->clean_count > CACHE_BYTES / c->block_size)
-		drop(c, block_at(c->clean.prev));
+		drop(c, ring_take_last(&c->clean));
 }
 
 /* Takes over the data. */

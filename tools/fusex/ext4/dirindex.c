@@ -380,17 +380,13 @@ static int load_inline(struct volume *v, struct node *dir, struct dirindex *d)
 	return ret;
 }
 
-int dir_load(struct volume *v, struct node *dir)
+static int load(struct volume *v, struct node *dir, struct dirindex **out)
 {
 	bool in_inode = node_has(dir, EXT4_INLINE_DATA_FL);
 	uint64_t blocks = in_inode ? 1 : size_of(dir) >> v->block_bits;
 	struct dirindex *d;
 	int ret;
 
-	if (dir->dir)
-		return 0;
-	if (!is_dir(dir))
-		return -ENOTDIR;
 	if (blocks > BLOCKS_MAX)
 		return volume_corrupt(v, dir->ino, "size of the directory");
 	d = index_new((uint32_t)blocks);
@@ -401,8 +397,17 @@ int dir_load(struct volume *v, struct node *dir)
 		index_free(d);
 		return ret;
 	}
-	dir->dir = d;
+	*out = d;
 	return 0;
+}
+
+int dir_load(struct volume *v, struct node *dir)
+{
+	if (dir->dir)
+		return 0;
+	if (!is_dir(dir))
+		return -ENOTDIR;
+	return load(v, dir, &dir->dir);
 }
 
 int dir_find(const struct node *dir, const char *name, struct dirent_at *at)
@@ -428,8 +433,13 @@ bool dir_is_empty(const struct node *dir)
 /* The names of a directory have been moved by others. */
 static int load_again(struct volume *v, struct node *dir)
 {
+	struct dirindex *d = NULL;
+	int ret = load(v, dir, &d);
+
 	dir_unload(dir);
-	return dir_load(v, dir);
+	if (!ret)
+		dir->dir = d;
+	return ret;
 }
 
 /* Before anything is changed: names go to blocks. */

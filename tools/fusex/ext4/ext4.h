@@ -356,11 +356,31 @@ int volume_close(struct volume *v);
  */
 void volume_abandon(struct volume *v);
 
-/** volume_error() - what libext2fs says as -errno; corruption is acted upon */
-int volume_error(struct volume *v, errcode_t err);
+/** volume_errno() - an error of libext2fs as -errno; corruption is acted upon */
+int volume_errno(struct volume *v, errcode_t err);
+
+/** volume_error() - what libext2fs says: 0, or as volume_errno() has it */
+static inline int volume_error(struct volume *v, errcode_t err)
+{
+	int ret;
+
+	if (!err)
+		return 0;
+	ret = volume_errno(v, err);
+	/* Never success by mistake: callers go on with what was not set. */
+	return ret < 0 ? ret : -EIO;
+}
+
+/** volume_note_corrupt() - log it, note it on the device, act upon it */
+void volume_note_corrupt(struct volume *v, ext2_ino_t ino, const char *what);
 
 /** volume_corrupt() - something is not as it has to be; -EUCLEAN */
-int volume_corrupt(struct volume *v, ext2_ino_t ino, const char *what);
+static inline int volume_corrupt(struct volume *v, ext2_ino_t ino,
+				 const char *what)
+{
+	volume_note_corrupt(v, ino, what);
+	return -ECORRUPT;
+}
 
 /** volume_fail() - it cannot go on writing; called with the lock */
 void volume_fail(struct volume *v, const char *why, int err);

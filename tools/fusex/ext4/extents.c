@@ -198,8 +198,10 @@ static errcode_t merge(ext2_extent_handle_t h, uint64_t lblk)
 		err = delete(h);
 	if (!err)
 		err = ext2fs_extent_goto(h, lblk);
+	if (err)
+		return err;
 	e.e_len += more.e_len;
-	return err ? err : replace(h, &e);
+	return replace(h, &e);
 }
 
 /* Puts an extent into a hole. */

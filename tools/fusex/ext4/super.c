@@ -73,7 +73,7 @@ static void note_error(struct volume *v, ext2_ino_t ino)
 	v->valid = false;
 }
 
-int volume_corrupt(struct volume *v, ext2_ino_t ino, const char *what)
+void volume_note_corrupt(struct volume *v, ext2_ino_t ino, const char *what)
 {
 	if (ino)
 		log_error("%s is corrupted: inode %u: %s", v->dev.path, ino,
@@ -83,7 +83,6 @@ int volume_corrupt(struct volume *v, ext2_ino_t ino, const char *what)
 	note_error(v, ino);
 	if (v->fs->super->s_errors != EXT2_ERRORS_CONTINUE && !v->readonly)
 		volume_fail(v, "corrupted", ECORRUPT);
-	return -ECORRUPT;
 }
 
 /* Those of libext2fs that mean something of their own. */
@@ -116,12 +115,10 @@ static int known_error(errcode_t err)
 	}
 }
 
-int volume_error(struct volume *v, errcode_t err)
+int volume_errno(struct volume *v, errcode_t err)
 {
 	int ret;
 
-	if (!err)
-		return 0;
 	if (err > 0 && err < 512)
 		return -(int)err;
 	ret = known_error(err);

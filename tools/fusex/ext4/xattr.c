@@ -23,20 +23,22 @@
 #define ACL_GROUP	8u
 
 static const char * const spaces[] = {
-	"user.", "trusted.", "security.", NULL
+	"user.", "trusted.", "security."
 };
 
 /* Is it a name that this file system can have? */
 static int check_name(const char *name)
 {
-	const char * const *s;
+	size_t i, len;
 
 	if (!strcmp(name, "system.posix_acl_access") ||
 	    !strcmp(name, "system.posix_acl_default"))
 		return 0;
-	for (s = spaces; *s; s++)
-		if (!strncmp(name, *s, strlen(*s)))
-			return name[strlen(*s)] ? 0 : -EINVAL;
+	for (i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+		len = strlen(spaces[i]);
+		if (!strncmp(name, spaces[i], len))
+			return name[len] ? 0 : -EINVAL;
+	}
 	return -EOPNOTSUPP;
 }
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 static struct raw *with_f(uint32_t attr_mode)
 {
@@ -552,6 +553,7 @@ TEST(recall, waits_for_ioend)
 #define WANDERINGS	24
 
 struct wandering {
+	pid_t pids[2];
 	atomic_bool recalling;
 	atomic_bool stop;
 	atomic_uint writes[2];
@@ -590,23 +592,29 @@ static void write_on(struct raw *r, int who)
 		off_t at = (n * 7 % 49) * BLOCK;
 
 		fill_pattern(buf, size, at, 1);
-		if (pwrite(fd, buf, size, at) != (ssize_t)size)
-			_exit(1);
-		if (pread(fd, buf, size, at) != (ssize_t)size)
-			_exit(2);
-		for (size_t i = 0; i < size; i++)
-			if ((unsigned char)buf[i] !=
-			    pattern(at + (off_t)i, 1))
-				_exit(3);
+		EQ(OK(pwrite(fd, buf, size, at)), size);
+		EQ(OK(pread(fd, buf, size, at)), size);
+		check_pattern(buf, size, at, 1);
 		wandering->writes[who]++;
 	}
 	_exit(0);
 }
 
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return OK(waitid(P_PID, (id_t)pid, &info,
+			 WEXITED | WNOHANG | WNOWAIT)) == 0 && info.si_pid;
+}
+
+/* Or one of them found something wrong, and said so. */
 static bool have_written(void *arg)
 {
 	unsigned int *since = arg;
 
+	for (int i = 0; i < 2; i++)
+		CHECK(!has_ended(wandering->pids[i]));
 	return wandering->writes[0] > since[0] &&
 		wandering->writes[1] > since[1];
 }
@@ -634,12 +642,13 @@ static void wander(struct raw *r, unsigned int i, uint64_t lease)
 static void wanders(uint32_t attr_mode, uint64_t lease)
 {
 	struct raw *r = maps_start(attr_mode, 1);
-	pid_t pids[2];
+	pid_t *pids;
 	int fd;
 
 	wandering = mmap(NULL, sizeof(*wandering), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(wandering != MAP_FAILED);
+	pids = wandering->pids;
 	maps_at(r, MAP_F, MAPPED, 0, WANDER_SIZE, 4 * MIB);
 	maps_size(r, MAP_F, WANDER_SIZE);
 	r->maps->files[MAP_F].lease = lease;
