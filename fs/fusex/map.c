@@ -188,16 +188,14 @@ static bool map_use_answer(struct inode *inode, struct map_answer *a, u32 op,
 static int map_fetch(struct inode *inode, loff_t pos, u64 len, u32 op,
 		     struct map_answer *a, unsigned long *use)
 {
-	struct fusex_maps *maps = fusex_i(inode)->maps;
 	bool keep;
 	int err;
 
 	for (;;) {
-		err = fusex_maps_may_ask(inode);
 		/* Or it would not know what the kernel goes by. */
+		err = fusex_tell_now(inode);
 		if (!err)
-			err = fusex_tell_now(inode);
-		a->seq = fusex_mapcache_seq(maps->cache);
+			err = fusex_maps_may_ask(inode, &a->seq);
 		if (!err)
 			err = map_ask(inode, pos, len, op, a, &keep);
 		if (err || map_use_answer(inode, a, op, keep, use))

@@ -83,7 +83,7 @@ struct fusex_map_op {
 /* maps.c */
 struct fusex_maps *fusex_maps_get(struct inode *inode);
 void fusex_maps_free(struct inode *inode);
-int fusex_maps_may_ask(struct inode *inode);
+int fusex_maps_may_ask(struct inode *inode, u32 *seq);
 int fusex_maps_return_begin(struct inode *inode, loff_t start, loff_t end);
 void fusex_maps_return_end(struct inode *inode);
 int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end);

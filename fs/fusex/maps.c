@@ -265,19 +265,31 @@ int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end)
 /**
  * fusex_maps_may_ask - wait while a lease is being given back
  * @inode: the file
+ * @seq: returns the sequence number that the answer is good by
  *
  * The answer might be one from before, and come when it is too late.
  *
  * Context: process, waits for the server, killable.
  * Return: 0 or -EINTR.
  */
-int fusex_maps_may_ask(struct inode *inode)
+int fusex_maps_may_ask(struct inode *inode, u32 *seq)
 {
-	atomic_t *returning = &fusex_i(inode)->maps->returning;
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+	int err;
 
-	if (likely(!atomic_read(returning)))
-		return 0;
-	return wait_var_event_killable(returning, !atomic_read(returning));
+	for (;;) {
+		/*
+		 * First: who has the number that fusex_maps_return_begin() has
+		 * made sees that there is somebody to wait for.
+		 */
+		*seq = fusex_mapcache_seq(maps->cache);
+		if (likely(!atomic_read(&maps->returning)))
+			return 0;
+		err = wait_var_event_killable(&maps->returning,
+					      !atomic_read(&maps->returning));
+		if (err)
+			return err;
+	}
 }
 
 /**

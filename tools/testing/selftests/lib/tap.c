@@ -144,19 +144,32 @@ void tap_until(const char *file, int line, const char *what,
 	}
 }
 
-/* What the kernel does for a process that does not end. */
-static void show_stack(pid_t pid)
+static void show_stack_of(const char *path)
 {
-	char path[64], line[256];
-	FILE *f;
+	char line[256];
+	FILE *f = fopen(path, "r");
 
-	snprintf(path, sizeof(path), "/proc/%d/stack", pid);
-	f = fopen(path, "r");
 	if (!f)
 		return;
 	while (fgets(line, sizeof(line), f))
 		tap_note("  %s", line);
 	fclose(f);
+}
+
+/* What the kernel does for a process that does not end, each of its threads. */
+static void show_stack(pid_t pid)
+{
+	char pattern[64];
+	glob_t tasks;
+
+	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/stack", pid);
+	if (glob(pattern, 0, NULL, &tasks))
+		return;
+	for (size_t i = 0; i < tasks.gl_pathc; i++) {
+		tap_note("%s", tasks.gl_pathv[i]);
+		show_stack_of(tasks.gl_pathv[i]);
+	}
+	globfree(&tasks);
 }
 
 /* Waits up to @ms for a child; false if it still runs. */

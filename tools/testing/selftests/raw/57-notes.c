@@ -642,7 +642,7 @@ static void wander(struct raw *r, unsigned int i, uint64_t lease)
 static void wanders(uint32_t attr_mode, uint64_t lease)
 {
 	struct raw *r = maps_start(attr_mode, 1);
-	pid_t *pids;
+	pid_t pid, *pids;
 	int fd;
 
 	wandering = mmap(NULL, sizeof(*wandering), PROT_READ | PROT_WRITE,
@@ -658,9 +658,10 @@ static void wanders(uint32_t attr_mode, uint64_t lease)
 	put(fd, WANDER_SIZE, 0, 1);
 	OK(fsync(fd));
 	for (int i = 0; i < 2; i++) {
-		pids[i] = (pid_t)OK(fork());
-		if (!pids[i])
+		pid = (pid_t)OK(fork());
+		if (!pid)
 			write_on(r, i);
+		pids[i] = pid;
 	}
 	for (unsigned int i = 0; i < WANDERINGS; i++)
 		wander(r, i, lease);
