@@ -361,6 +361,16 @@ void fusex_writeback_done(struct iomap_writepage_ctx *wpc)
 	memset(iomap, 0, sizeof(*iomap));
 }
 
+static int writeback_submit_begun(struct iomap_writepage_ctx *wpc)
+{
+	int err = 0;
+
+	if (wpc->wb_ctx)
+		err = writeback_submit(wpc, 0);
+	wpc->wb_ctx = NULL;
+	return err;
+}
+
 /* Where the range goes to, unless that is known. */
 static int writeback_map(struct iomap_writepage_ctx *wpc, loff_t pos, u64 len)
 {
@@ -371,14 +381,19 @@ static int writeback_map(struct iomap_writepage_ctx *wpc, loff_t pos, u64 len)
 	if (fusex_map_covers(wpc->inode, iomap, pos))
 		return 0;
 	fusex_writeback_done(wpc);
-	err = fusex_map_begin(wpc->inode, pos, len, WRITEBACK_OP, false, iomap,
+	err = fusex_map_begin(wpc->inode, pos, len, WRITEBACK_OP, true, iomap,
 			      NULL);
-	if (err || !wpc->wb_ctx || bdev == iomap->bdev)
+	if (err == -EAGAIN) {
+		/* A recall may wait for it, and nobody asks until that is over. */
+		err = writeback_submit_begun(wpc);
+		if (!err)
+			err = fusex_map_begin(wpc->inode, pos, len,
+					      WRITEBACK_OP, false, iomap, NULL);
+	}
+	if (err || bdev == iomap->bdev)
 		return err;
 	/* What goes to another device is not added to it. */
-	err = writeback_submit(wpc, 0);
-	wpc->wb_ctx = NULL;
-	return err;
+	return writeback_submit_begun(wpc);
 }
 
 static ssize_t writeback_range(struct iomap_writepage_ctx *wpc,

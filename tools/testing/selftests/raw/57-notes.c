@@ -561,14 +561,18 @@ struct wandering {
 
 static struct wandering *wandering;
 
-/* New questions wait until it is where it is going to be. */
+/*
+ * New questions wait until it is where it is going to be; those of writeback only
+ * when it has been returned, because before that, dirty pages have to be written.
+ */
 static void keep_waiting(struct raw *r, const struct fusex_in_header *in,
 			 struct raw_reply *rep)
 {
 	const struct fusex_map_begin_in *b = (const void *)(in + 1);
 	struct fusex_map_begin_out *out = (void *)rep->body;
 
-	if (b->op & FUSEX_MAP_OP_WRITEBACK)
+	if (b->op & FUSEX_MAP_OP_WRITEBACK &&
+	    !maps_count(r, FUSEX_OP_MAP_RETURN))
 		return;
 	while (wandering->recalling)
 		usleep(1000);
