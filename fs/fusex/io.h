@@ -200,7 +200,8 @@ void fusex_cache_readahead(struct readahead_control *rac);
 int fusex_cache_read_folio(struct file *file, struct folio *folio);
 void fusex_filled_folio(struct inode *inode, loff_t pos, unsigned int copied,
 			struct folio *folio);
-int fusex_cache_write_pass(struct iomap_writepage_ctx *wpc);
+int fusex_cache_pass_begin(struct inode *inode, struct writeback_control *wbc);
+void fusex_cache_pass_end(struct inode *inode);
 int fusex_cache_writepages(struct address_space *mapping,
 			   struct writeback_control *wbc);
 

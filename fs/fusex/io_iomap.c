@@ -26,12 +26,17 @@
 
 static int iomap_mode_read_folio(struct file *file, struct folio *folio)
 {
+	struct inode *inode = folio->mapping->host;
 	struct iomap_read_folio_ctx ctx = {
 		.ops		= &fusex_map_read_ops,
 		.cur_folio	= folio,
 	};
+	struct fusex_map_op op = {};
 
-	iomap_read_folio(&fusex_map_iomap_ops, &ctx, NULL);
+	iomap_read_folio(&fusex_map_iomap_ops, &ctx, &op);
+	/* The folio is unlocked, or will be without us. */
+	if (op.recalled)
+		return fusex_maps_returned(inode) ?: AOP_TRUNCATED_PAGE;
 	return 0;
 }
 
@@ -43,20 +48,6 @@ static void iomap_mode_readahead(struct readahead_control *rac)
 	};
 
 	iomap_readahead(&fusex_map_iomap_ops, &ctx, NULL);
-}
-
-static int iomap_mode_writepages(struct address_space *mapping,
-				 struct writeback_control *wbc)
-{
-	struct iomap_writepage_ctx wpc = {
-		.inode	= mapping->host,
-		.wbc	= wbc,
-		.ops	= &fusex_map_writeback_ops,
-	};
-	int err = fusex_cache_write_pass(&wpc);
-
-	fusex_writeback_done(&wpc);
-	return err;
 }
 
 /* Zeros, where there is anything; the size stays what it is. */
@@ -322,16 +313,22 @@ static vm_fault_t iomap_mode_page_mkwrite(struct vm_fault *vmf)
 	struct inode *inode = file_inode(vmf->vma->vm_file);
 	struct address_space *mapping = inode->i_mapping;
 	vm_fault_t ret = VM_FAULT_SIGBUS;
+	struct fusex_map_op op = {};
 
 	if (IS_IMMUTABLE(inode))
 		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
 	fusex_i(inode)->attr->wrote_cache(inode);
 	if (!down_read_killable(&mapping->invalidate_lock)) {
-		ret = iomap_page_mkwrite(vmf, &fusex_map_iomap_ops, NULL);
+		ret = iomap_page_mkwrite(vmf, &fusex_map_iomap_ops, &op);
 		up_read(&mapping->invalidate_lock);
 	}
 	sb_end_pagefault(inode->i_sb);
+	/* It faults again, or is killed. */
+	if (op.recalled) {
+		fusex_maps_returned(inode);
+		ret = VM_FAULT_NOPAGE;
+	}
 	return ret;
 }
 
@@ -571,6 +568,7 @@ static int iomap_mode_swap_activate(struct swap_info_struct *sis,
 				    struct file *file, sector_t *span)
 {
 	struct inode *inode = file_inode(file);
+	const struct fusex_map_how how = {};
 	struct iomap iomap = {};
 	struct fusex_bobj *obj;
 	int ret;
@@ -578,7 +576,7 @@ static int iomap_mode_swap_activate(struct swap_info_struct *sis,
 	/* It might be asked back. */
 	if (fusex_i(inode)->attr->shared)
 		return -EINVAL;
-	ret = fusex_map_begin(inode, 0, PAGE_SIZE, FUSEX_MAP_OP_REPORT, false,
+	ret = fusex_map_begin(inode, 0, PAGE_SIZE, FUSEX_MAP_OP_REPORT, &how,
 			      &iomap, NULL);
 	if (ret)
 		return ret;
@@ -610,7 +608,7 @@ static void iomap_mode_swap_deactivate(struct file *file)
 static const struct address_space_operations iomap_mode_aops = {
 	.read_folio		= iomap_mode_read_folio,
 	.readahead		= iomap_mode_readahead,
-	.writepages		= iomap_mode_writepages,
+	.writepages		= fusex_map_writepages,
 	.dirty_folio		= iomap_dirty_folio,
 	.release_folio		= iomap_release_folio,
 	.invalidate_folio	= iomap_invalidate_folio,

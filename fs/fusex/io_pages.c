@@ -497,47 +497,58 @@ static const struct iomap_writeback_ops fusex_writeback_ops = {
 	.writeback_submit	= fusex_writeback_submit,
 };
 
-static void fusex_pass_end(struct fusex_inode *fi)
+static bool fusex_pass_enter(struct inode *inode)
 {
-	if (atomic_dec_and_test(&fi->wb_passes))
-		wake_up_var(&fi->wb_passes);
-}
+	struct fusex_inode *fi = fusex_i(inode);
 
-/* Not while the file is being cut, see fusex_cache_setsize_begin(). */
-static bool fusex_pass_begin(struct fusex_inode *fi)
-{
 	atomic_inc(&fi->wb_passes);
 	/* Pairs with the one in fusex_cache_shrink_begin(). */
 	smp_mb__after_atomic();
 	if (likely(!test_bit(FUSEX_I_SHRINKING, &fi->state)))
 		return true;
-	fusex_pass_end(fi);
+	fusex_cache_pass_end(inode);
 	return false;
 }
 
 /**
- * fusex_cache_write_pass - write dirty folios back, unless the file is being cut
- * @wpc: what to write, and how
+ * fusex_cache_pass_begin - dirty folios are going to be written back
+ * @inode: the file
+ * @wbc: which
+ *
+ * Not while the file is being cut, see fusex_cache_setsize_begin().
  *
  * Context: process, waits for the server only while it cuts the file, and then
  * only if all has to be written; killable.
- * Return: 0 or the first error; errors found later are set in the mapping.
+ * Return: 1, and fusex_cache_pass_end() has to follow; 0 if there is nothing to
+ * do now; or -EINTR.
  */
-int fusex_cache_write_pass(struct iomap_writepage_ctx *wpc)
+int fusex_cache_pass_begin(struct inode *inode, struct writeback_control *wbc)
 {
-	struct fusex_inode *fi = fusex_i(wpc->inode);
 	int err;
 
-	while (!fusex_pass_begin(fi)) {
-		if (wpc->wbc->sync_mode == WB_SYNC_NONE)
+	while (!fusex_pass_enter(inode)) {
+		if (wbc->sync_mode == WB_SYNC_NONE)
 			return 0;
-		err = wait_on_bit(&fi->state, FUSEX_I_SHRINKING, TASK_KILLABLE);
+		err = wait_on_bit(&fusex_i(inode)->state, FUSEX_I_SHRINKING,
+				  TASK_KILLABLE);
 		if (err)
 			return err;
 	}
-	err = iomap_writepages(wpc);
-	fusex_pass_end(fi);
-	return err;
+	return 1;
+}
+
+/**
+ * fusex_cache_pass_end - undo fusex_cache_pass_begin()
+ * @inode: the file
+ *
+ * Context: any.
+ */
+void fusex_cache_pass_end(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	if (atomic_dec_and_test(&fi->wb_passes))
+		wake_up_var(&fi->wb_passes);
 }
 
 /**
@@ -545,8 +556,8 @@ int fusex_cache_write_pass(struct iomap_writepage_ctx *wpc)
  * @mapping: the file's
  * @wbc: what to write
  *
- * Context: as fusex_cache_write_pass().
- * Return: likewise.
+ * Context: as fusex_cache_pass_begin().
+ * Return: 0 or the first error; errors found later are set in the mapping.
  */
 int fusex_cache_writepages(struct address_space *mapping,
 			   struct writeback_control *wbc)
@@ -558,6 +569,12 @@ int fusex_cache_writepages(struct address_space *mapping,
 		/* Holes would not be written. */
 		.iomap	= { .type = IOMAP_MAPPED },
 	};
+	int ret;
 
-	return fusex_cache_write_pass(&wpc);
+	ret = fusex_cache_pass_begin(mapping->host, wbc);
+	if (ret <= 0)
+		return ret;
+	ret = iomap_writepages(&wpc);
+	fusex_cache_pass_end(mapping->host);
+	return ret;
 }

@@ -22,6 +22,16 @@
 #include "io.h"
 #include "map.h"
 
+/**
+ * struct fusex_map_pass - a pass of writeback
+ * @wpc: what to write
+ * @use: all that it asks for is part of it
+ */
+struct fusex_map_pass {
+	struct iomap_writepage_ctx wpc;
+	unsigned long use;
+};
+
 #define WRITEBACK_OP	(FUSEX_MAP_OP_WRITE | FUSEX_MAP_OP_WRITEBACK)
 
 static struct workqueue_struct *ioend_wq;
@@ -346,13 +356,7 @@ static int writeback_submit(struct iomap_writepage_ctx *wpc, int error)
 	return iomap_ioend_writeback_submit(wpc, error);
 }
 
-/**
- * fusex_writeback_done - the mapping of a pass is no longer used
- * @wpc: the pass
- *
- * Context: process, sleeps on the server if that wants to know.
- */
-void fusex_writeback_done(struct iomap_writepage_ctx *wpc)
+static void writeback_done(struct iomap_writepage_ctx *wpc)
 {
 	struct iomap *iomap = &wpc->iomap;
 
@@ -361,39 +365,27 @@ void fusex_writeback_done(struct iomap_writepage_ctx *wpc)
 	memset(iomap, 0, sizeof(*iomap));
 }
 
-static int writeback_submit_begun(struct iomap_writepage_ctx *wpc)
-{
-	int err = 0;
-
-	if (wpc->wb_ctx)
-		err = writeback_submit(wpc, 0);
-	wpc->wb_ctx = NULL;
-	return err;
-}
-
 /* Where the range goes to, unless that is known. */
 static int writeback_map(struct iomap_writepage_ctx *wpc, loff_t pos, u64 len)
 {
 	struct iomap *iomap = &wpc->iomap;
 	struct block_device *bdev = iomap->bdev;
+	struct fusex_map_how how = {
+		.within	= container_of(wpc, struct fusex_map_pass, wpc)->use,
+	};
 	int err;
 
 	if (fusex_map_covers(wpc->inode, iomap, pos))
 		return 0;
-	fusex_writeback_done(wpc);
-	err = fusex_map_begin(wpc->inode, pos, len, WRITEBACK_OP, true, iomap,
+	writeback_done(wpc);
+	err = fusex_map_begin(wpc->inode, pos, len, WRITEBACK_OP, &how, iomap,
 			      NULL);
-	if (err == -EAGAIN) {
-		/* A recall may wait for it, and nobody asks until that is over. */
-		err = writeback_submit_begun(wpc);
-		if (!err)
-			err = fusex_map_begin(wpc->inode, pos, len,
-					      WRITEBACK_OP, false, iomap, NULL);
-	}
-	if (err || bdev == iomap->bdev)
+	if (err || !wpc->wb_ctx || bdev == iomap->bdev)
 		return err;
 	/* What goes to another device is not added to it. */
-	return writeback_submit_begun(wpc);
+	err = writeback_submit(wpc, 0);
+	wpc->wb_ctx = NULL;
+	return err;
 }
 
 static ssize_t writeback_range(struct iomap_writepage_ctx *wpc,
@@ -403,7 +395,6 @@ static ssize_t writeback_range(struct iomap_writepage_ctx *wpc,
 	struct iomap_ioend *ioend;
 	ssize_t ret;
 
-	fusex_maps_get(wpc->inode);
 	ret = writeback_map(wpc, pos, len);
 	if (ret)
 		return ret;
@@ -415,10 +406,66 @@ static ssize_t writeback_range(struct iomap_writepage_ctx *wpc,
 	return ret;
 }
 
-const struct iomap_writeback_ops fusex_map_writeback_ops = {
+static const struct iomap_writeback_ops writeback_ops = {
 	.writeback_range	= writeback_range,
 	.writeback_submit	= writeback_submit,
 };
+
+/* Not while the file is being cut, or a lease returned. */
+static int pass_begin(struct fusex_maps *maps, struct writeback_control *wbc,
+		      unsigned long *use)
+{
+	struct inode *inode = maps->inode;
+	int ret;
+
+	for (;;) {
+		ret = fusex_cache_pass_begin(inode, wbc);
+		if (ret <= 0)
+			return ret;
+		*use = fusex_maps_enter_pass(maps);
+		if (*use)
+			return 1;
+		fusex_cache_pass_end(inode);
+		if (wbc->sync_mode == WB_SYNC_NONE)
+			return 0;
+		ret = fusex_maps_returned(inode);
+		if (ret)
+			return ret;
+	}
+}
+
+/**
+ * fusex_map_writepages - write dirty folios back, as the operation
+ * @mapping: the file's
+ * @wbc: what to write
+ *
+ * Context: process, waits for the server; for who cuts the file or takes space
+ * away only if all has to be written; killable.
+ * Return: 0 or the first error; errors found later are set in the mapping.
+ */
+int fusex_map_writepages(struct address_space *mapping,
+			 struct writeback_control *wbc)
+{
+	struct inode *inode = mapping->host;
+	struct fusex_maps *maps = fusex_maps_get(inode);
+	struct fusex_map_pass pass = {
+		.wpc = {
+			.inode	= inode,
+			.wbc	= wbc,
+			.ops	= &writeback_ops,
+		},
+	};
+	int ret;
+
+	ret = pass_begin(maps, wbc, &pass.use);
+	if (ret <= 0)
+		return ret;
+	ret = iomap_writepages(&pass.wpc);
+	writeback_done(&pass.wpc);
+	fusex_maps_leave(maps, pass.use);
+	fusex_cache_pass_end(inode);
+	return ret;
+}
 
 /**
  * fusex_ioend_init - make what all file systems share

@@ -39,6 +39,20 @@ static u32 map_op(unsigned int flags)
 	return op;
 }
 
+/* The page cache is filled by who writes to it, or zeroes it. */
+static bool map_op_fills(u32 op)
+{
+	return op & (FUSEX_MAP_OP_WRITE | FUSEX_MAP_OP_ZERO) &&
+	       !(op & (FUSEX_MAP_OP_DIRECT | FUSEX_MAP_OP_DAX |
+		       FUSEX_MAP_OP_FAULT | FUSEX_MAP_OP_WRITEBACK));
+}
+
+/* The page cache reads, and lets a page be written to, with folios locked. */
+static bool map_op_locked(u32 op)
+{
+	return !op || op & FUSEX_MAP_OP_FAULT;
+}
+
 /* Does what is remembered do for the operation? */
 static bool map_suits(const struct fusex_map *map, u32 op)
 {
@@ -167,11 +181,11 @@ static int map_remember(struct fusex_mapcache *mc, const struct map_answer *a,
  * something else has made of the file's mappings meanwhile, it may not know.
  */
 static bool map_use_answer(struct inode *inode, struct map_answer *a, u32 op,
-			   bool keep, unsigned long *use)
+			   unsigned long within, bool keep, unsigned long *use)
 {
 	struct fusex_maps *maps = fusex_i(inode)->maps;
 
-	*use = fusex_maps_enter(maps);
+	*use = fusex_maps_enter_within(maps, within);
 	if (a->seq == fusex_mapcache_seq(maps->cache) &&
 	    map_remember(maps->cache, a, op, keep) != -ESTALE) {
 		a->once = !keep;
@@ -186,7 +200,8 @@ static bool map_use_answer(struct inode *inode, struct map_answer *a, u32 op,
 
 /* A mapping from the server, used when this returns. */
 static int map_fetch(struct inode *inode, loff_t pos, u64 len, u32 op,
-		     struct map_answer *a, unsigned long *use)
+		     const struct fusex_map_how *how, struct map_answer *a,
+		     unsigned long *use)
 {
 	bool keep;
 	int err;
@@ -195,17 +210,19 @@ static int map_fetch(struct inode *inode, loff_t pos, u64 len, u32 op,
 		/* Or it would not know what the kernel goes by. */
 		err = fusex_tell_now(inode);
 		if (!err)
-			err = fusex_maps_may_ask(inode, &a->seq);
+			err = fusex_maps_may_ask(inode, how, &a->seq);
 		if (!err)
 			err = map_ask(inode, pos, len, op, a, &keep);
-		if (err || map_use_answer(inode, a, op, keep, use))
+		if (err ||
+		    map_use_answer(inode, a, op, how->within, keep, use))
 			return err;
 		map_tell_end(inode, map_wants_end(a), pos, len, 0, op);
 	}
 }
 
 static int map_find(struct inode *inode, loff_t pos, u64 len, u32 op,
-		    bool nowait, struct map_answer *a, unsigned long *use)
+		    const struct fusex_map_how *how, struct map_answer *a,
+		    unsigned long *use)
 {
 	struct fusex_maps *maps = fusex_i(inode)->maps;
 
@@ -213,7 +230,7 @@ static int map_find(struct inode *inode, loff_t pos, u64 len, u32 op,
 		fusex_maps_end_lease(inode);
 	a->seq = fusex_mapcache_seq(maps->cache);
 	if (fusex_maps_leased(inode)) {
-		*use = fusex_maps_enter(maps);
+		*use = fusex_maps_enter_within(maps, how->within);
 		if (fusex_mapcache_find(maps->cache, pos, &a->read) &&
 		    map_suits(&a->read, op)) {
 			a->write.type = FUSEX_MAP_NONE;
@@ -223,9 +240,9 @@ static int map_find(struct inode *inode, loff_t pos, u64 len, u32 op,
 		}
 		fusex_maps_leave(maps, *use);
 	}
-	if (nowait)
+	if (how->nowait)
 		return -EAGAIN;
-	return map_fetch(inode, pos, len, op, a, use);
+	return map_fetch(inode, pos, len, op, how, a, use);
 }
 
 /* ----------------------------------------------------- handing it to fs/iomap */
@@ -383,16 +400,20 @@ static int map_fill_both(struct inode *inode, loff_t pos, u64 len, u32 op,
  * @pos: first byte
  * @len: bytes
  * @op: FUSEX_MAP_OP_*
- * @nowait: do not ask the server
+ * @how: how to find it
  * @iomap: zeroed, returns it; fusex_map_done() when it is no longer used
  * @srcmap: likewise, what to read where writing goes elsewhere; NULL for who
  *	does not read
  *
+ * What fills the page cache is not waited for by who takes the space away, and
+ * looks again with each folio locked: fusex_map_get_folio().
+ *
  * Context: process, sleeps on the server, killable.
- * Return: 0, -EAGAIN when it would have to ask and must not wait, or an error.
+ * Return: 0, -EAGAIN when it would have to wait and must not, or an error.
  */
 int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
-		    bool nowait, struct iomap *iomap, struct iomap *srcmap)
+		    const struct fusex_map_how *how, struct iomap *iomap,
+		    struct iomap *srcmap)
 {
 	struct fusex_maps *maps = fusex_maps_get(inode);
 	struct map_answer a;
@@ -402,7 +423,7 @@ int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
 	/* Nobody says any more whose the space is. */
 	if (!fusex_chan_alive(fusex_chan_of(inode)))
 		return op & FUSEX_MAP_OP_WRITEBACK ? -EIO : -ENOTCONN;
-	err = map_find(inode, pos, len, op, nowait, &a, &use);
+	err = map_find(inode, pos, len, op, how, &a, &use);
 	if (err)
 		return err;
 	iomap->private = (void *)use;
@@ -417,6 +438,8 @@ int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
 			memset(srcmap, 0, sizeof(*srcmap));
 		return err;
 	}
+	if (map_op_fills(op))
+		iomap->private = fusex_map_uncount(inode, iomap->private);
 	if (map_wants_end(&a))
 		iomap->flags |= IOMAP_F_PRIVATE;
 	if (op & FUSEX_MAP_OP_ATOMIC)
@@ -552,19 +575,25 @@ static int map_iter_check(const struct iomap_iter *iter,
 static int map_iter_begin(const struct iomap_iter *iter, struct iomap *iomap,
 			  struct iomap *srcmap)
 {
+	struct fusex_map_op *fmo = iter->private;
+	u32 op = map_op(iter->flags);
+	struct fusex_map_how how = {
+		.nowait	= iter->flags & IOMAP_NOWAIT,
+		.locked	= map_op_locked(op),
+	};
 	int err;
 
-	err = fusex_map_begin(iter->inode, iter->pos, iter->len,
-			      map_op(iter->flags), iter->flags & IOMAP_NOWAIT,
+	err = fusex_map_begin(iter->inode, iter->pos, iter->len, op, &how,
 			      iomap, srcmap);
+	if (err == -EAGAIN && how.locked && fmo)
+		fmo->recalled = true;
 	if (err)
 		return err;
 	err = map_iter_check(iter, iomap, srcmap);
 	if (!err)
 		return 1;
 	map_release(srcmap);
-	fusex_map_done(iter->inode, iomap, iter->pos, iter->len, 0,
-		       map_op(iter->flags));
+	fusex_map_done(iter->inode, iomap, iter->pos, iter->len, 0, op);
 	return err;
 }
 
@@ -590,12 +619,54 @@ const struct iomap_ops fusex_map_iomap_ops = {
 	.iomap_next	= fusex_map_next,
 };
 
+/*
+ * With the folio locked nothing is waited for any more, so a recall can wait; and
+ * what the mapping is used for begins now, if it is still valid.  One task at a
+ * time fills the cache of a file.
+ */
+static struct folio *fusex_map_get_folio(struct iomap_iter *iter, loff_t pos,
+					 unsigned int len)
+{
+	struct fusex_maps *maps = fusex_i(iter->inode)->maps;
+	struct folio *folio = iomap_get_folio(iter, pos, len);
+
+	lockdep_assert_held_write(&iter->inode->i_rwsem);
+	if (!IS_ERR(folio))
+		maps->filling = fusex_maps_enter(maps);
+	return folio;
+}
+
+static void map_put_folio(struct inode *inode)
+{
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+
+	fusex_maps_leave(maps, maps->filling);
+}
+
+static void fusex_map_put_folio(struct inode *inode, loff_t pos,
+				unsigned int copied, struct folio *folio)
+{
+	map_put_folio(inode);
+	fusex_filled_folio(inode, pos, copied, folio);
+}
+
 const struct iomap_write_ops fusex_map_write_ops = {
-	.put_folio	= fusex_filled_folio,
+	.get_folio	= fusex_map_get_folio,
+	.put_folio	= fusex_map_put_folio,
 	.iomap_valid	= fusex_map_valid,
 };
 
+static void fusex_map_put_zeroed(struct inode *inode, loff_t pos,
+				 unsigned int copied, struct folio *folio)
+{
+	map_put_folio(inode);
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
 /* For what makes no file longer: zeros may be put behind its end. */
 const struct iomap_write_ops fusex_map_zero_ops = {
+	.get_folio	= fusex_map_get_folio,
+	.put_folio	= fusex_map_put_zeroed,
 	.iomap_valid	= fusex_map_valid,
 };

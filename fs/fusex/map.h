@@ -30,6 +30,7 @@ struct maple_tree;
  * @busy: uses of mappings, those that began before and after the last
  *	fusex_maps_quiesce()
  * @turn: which of the two new ones count in
+ * @filling: use of who has a folio locked to write to it; inode.i_rwsem
  * @quiesce: one at a time
  * @returning: leases that are being given back: nothing new is asked
  * @lock: protects @ended, taken in interrupts
@@ -54,6 +55,7 @@ struct fusex_maps {
 	struct fusex_mapcache *cache;
 	atomic_t busy[2];
 	unsigned int turn;
+	unsigned long filling;
 	atomic_t returning;
 	struct mutex quiesce;	/* one fusex_maps_quiesce() at a time */
 	spinlock_t lock;	/* protects @ended, taken in interrupts */
@@ -75,23 +77,44 @@ struct fusex_maps {
 /**
  * struct fusex_map_op - one operation on a file, iomap_iter.private
  * @err: what went wrong after a mapping was used, for the caller to return
+ * @recalled: it has to wait for fusex_maps_returned() when it has no folio locked,
+ *	and to be begun again
  */
 struct fusex_map_op {
 	int err;
+	bool recalled;
+};
+
+/**
+ * struct fusex_map_how - how to find a mapping
+ * @nowait: do not ask the server
+ * @locked: folios are locked, so a recall is not waited for
+ * @within: a use that the new one is part of and that lasts longer, 0 for none
+ */
+struct fusex_map_how {
+	bool nowait;
+	bool locked;
+	unsigned long within;
 };
 
 /* maps.c */
 struct fusex_maps *fusex_maps_get(struct inode *inode);
 void fusex_maps_free(struct inode *inode);
-int fusex_maps_may_ask(struct inode *inode, u32 *seq);
+int fusex_maps_may_ask(struct inode *inode, const struct fusex_map_how *how,
+		       u32 *seq);
+int fusex_maps_returned(struct inode *inode);
 int fusex_maps_return_begin(struct inode *inode, loff_t start, loff_t end);
 void fusex_maps_return_end(struct inode *inode);
 int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end);
 void fusex_maps_forget(struct inode *inode, loff_t start, loff_t end);
 void fusex_maps_sized(struct inode *inode, loff_t size);
 unsigned long fusex_maps_enter(struct fusex_maps *maps);
+unsigned long fusex_maps_enter_within(struct fusex_maps *maps,
+				      unsigned long within);
+unsigned long fusex_maps_enter_pass(struct fusex_maps *maps);
 void fusex_maps_leave(struct fusex_maps *maps, unsigned long use);
 void *fusex_map_use(struct inode *inode, void *private);
+void *fusex_map_uncount(struct inode *inode, void *private);
 void fusex_map_unuse(struct inode *inode, void *private);
 bool fusex_map_failing(void *private);
 struct fusex_bobj *fusex_map_device(void *private);
@@ -104,7 +127,8 @@ extern const struct iomap_ops fusex_map_iomap_ops;
 extern const struct iomap_write_ops fusex_map_write_ops;
 extern const struct iomap_write_ops fusex_map_zero_ops;
 int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
-		    bool nowait, struct iomap *iomap, struct iomap *srcmap);
+		    const struct fusex_map_how *how, struct iomap *iomap,
+		    struct iomap *srcmap);
 void fusex_map_done(struct inode *inode, struct iomap *iomap, loff_t pos,
 		    u64 len, u64 done, u32 op);
 bool fusex_map_valid(struct inode *inode, const struct iomap *iomap);
@@ -113,14 +137,14 @@ bool fusex_map_covers(struct inode *inode, const struct iomap *iomap,
 
 /* ioend.c */
 extern const struct iomap_read_ops fusex_map_read_ops;
-extern const struct iomap_writeback_ops fusex_map_writeback_ops;
 u32 fusex_ioend_flags(struct inode *inode, bool unwritten, bool replace,
 		      loff_t end);
 int fusex_ioend_tell(struct inode *inode, struct fusex_map_ioend_in *in,
 		     bool nofs);
 void fusex_ioend_written(struct inode *inode,
 			 const struct fusex_map_ioend_in *in);
-void fusex_writeback_done(struct iomap_writepage_ctx *wpc);
+int fusex_map_writepages(struct address_space *mapping,
+			 struct writeback_control *wbc);
 void fusex_ioend_later(struct iomap_ioend *ioend);
 void fusex_ioend_work(struct work_struct *work);
 int fusex_ioend_init(void);

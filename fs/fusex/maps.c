@@ -10,6 +10,11 @@
  *
  * A use is a word, kept in iomap.private and iomap_ioend.io_private: the device,
  * and in its low bits the turn it is counted in.
+ *
+ * Who has locked a folio may be waiting for the server, and the server for a
+ * recall.  So nobody waits for a lease to be returned with a folio locked; and a
+ * use that is counted does not wait for the lock of one, but that of a pass of
+ * writeback, which may always ask.
  */
 #include <linux/jiffies.h>
 #include <linux/pagemap.h>
@@ -22,7 +27,8 @@
 
 #define USE_TURN	1UL
 #define USE_COUNTED	2UL
-#define USE_BITS	(USE_TURN | USE_COUNTED)
+#define USE_BEGUN	4UL
+#define USE_BITS	(USE_TURN | USE_COUNTED | USE_BEGUN)
 
 /* ------------------------------------------------------------------- inodes */
 
@@ -132,10 +138,48 @@ unsigned long fusex_maps_enter(struct fusex_maps *maps)
 		/* Pairs with the one in fusex_maps_quiesce(). */
 		smp_mb__after_atomic();
 		if (likely(turn == READ_ONCE(maps->turn)))
-			return turn | USE_COUNTED;
+			return turn | USE_COUNTED | USE_BEGUN;
 		if (atomic_dec_and_test(&maps->busy[turn]))
 			wake_up_var(&maps->busy[turn]);
 	}
+}
+
+/**
+ * fusex_maps_enter_within - begin to use mappings, as part of another use
+ * @maps: the file's
+ * @within: a use that does not end before this one; 0 for none
+ *
+ * Who waits for the other one has not to wait for this one.
+ *
+ * Context: any.
+ * Return: like fusex_maps_enter().
+ */
+unsigned long fusex_maps_enter_within(struct fusex_maps *maps,
+				      unsigned long within)
+{
+	if (!within)
+		return fusex_maps_enter(maps);
+	atomic_inc(&maps->busy[within & USE_TURN]);
+	return within & USE_BITS;
+}
+
+/**
+ * fusex_maps_enter_pass - begin a pass of writeback
+ * @maps: the file's
+ *
+ * Context: any.
+ * Return: a use; 0 while a lease is being returned.
+ */
+unsigned long fusex_maps_enter_pass(struct fusex_maps *maps)
+{
+	unsigned long use = fusex_maps_enter(maps);
+
+	/* Either fusex_maps_return_begin() waits for it, or we see that one. */
+	smp_mb();
+	if (likely(!atomic_read(&maps->returning)))
+		return use;
+	fusex_maps_leave(maps, use);
+	return 0;
 }
 
 /**
@@ -165,9 +209,29 @@ void *fusex_map_use(struct inode *inode, void *private)
 {
 	unsigned long use = (unsigned long)private;
 
+	WARN_ON_ONCE(!(use & USE_COUNTED));
 	atomic_inc(&fusex_i(inode)->maps->busy[use & USE_TURN]);
 	fusex_backing_device_get(fusex_map_device(private));
 	return private;
+}
+
+/**
+ * fusex_map_uncount - go on with a mapping that nobody waits for
+ * @inode: the file
+ * @private: a use, has not ended
+ *
+ * Nothing is done by it without looking, in a use that is counted, whether it is
+ * still valid.  Its device stays.
+ *
+ * Context: any.
+ * Return: the use, as it is from now on.
+ */
+void *fusex_map_uncount(struct inode *inode, void *private)
+{
+	unsigned long use = (unsigned long)private;
+
+	fusex_maps_leave(fusex_i(inode)->maps, use);
+	return (void *)(use & ~(USE_TURN | USE_COUNTED));
 }
 
 /**
@@ -263,16 +327,32 @@ int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end)
 }
 
 /**
- * fusex_maps_may_ask - wait while a lease is being given back
- * @inode: the file
+ * fusex_maps_returned - wait while a lease is being given back
+ * @inode: the file, has mappings
+ *
+ * Context: process, waits for I/O and the server, killable.  No folio is locked.
+ * Return: 0 or -EINTR.
+ */
+int fusex_maps_returned(struct inode *inode)
+{
+	atomic_t *returning = &fusex_i(inode)->maps->returning;
+
+	return wait_var_event_killable(returning, !atomic_read(returning));
+}
+
+/**
+ * fusex_maps_may_ask - not while a lease is being given back
+ * @inode: the file, has mappings
+ * @how: how it will be asked
  * @seq: returns the sequence number that the answer is good by
  *
  * The answer might be one from before, and come when it is too late.
  *
- * Context: process, waits for the server, killable.
- * Return: 0 or -EINTR.
+ * Context: process, waits for the server unless folios are locked, killable.
+ * Return: 0, -EAGAIN if it would have to wait and must not, or -EINTR.
  */
-int fusex_maps_may_ask(struct inode *inode, u32 *seq)
+int fusex_maps_may_ask(struct inode *inode, const struct fusex_map_how *how,
+		       u32 *seq)
 {
 	struct fusex_maps *maps = fusex_i(inode)->maps;
 	int err;
@@ -283,10 +363,11 @@ int fusex_maps_may_ask(struct inode *inode, u32 *seq)
 		 * made sees that there is somebody to wait for.
 		 */
 		*seq = fusex_mapcache_seq(maps->cache);
-		if (likely(!atomic_read(&maps->returning)))
+		if (likely(!atomic_read(&maps->returning)) || how->within)
 			return 0;
-		err = wait_var_event_killable(&maps->returning,
-					      !atomic_read(&maps->returning));
+		if (how->locked)
+			return -EAGAIN;
+		err = fusex_maps_returned(inode);
 		if (err)
 			return err;
 	}

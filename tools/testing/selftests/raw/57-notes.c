@@ -562,8 +562,9 @@ struct wandering {
 static struct wandering *wandering;
 
 /*
- * New questions wait until it is where it is going to be; those of writeback only
- * when it has been returned, because before that, dirty pages have to be written.
+ * Questions are answered until it has been returned, or what has to end before
+ * that might wait for the answer; then they wait until it is where it is going to
+ * be.
  */
 static void keep_waiting(struct raw *r, const struct fusex_in_header *in,
 			 struct raw_reply *rep)
@@ -571,8 +572,7 @@ static void keep_waiting(struct raw *r, const struct fusex_in_header *in,
 	const struct fusex_map_begin_in *b = (const void *)(in + 1);
 	struct fusex_map_begin_out *out = (void *)rep->body;
 
-	if (b->op & FUSEX_MAP_OP_WRITEBACK &&
-	    !maps_count(r, FUSEX_OP_MAP_RETURN))
+	if (!maps_count(r, FUSEX_OP_MAP_RETURN))
 		return;
 	while (wandering->recalling)
 		usleep(1000);
