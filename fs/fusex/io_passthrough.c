@@ -199,11 +199,20 @@ static void passthrough_accessed(struct file *file)
 	file_accessed(file);
 }
 
+/* May be where an asynchronous write ends, without any lock. */
+static void passthrough_end_write(struct kiocb *iocb, ssize_t ret)
+{
+	if (ret > 0)
+		fusex_passthrough_wrote(file_inode(iocb->ki_filp),
+					iocb->ki_pos - ret, iocb->ki_pos);
+}
+
 static struct backing_file_ctx passthrough_ctx(const struct fusex_bobj *obj)
 {
 	return (struct backing_file_ctx) {
 		.cred		= obj->cred,
 		.accessed	= passthrough_accessed,
+		.end_write	= passthrough_end_write,
 	};
 }
 
@@ -223,12 +232,13 @@ static ssize_t fusex_passthrough_read_iter(struct kiocb *iocb,
 	return fusex_backing_done(obj, ret);
 }
 
-/* May be where an asynchronous write ends, without any lock. */
-static void passthrough_end_write(struct kiocb *iocb, ssize_t ret)
+/* What may be written of @len bytes is left of them; the object is used then. */
+static int passthrough_write_begin(struct kiocb *iocb, loff_t *len)
 {
-	if (ret > 0)
-		fusex_passthrough_wrote(file_inode(iocb->ki_filp),
-					iocb->ki_pos - ret, iocb->ki_pos);
+	int err = fusex_io_may_write(iocb) ?:
+		  generic_write_checks_count(iocb, len);
+
+	return err ?: fusex_backing_use(passthrough_obj(iocb->ki_filp));
 }
 
 static ssize_t passthrough_write_locked(struct kiocb *iocb,
@@ -237,15 +247,12 @@ static ssize_t passthrough_write_locked(struct kiocb *iocb,
 	struct file *file = iocb->ki_filp;
 	struct fusex_bobj *obj = passthrough_obj(file);
 	struct backing_file_ctx ctx = passthrough_ctx(obj);
-	ssize_t ret;
+	loff_t len = iov_iter_count(from);
+	ssize_t ret = passthrough_write_begin(iocb, &len);
 
-	ctx.end_write = passthrough_end_write;
-	ret = fusex_io_may_write(iocb) ?: generic_write_checks(iocb, from);
-	if (ret <= 0)
-		return ret;
-	ret = fusex_backing_use(obj);
 	if (ret)
 		return ret;
+	iov_iter_truncate(from, len);
 	ret = backing_file_write_iter(passthrough_file(file), from, iocb,
 				      iocb->ki_flags, &ctx);
 	return fusex_backing_done(obj, ret);
@@ -309,13 +316,8 @@ static ssize_t passthrough_splice_locked(struct pipe_inode_info *pipe,
 	struct file *out = iocb->ki_filp;
 	struct fusex_bobj *obj = passthrough_obj(out);
 	struct backing_file_ctx ctx = passthrough_ctx(obj);
-	ssize_t ret;
+	ssize_t ret = passthrough_write_begin(iocb, &len);
 
-	ctx.end_write = passthrough_end_write;
-	ret = fusex_io_may_write(iocb) ?: generic_write_checks_count(iocb, &len);
-	if (ret)
-		return ret;
-	ret = fusex_backing_use(obj);
 	if (ret)
 		return ret;
 	ret = backing_file_splice_write(pipe, passthrough_file(out), iocb, len,
