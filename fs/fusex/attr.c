@@ -287,6 +287,25 @@ void fusex_attr_changed(struct inode *inode)
 }
 
 /**
+ * fusex_attr_through - know what a write to the backing file has changed
+ * @inode: the file, fusex_inode.lock is held
+ * @end: where the write ended, bytes
+ * @real: inode of the backing file
+ *
+ * What was cut off since does not come back: who cuts changes the backing file
+ * first, and our size under the same lock.
+ */
+void fusex_attr_through(struct inode *inode, loff_t end,
+			const struct inode *real)
+{
+	lockdep_assert_held(&fusex_i(inode)->lock);
+	fusex_i(inode)->wrote = inode_get_mtime(real);
+	end = min(end, i_size_read(real));
+	if (end > i_size_read(inode))
+		i_size_write(inode, end);
+}
+
+/**
  * fusex_attr_uncertain - the kernel does not know an inode's attributes
  * @inode: the inode
  *

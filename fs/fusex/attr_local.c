@@ -385,19 +385,36 @@ static bool local_cmtime_current(struct inode *inode)
 	       timespec64_equal(&now, &ctime) && !IS_I_VERSION(inode);
 }
 
+/*
+ * Is there nothing new in what was written?  Most writes come between two ticks
+ * of the clock and change no size, and then do without a lock.  Looked at without
+ * one, the old time may be half of another: at worst a store through a mapping is
+ * noticed that was none.
+ */
+static bool local_through_known(struct inode *inode, loff_t end,
+				const struct inode *real)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	struct timespec64 mtime = inode_get_mtime(real);
+	struct timespec64 wrote = data_race(fi->wrote);
+
+	return timespec64_equal(&wrote, &mtime) && end <= i_size_read(inode) &&
+	       likely(!test_bit(FUSEX_I_STALE, &fi->state));
+}
+
 /* Replies say nothing of this, unless the kernel has lost track. */
-static void local_wrote_through(struct inode *inode, loff_t pos, size_t len,
+static void local_wrote_through(struct inode *inode, loff_t end,
 				const struct inode *real)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 
-	spin_lock(&fi->lock);
-	fi->wrote = inode_get_mtime(real);
-	if (unlikely(test_bit(FUSEX_I_STALE, &fi->state)))
-		fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
-	if (pos + (loff_t)len > i_size_read(inode))
-		i_size_write(inode, pos + len);
-	spin_unlock(&fi->lock);
+	if (!local_through_known(inode, end, real)) {
+		spin_lock(&fi->lock);
+		if (unlikely(test_bit(FUSEX_I_STALE, &fi->state)))
+			fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
+		fusex_attr_through(inode, end, real);
+		spin_unlock(&fi->lock);
+	}
 	if (!local_cmtime_current(inode))
 		local_update_time(inode, FS_UPD_CMTIME, 0);
 }

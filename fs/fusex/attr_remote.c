@@ -348,14 +348,14 @@ static void remote_after_write(struct inode *inode, loff_t pos, size_t len)
 }
 
 /* But for the change counter, which only the server can count. */
-static void remote_wrote_through(struct inode *inode, loff_t pos, size_t len,
+static void remote_wrote_through(struct inode *inode, loff_t end,
 				 const struct inode *real)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 
-	remote_after_write(inode, pos, len);
 	spin_lock(&fi->lock);
-	fi->wrote = inode_get_mtime(real);
+	fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
+	fusex_attr_through(inode, end, real);
 	inode_set_mtime_to_ts(inode, fi->wrote);
 	inode_set_ctime_to_ts(inode, inode_get_ctime(real));
 	if (fi->attr_mask & FUSEX_ATTR_CHANGE)

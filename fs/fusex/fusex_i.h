@@ -269,8 +269,10 @@ struct fusex_attr_reply {
  * @after_write: file data changed in [pos, pos + len) by the kernel; size,
  *	times and change counter follow.  i_rwsem is held, or truncation waits
  *	(inode_dio_begin()); may sleep
- * @wrote_through: likewise, through the backing file whose inode is @real: the
- *	server would say what that says; fusex_inode.wrote follows, too
+ * @wrote_through: likewise, up to @end, through the backing file whose inode is
+ *	@real: the server would say what that says; fusex_inode.wrote follows,
+ *	too.  Any context that does not hold fusex_inode.lock: nobody need have
+ *	waited for the write, and the file may have been cut since
  * @wrote_cache: cached file data was changed, or is about to be, of which the
  *	server learns later; times follow.  Does not sleep on the server
  * @wrote_when: when it was last, as the server is to be told with the data
@@ -308,7 +310,7 @@ struct fusex_attr_ops {
 	int (*set_acl)(struct mnt_idmap *idmap, struct dentry *dentry,
 		       struct posix_acl *acl, int type);
 	void (*after_write)(struct inode *inode, loff_t pos, size_t len);
-	void (*wrote_through)(struct inode *inode, loff_t pos, size_t len,
+	void (*wrote_through)(struct inode *inode, loff_t end,
 			      const struct inode *real);
 	void (*wrote_cache)(struct inode *inode);
 	void (*wrote_when)(struct inode *inode, struct fusex_time *mtime);
@@ -352,6 +354,8 @@ int fusex_attr_fetch(struct inode *inode, struct file *file, u32 mask,
 		     unsigned int flags);
 void fusex_attr_changed(struct inode *inode);
 void fusex_attr_uncertain(struct inode *inode);
+void fusex_attr_through(struct inode *inode, loff_t end,
+			const struct inode *real);
 void fusex_fill_stat(struct mnt_idmap *idmap, struct inode *inode,
 		     struct kstat *stat, u32 mask);
 void fusex_setattr_fill(struct mnt_idmap *idmap, struct inode *inode,

@@ -271,6 +271,35 @@ ssize_t fusex_read_send(struct inode *inode, struct file *file, loff_t pos,
 }
 
 /**
+ * fusex_write_taken - take what the server says about data it has taken
+ * @inode: the file
+ * @call: ended, checked; its first reply segment is a struct fusex_write_out
+ * @epoch: fusex_chan_epoch() noted before it was queued
+ * @did: FUSEX_DID_* for the attributes
+ *
+ * Context: process, does not wait for the server.
+ * Return: bytes the server took, or the error of the call.
+ */
+ssize_t fusex_write_taken(struct inode *inode, const struct fusex_call *call,
+			  u64 epoch, u32 did)
+{
+	const struct fusex_write_out *out = call->out[0].base;
+
+	if (call->error) {
+		if (fusex_io_uncertain(call))
+			fusex_attr_uncertain(inode);
+		return call->error;
+	}
+	fusex_attr_apply(inode, &(struct fusex_attr_reply) {
+		.attr	= &out->attr,
+		.valid	= out->attr_valid,
+		.epoch	= epoch,
+		.did	= did,
+	});
+	return out->written;
+}
+
+/**
  * fusex_write_reply - check and take what the server says about a WRITE
  * @inode: the file
  * @call: ended; its argument is a struct fusex_write_in and its first reply
@@ -294,18 +323,7 @@ int fusex_write_reply(struct inode *inode, struct fusex_call *call, u64 epoch,
 		if (call->error)
 			fusex_bad_reply(fusex_chan_of(inode), call, why);
 	}
-	if (call->error) {
-		if (fusex_io_uncertain(call))
-			fusex_attr_uncertain(inode);
-		return call->error;
-	}
-	fusex_attr_apply(inode, &(struct fusex_attr_reply) {
-		.attr	= &out->attr,
-		.valid	= out->attr_valid,
-		.epoch	= epoch,
-		.did	= did,
-	});
-	return out->written;
+	return fusex_write_taken(inode, call, epoch, did);
 }
 
 /**

@@ -108,6 +108,8 @@ bool fusex_io_uncertain(const struct fusex_call *call);
 u32 fusex_io_flags(const struct kiocb *iocb);
 void fusex_read_arg(struct fusex_read_in *in, struct file *file, loff_t pos,
 		    size_t len);
+ssize_t fusex_write_taken(struct inode *inode, const struct fusex_call *call,
+			  u64 epoch, u32 did);
 int fusex_write_reply(struct inode *inode, struct fusex_call *call, u64 epoch,
 		      u32 did);
 ssize_t fusex_read_send(struct inode *inode, struct file *file, loff_t pos,

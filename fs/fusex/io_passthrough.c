@@ -58,20 +58,15 @@ static struct file *passthrough_file(const struct file *file)
 
 /* ------------------------------------------------------------------ attributes */
 
-/*
- * Data was changed, from @pos up to @end if that is more.  The backing file may
- * have been cut again meanwhile, when nobody waited for the write to end.
- */
-static void fusex_passthrough_wrote(struct inode *inode, loff_t pos, loff_t end)
+/* Data was changed, up to @end. */
+static void fusex_passthrough_wrote(struct inode *inode, loff_t end)
 {
 	struct fusex_inode *fi = fusex_i(inode);
-	const struct inode *real = passthrough_real(inode);
 
-	end = max(min(end, i_size_read(real)), pos);
 	/* Each write comes by here: no atomic operation for nothing. */
 	if (!test_bit(FUSEX_I_THROUGH, &fi->state))
 		set_bit(FUSEX_I_THROUGH, &fi->state);
-	fi->attr->wrote_through(inode, pos, end - pos, real);
+	fi->attr->wrote_through(inode, end, passthrough_real(inode));
 }
 
 /* The size is what the backing file has, smaller or larger than before. */
@@ -82,7 +77,7 @@ static void fusex_passthrough_resized(struct inode *inode)
 	spin_lock(&fi->lock);
 	i_size_write(inode, i_size_read(passthrough_real(inode)));
 	spin_unlock(&fi->lock);
-	fusex_passthrough_wrote(inode, 0, 0);
+	fusex_passthrough_wrote(inode, 0);
 }
 
 /* Somebody stored something through a mapping since this was called last. */
@@ -109,7 +104,7 @@ static void fusex_passthrough_settle(struct inode *inode)
 	if (likely(!test_bit(FUSEX_I_THROUGH, &fi->state)))
 		return;
 	if (fusex_passthrough_stored(inode))
-		fusex_passthrough_wrote(inode, 0, 0);
+		fusex_passthrough_wrote(inode, 0);
 	if (vfs_getattr_nosec(&fi->bobj->path, &stat, STATX_BLOCKS,
 			      AT_STATX_DONT_SYNC))
 		return;
@@ -191,6 +186,8 @@ static void passthrough_accessed(struct file *file)
 	struct timespec64 mtime = inode_get_mtime(inode);
 	struct timespec64 ctime = inode_get_ctime(inode);
 
+	if (inode->i_flags & S_NOATIME)
+		return;
 	if (file->f_path.mnt->mnt_flags & MNT_RELATIME &&
 	    timespec64_compare(&atime, &mtime) > 0 &&
 	    timespec64_compare(&atime, &ctime) > 0 &&
@@ -199,11 +196,20 @@ static void passthrough_accessed(struct file *file)
 	file_accessed(file);
 }
 
+/* May be where an asynchronous write ends, without any lock. */
+static void passthrough_end_write(struct kiocb *iocb, ssize_t ret)
+{
+	if (ret > 0)
+		fusex_passthrough_wrote(file_inode(iocb->ki_filp),
+					iocb->ki_pos);
+}
+
 static struct backing_file_ctx passthrough_ctx(const struct fusex_bobj *obj)
 {
 	return (struct backing_file_ctx) {
 		.cred		= obj->cred,
 		.accessed	= passthrough_accessed,
+		.end_write	= passthrough_end_write,
 	};
 }
 
@@ -223,12 +229,13 @@ static ssize_t fusex_passthrough_read_iter(struct kiocb *iocb,
 	return fusex_backing_done(obj, ret);
 }
 
-/* May be where an asynchronous write ends, without any lock. */
-static void passthrough_end_write(struct kiocb *iocb, ssize_t ret)
+/* What may be written of @len bytes is left of them; the object is used then. */
+static int passthrough_write_begin(struct kiocb *iocb, loff_t *len)
 {
-	if (ret > 0)
-		fusex_passthrough_wrote(file_inode(iocb->ki_filp),
-					iocb->ki_pos - ret, iocb->ki_pos);
+	int err = fusex_io_may_write(iocb) ?:
+		  generic_write_checks_count(iocb, len);
+
+	return err ?: fusex_backing_use(passthrough_obj(iocb->ki_filp));
 }
 
 static ssize_t passthrough_write_locked(struct kiocb *iocb,
@@ -237,15 +244,12 @@ static ssize_t passthrough_write_locked(struct kiocb *iocb,
 	struct file *file = iocb->ki_filp;
 	struct fusex_bobj *obj = passthrough_obj(file);
 	struct backing_file_ctx ctx = passthrough_ctx(obj);
-	ssize_t ret;
+	loff_t len = iov_iter_count(from);
+	ssize_t ret = passthrough_write_begin(iocb, &len);
 
-	ctx.end_write = passthrough_end_write;
-	ret = fusex_io_may_write(iocb) ?: generic_write_checks(iocb, from);
-	if (ret <= 0)
-		return ret;
-	ret = fusex_backing_use(obj);
 	if (ret)
 		return ret;
+	iov_iter_truncate(from, len);
 	ret = backing_file_write_iter(passthrough_file(file), from, iocb,
 				      iocb->ki_flags, &ctx);
 	return fusex_backing_done(obj, ret);
@@ -309,13 +313,8 @@ static ssize_t passthrough_splice_locked(struct pipe_inode_info *pipe,
 	struct file *out = iocb->ki_filp;
 	struct fusex_bobj *obj = passthrough_obj(out);
 	struct backing_file_ctx ctx = passthrough_ctx(obj);
-	ssize_t ret;
+	ssize_t ret = passthrough_write_begin(iocb, &len);
 
-	ctx.end_write = passthrough_end_write;
-	ret = fusex_io_may_write(iocb) ?: generic_write_checks_count(iocb, &len);
-	if (ret)
-		return ret;
-	ret = fusex_backing_use(obj);
 	if (ret)
 		return ret;
 	ret = backing_file_splice_write(pipe, passthrough_file(out), iocb, len,
@@ -508,8 +507,7 @@ static loff_t passthrough_copy_locked(struct file *in, loff_t pos_in,
 		ret = passthrough_copy_real(in, pos_in, out, pos_out, len,
 					    flags, clone);
 	if (ret > 0 && !(flags & REMAP_FILE_DEDUP))
-		fusex_passthrough_wrote(file_inode(out), pos_out,
-					pos_out + ret);
+		fusex_passthrough_wrote(file_inode(out), pos_out + ret);
 	ret = fusex_backing_done(dst, ret);
 done:
 	return fusex_backing_done(src, ret);

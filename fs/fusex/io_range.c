@@ -252,6 +252,24 @@ unlock:
 
 /* ------------------------------------------------------------ copy and clone */
 
+static ssize_t copy_reply(struct inode *inode, struct fusex_call *call,
+			  u64 epoch)
+{
+	const struct fusex_copy_range_in *in = call->arg;
+	const char *why;
+
+	if (!call->error) {
+		call->error = fusex_check_copy(fusex_conf_of(inode), in,
+					       call->out[0].base, &why);
+		if (call->error)
+			fusex_bad_reply(fusex_chan_of(inode), call, why);
+	}
+	/* Equal data in other blocks is no change. */
+	return fusex_write_taken(inode, call, epoch,
+				 in->flags & FUSEX_COPY_DEDUPE ? 0 :
+				 FUSEX_DID_MTIME | FUSEX_DID_CTIME);
+}
+
 static ssize_t fusex_copy_send(struct file *src, loff_t pos_in,
 			       struct file *dst, loff_t pos_out, u64 len,
 			       u32 flags)
@@ -269,7 +287,6 @@ static ssize_t fusex_copy_send(struct file *src, loff_t pos_in,
 		.length			= len,
 		.flags			= flags,
 	};
-	u32 did = FUSEX_DID_MTIME | FUSEX_DID_CTIME;
 	struct fusex_write_out out;
 	struct fusex_call call = {
 		.op		= FUSEX_OP_COPY_RANGE,
@@ -279,29 +296,11 @@ static ssize_t fusex_copy_send(struct file *src, loff_t pos_in,
 		.arg_len	= sizeof(in),
 		.out[0]		= { &out, sizeof(out) },
 	};
-	const char *why;
+	ssize_t ret;
 
-	if (!fusex_call(chan, &call)) {
-		call.error = fusex_check_copy(fusex_conf_of(inode), &in, &out,
-					      &why);
-		if (call.error)
-			fusex_bad_reply(chan, &call, why);
-	}
-	if (call.error) {
-		if (fusex_io_uncertain(&call))
-			fusex_attr_uncertain(inode);
-		return call.error == -ENOSYS ? -EOPNOTSUPP : call.error;
-	}
-	/* Equal data in other blocks is no change. */
-	if (flags & FUSEX_COPY_DEDUPE)
-		did = 0;
-	fusex_attr_apply(inode, &(struct fusex_attr_reply) {
-		.attr	= &out.attr,
-		.valid	= out.attr_valid,
-		.epoch	= epoch,
-		.did	= did,
-	});
-	return out.written;
+	fusex_call(chan, &call);
+	ret = copy_reply(inode, &call, epoch);
+	return ret == -ENOSYS ? -EOPNOTSUPP : ret;
 }
 
 /*

@@ -81,6 +81,30 @@ struct map_answer {
 	bool once;
 };
 
+/* Check what MAP_BEGIN was answered, and take all but the mappings. */
+static int map_reply(struct inode *inode, struct fusex_call *call, u64 epoch)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	const struct fusex_map_begin_out *out = call->out[0].base;
+	const char *why;
+	int err;
+
+	err = fusex_check_map_begin(fusex_conf_of(inode), call->arg, out,
+				    fusex_i(inode)->attr->shared, &why);
+	if (err == -EFSCORRUPTED)
+		fusex_bad_reply(chan, call, why);
+	if (err)
+		return err;
+	if ((out->read.flags | out->write.flags) & FUSEX_MAP_F_DIRTY)
+		fusex_tell_changed(inode);
+	fusex_attr_apply(inode, &(struct fusex_attr_reply) {
+		.attr	= &out->attr,
+		.valid	= out->attr_valid,
+		.epoch	= epoch,
+	});
+	return 0;
+}
+
 static int map_ask(struct inode *inode, loff_t pos, u64 len, u32 op,
 		   struct map_answer *a, bool *keep)
 {
@@ -101,28 +125,12 @@ static int map_ask(struct inode *inode, loff_t pos, u64 len, u32 op,
 		.nofs		= op & FUSEX_MAP_OP_WRITEBACK,
 	};
 	u64 asked = get_jiffies_64();
-	const char *why;
-	u64 epoch;
+	u64 epoch = fusex_chan_epoch(chan);
 	int err;
 
-	epoch = fusex_chan_epoch(chan);
-	err = fusex_call(chan, &call);
-	if (!err) {
-		err = fusex_check_map_begin(fusex_conf_of(inode), &in, &out,
-					    fusex_i(inode)->attr->shared,
-					    &why);
-		if (err == -EFSCORRUPTED)
-			fusex_bad_reply(chan, &call, why);
-	}
+	err = fusex_call(chan, &call) ?: map_reply(inode, &call, epoch);
 	if (err)
 		return err == -ENOSYS ? -EOPNOTSUPP : err;
-	if ((out.read.flags | out.write.flags) & FUSEX_MAP_F_DIRTY)
-		fusex_tell_changed(inode);
-	fusex_attr_apply(inode, &(struct fusex_attr_reply) {
-		.attr	= &out.attr,
-		.valid	= out.attr_valid,
-		.epoch	= epoch,
-	});
 	a->read = out.read;
 	a->write = out.write;
 	*keep = fusex_maps_lease(inode, out.lease, out.lease_valid, asked);
@@ -255,12 +263,6 @@ static const u16 iomap_types[FUSEX_MAP_NR] = {
 	[FUSEX_MAP_INLINE]	= IOMAP_INLINE,
 };
 
-static bool map_on_device(const struct fusex_map *map)
-{
-	return map->type == FUSEX_MAP_MAPPED ||
-	       map->type == FUSEX_MAP_UNWRITTEN;
-}
-
 /* From @pos on: a striped device may go on elsewhere in the middle of it. */
 static int map_device(struct inode *inode, const struct fusex_map *map,
 		      loff_t pos, bool write, struct iomap *iomap)
@@ -350,7 +352,7 @@ static int map_fill(struct inode *inode, const struct fusex_map *map,
 		iomap->flags |= IOMAP_F_SHARED;
 	if (map->flags & FUSEX_MAP_F_DIRTY)
 		iomap->flags |= IOMAP_F_DIRTY;
-	if (map_on_device(map))
+	if (fusex_map_on_device(map))
 		return map_device(inode, map, pos, op & FUSEX_MAP_OP_WRITE,
 				  iomap);
 	if (map->type == FUSEX_MAP_INLINE)

@@ -97,6 +97,19 @@ struct fusex_map_how {
 	unsigned long within;
 };
 
+/**
+ * fusex_map_on_device - is a range somewhere on a device?
+ * @map: where the server says it is
+ *
+ * Context: any.
+ * Return: true if it has an address.
+ */
+static inline bool fusex_map_on_device(const struct fusex_map *map)
+{
+	return map->type == FUSEX_MAP_MAPPED ||
+	       map->type == FUSEX_MAP_UNWRITTEN;
+}
+
 /* maps.c */
 struct fusex_maps *fusex_maps_get(struct inode *inode);
 void fusex_maps_free(struct inode *inode);

@@ -126,11 +126,6 @@ static bool extent_same(const struct extent *a, const struct extent *b)
 	       a->flags == b->flags;
 }
 
-static bool has_address(u16 type)
-{
-	return type == FUSEX_MAP_MAPPED || type == FUSEX_MAP_UNWRITTEN;
-}
-
 /* What is remembered of @map: nothing of what will not last. */
 static struct extent extent_of(const struct fusex_map *map)
 {
@@ -141,7 +136,7 @@ static struct extent extent_of(const struct fusex_map *map)
 	/* What of it is not written now is anything but data. */
 	if (map->type == FUSEX_MAP_MAPPED && map->flags & FUSEX_MAP_F_NEW)
 		return ext;
-	if (has_address(map->type)) {
+	if (fusex_map_on_device(map)) {
 		ext.bias = map->addr - map->offset;
 		ext.dev = map->dev;
 	} else if (map->type != FUSEX_MAP_HOLE) {
@@ -772,7 +767,7 @@ bool fusex_mapcache_find(struct fusex_mapcache *mc, loff_t pos,
 		.flags = span.ext.flags,
 		.dev = span.ext.dev,
 	};
-	if (has_address(map->type))
+	if (fusex_map_on_device(map))
 		map->addr = map->offset + span.ext.bias;
 	return true;
 }

@@ -19,6 +19,7 @@
 #include <linux/time64.h>
 
 #include "chan.h"
+#include "map.h"
 #include "validate.h"
 
 /*
@@ -573,12 +574,6 @@ int fusex_check_lseek(const struct fusex_conf *conf,
 	return 0;
 }
 
-static bool map_is_on_device(const struct fusex_map *map)
-{
-	return map->type == FUSEX_MAP_MAPPED ||
-	       map->type == FUSEX_MAP_UNWRITTEN;
-}
-
 static int check_map_inline(const struct fusex_map *map, const char **why)
 {
 	if (map->offset)
@@ -611,13 +606,13 @@ int fusex_check_map(const struct fusex_conf *conf, const struct fusex_map *map,
 		return corrupt(why, "mapping of no length");
 	if (map->offset > S64_MAX || map->length > S64_MAX - map->offset)
 		return corrupt(why, "mapping beyond all files");
-	if (!map_is_on_device(map) && (map->addr || map->dev))
+	if (!fusex_map_on_device(map) && (map->addr || map->dev))
 		return corrupt(why, "address of what has none");
 	if (map->type == FUSEX_MAP_INLINE)
 		return check_map_inline(map, why);
 	if (map->offset & mask || map->length & mask)
 		return corrupt(why, "mapping of part of a block");
-	if (!map_is_on_device(map))
+	if (!fusex_map_on_device(map))
 		return 0;
 	if (map->addr & mask)
 		return corrupt(why, "address within a block");
@@ -696,7 +691,7 @@ static int check_map_elsewhere(const struct fusex_conf *conf,
 {
 	if (!(in->op & FUSEX_MAP_OP_WRITE))
 		return corrupt(why, "mapping to write to without a write");
-	if (!map_is_on_device(&out->write))
+	if (!fusex_map_on_device(&out->write))
 		return corrupt(why, "out of place to no place");
 	if (out->read.type == FUSEX_MAP_INLINE)
 		return corrupt(why, "out of place of inline data");

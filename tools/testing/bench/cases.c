@@ -8,6 +8,7 @@
  * up behind itself.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -259,12 +260,19 @@ static uint64_t read_cached(unsigned int mib)
 
 /* ------------------------------------------------------- how data moves */
 
+/* What a case of data does, else reads in order. */
+enum {
+	WRITE	= 1 << 0,
+	FRESH	= 1 << 1,	/* a new file, else one that is there */
+	RANDOM	= 1 << 2,	/* anywhere instead of in order */
+	FSYNC	= 1 << 3,	/* until it is on the device */
+};
+
 /**
  * struct data_case - reads or writes of one size
  * @name: of the case
  * @chunk: bytes of each
- * @write: writes; of a new file if in order, else of one that is there
- * @random: anywhere instead of in order
+ * @what: WRITE and so on
  * @flags: O_DIRECT or 0
  *
  * As many bytes as the file has are moved, but with small chunks a part of it.
@@ -273,23 +281,28 @@ static uint64_t read_cached(unsigned int mib)
 struct data_case {
 	const char *name;
 	size_t chunk;
-	bool write;
-	bool random;
+	unsigned int what;
 	int flags;
 };
+
+#define SMALL		4096
+#define LARGE		(128 << 10)
 
 /* Of the small ones only so many. */
 #define MAX_RANDOM	4096u
 
 static const struct data_case data_cases[] = {
-	{ "write-128k",		128 << 10, true, false, 0 },
-	{ "read-128k",		128 << 10, false, false, 0 },
-	{ "randwrite-4k",	4096, true, true, 0 },
-	{ "randread-4k",	4096, false, true, 0 },
-	{ "write-128k-dio",	128 << 10, true, false, O_DIRECT },
-	{ "read-128k-dio",	128 << 10, false, false, O_DIRECT },
-	{ "randwrite-4k-dio",	4096, true, true, O_DIRECT },
-	{ "randread-4k-dio",	4096, false, true, O_DIRECT },
+	{ "write-128k",		LARGE, WRITE | FRESH, 0 },
+	{ "write-128k-fsync",	LARGE, WRITE | FRESH | FSYNC, 0 },
+	{ "write-128k-dio",	LARGE, WRITE | FRESH, O_DIRECT },
+	{ "overwrite-128k",	LARGE, WRITE, 0 },
+	{ "overwrite-128k-dio",	LARGE, WRITE, O_DIRECT },
+	{ "read-128k",		LARGE, 0, 0 },
+	{ "read-128k-dio",	LARGE, 0, O_DIRECT },
+	{ "randwrite-4k",	SMALL, WRITE | RANDOM, 0 },
+	{ "randwrite-4k-dio",	SMALL, WRITE | RANDOM, O_DIRECT },
+	{ "randread-4k",	SMALL, RANDOM, 0 },
+	{ "randread-4k-dio",	SMALL, RANDOM, O_DIRECT },
 };
 
 static uint64_t next_random(uint64_t *state)
@@ -300,8 +313,8 @@ static uint64_t next_random(uint64_t *state)
 
 static void move_chunk(const struct data_case *c, int fd, void *buf, off_t at)
 {
-	ssize_t n = c->write ? pwrite(fd, buf, c->chunk, at) :
-			       pread(fd, buf, c->chunk, at);
+	ssize_t n = c->what & WRITE ? pwrite(fd, buf, c->chunk, at) :
+				      pread(fd, buf, c->chunk, at);
 
 	if (n != (ssize_t)c->chunk)
 		err(1, "%s at %lld", c->name, (long long)at);
@@ -313,12 +326,16 @@ static uint64_t move_data(const struct data_case *c, int fd, unsigned int mib)
 	uint64_t state = 1, start;
 	void *buf = buffer(c->chunk);
 
-	if (c->random && count > MAX_RANDOM)
+	if (c->what & RANDOM && count > MAX_RANDOM)
 		count = MAX_RANDOM;
 	start = now_ns();
-	for (i = 0; i < count; i++)
-		move_chunk(c, fd, buf, (off_t)(c->chunk *
-			   (c->random ? next_random(&state) % chunks : i)));
+	for (i = 0; i < count; i++) {
+		uint64_t at = c->what & RANDOM ? next_random(&state) % chunks : i;
+
+		move_chunk(c, fd, buf, (off_t)(at * c->chunk));
+	}
+	if (c->what & FSYNC && fsync(fd))
+		err(1, "fsync");
 	start = now_ns() - start;
 	free(buf);
 	return (double)count * c->chunk * 1e9 / (start ? start : 1);
@@ -329,7 +346,7 @@ static uint64_t data_rate(const struct data_case *c, unsigned int mib)
 	uint64_t r;
 	int fd;
 
-	if (!c->write || c->random)
+	if (!(c->what & FRESH))
 		write_file(mib);
 	drop_caches();
 	fd = must_open("data", O_CREAT | O_RDWR | c->flags);
@@ -347,11 +364,13 @@ static const struct data_case *data_case(const char *name)
 	return NULL;
 }
 
-/* Unpacks what $BENCH_TARBALL names; COUNT times over. */
-static uint64_t untar(unsigned int count)
+/* ------------------------------------------------------------- trees of files */
+
+/* Unpacks what $BENCH_TARBALL names, COUNT times over; times that or rm -rf. */
+static uint64_t unpack(unsigned int count, bool time_rm)
 {
 	const char *tarball = getenv("BENCH_TARBALL");
-	uint64_t start = now_ns();
+	uint64_t made = now_ns(), gone;
 	char cmd[512];
 
 	if (!tarball)
@@ -362,9 +381,57 @@ static uint64_t untar(unsigned int count)
 		if (system(cmd))
 			errx(1, "%s", cmd);
 	}
-	start = now_ns() - start;
+	made = now_ns() - made;
+	gone = now_ns();
 	if (system("rm -rf u[0-9]*"))
 		errx(1, "rm failed");
+	gone = now_ns() - gone;
+	return (time_rm ? gone : made) / count;
+}
+
+static uint64_t untar(unsigned int count)
+{
+	return unpack(count, false);
+}
+
+static uint64_t rm_rf(unsigned int count)
+{
+	return unpack(count, true);
+}
+
+static unsigned int stat_entries(DIR *dir)
+{
+	unsigned int n = 0;
+	struct dirent *de;
+	struct stat st;
+
+	while ((de = readdir(dir))) {
+		if (de->d_name[0] == '.')
+			continue;
+		if (fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			err(1, "stat %s", de->d_name);
+		n++;
+	}
+	return n;
+}
+
+/* Of COUNT names in the folder "many", which is there: some take long to make it. */
+static uint64_t readdir_stat(unsigned int count)
+{
+	unsigned int found;
+	uint64_t start;
+	DIR *dir;
+
+	drop_caches();
+	start = now_ns();
+	dir = opendir("many");
+	if (!dir)
+		err(1, "many");
+	found = stat_entries(dir);
+	start = now_ns() - start;
+	closedir(dir);
+	if (found != count)
+		errx(1, "many has %u names instead of %u", found, count);
 	return start / count;
 }
 
@@ -380,6 +447,8 @@ static const struct {
 	{ "create-small",	create_small },
 	{ "unlink",		unlink_files },
 	{ "untar",		untar },
+	{ "rm-rf",		rm_rf },
+	{ "readdir-stat",	readdir_stat },
 	{ "write-1m",		seq_write },
 	{ "read-1m-cold",	seq_read_cold },
 	{ "read-cached",	read_cached },

@@ -39,7 +39,7 @@ PASSTHROUGH = ("write-128k", "read-128k", "randwrite-4k", "randread-4k",
 COSTS = ("stat-warm", "create", "unlink", "untar")
 
 # mode: [(cases, peer, ratio of speeds at least)]; the first peer is the libfuse
-# setting that does the same
+# server and setting that does the same
 MODES = {
     "plain": [(PASSTHROUGH + COSTS, "fuse", 1.0), (("read-cached",), "native", 0.95)],
     "direct": [(PASSTHROUGH + COSTS, "fuse-direct", 1.0)],
@@ -47,8 +47,90 @@ MODES = {
                   (("write-128k", "randwrite-4k"), "fuse", 5.0),
                   (("write-128k", "randwrite-4k"), "fuse-wb", 2.0),
                   (("read-cached",), "native", 0.95)],
-    "passthrough": [(PASSTHROUGH + COSTS, "fuse", 1.0), (PASSTHROUGH, "native", 0.95)],
+    "passthrough": [(PASSTHROUGH + COSTS, "fuse-hp", 1.0),
+                    (PASSTHROUGH + COSTS, "fuse", 1.0), (PASSTHROUGH, "native", 0.95)],
 }
+
+ALLOCATING = ("write-128k", "write-128k-fsync", "write-128k-dio")
+IN_PLACE = ("overwrite-128k", "overwrite-128k-dio", "read-128k", "read-128k-dio",
+            "randwrite-4k", "randwrite-4k-dio", "randread-4k", "randread-4k-dio",
+            "read-cached")
+NAMES = ("stat-warm", "open-close", "readdir-stat", "create", "unlink", "untar", "rm-rf")
+
+EXT4 = {
+    "fusex": [(IN_PLACE, "ext4", 0.97), (ALLOCATING, "ext4", 0.85),
+              (("stat-warm", "open-close"), "ext4", 0.95),
+              (("readdir-stat",), "ext4", 0.3),
+              (("create", "unlink"), "ext4", 0.2), (("create", "unlink"), "fuse2fs", 5.0)],
+}
+
+
+class Comparison:
+    """Cases in which some contestants, ours, are held against others."""
+
+    def __init__(self, part, title, note, rates, costs, peers, ours, mode):
+        self.part = part        # what the names of its cases begin with
+        self.title = title
+        self.note = note        # settings of the peers
+        self.rates = rates      # cases that are speeds of data
+        self.costs = costs      # cases that are times of an operation
+        self.peers = peers      # columns
+        self.ours = ours        # {contestant: goals}
+        self.mode = mode        # contestant -> io mode
+
+    def goals(self, who, case, speeds):
+        """Return [(peer, ratio, goal, met)] of what is asked of ours in a case."""
+        goals = []
+        for cases, peer, goal in self.ours[who]:
+            if case in cases and speeds.get(peer) and speeds.get(who):
+                got = speeds[who] / speeds[peer]
+                goals.append((peer, got, goal, got >= goal))
+        return goals
+
+    def print_case(self, case, values, rows):
+        """Print the medians of a case and whether goals are met; append to rows."""
+        medians = {who: statistics.median(v) for who, v in values.items()}
+        unit = RATE if case in self.rates else NS
+        speeds = {who: m if unit == RATE else 1 / m for who, m in medians.items() if m}
+        print(f"{case:20}" + "".join(
+            f"{show(unit, medians[p]) if p in medians else '-':>13}" for p in self.peers))
+        for who in self.ours:
+            goals = self.goals(who, case, speeds)
+            for peer, got, goal, met in goals:
+                print(f"  {who:12} {got:6.2f} x {peer:12} >= {goal}{'' if met else '  MISSED'}")
+            rows.append({"case": case, "unit": unit, "mode": self.mode(who),
+                         "attr": "local", "transport": "read/write",
+                         "fusex": medians.get(who),
+                         "peers": {w: m for w, m in medians.items() if w not in self.ours},
+                         "ratio": {peer: got for peer, got, _, _ in goals},
+                         "rounds": len(values.get(who, []))})
+
+    def print(self, data, rows):
+        """Print all of it, if there is any."""
+        cases = [(case, data[f"{self.part}/{case}"]) for case in self.rates + self.costs
+                 if f"{self.part}/{case}" in data]
+        if not cases:
+            return
+        print(f"\n{self.note}")
+        print(f"{self.title:20}" + "".join(f"{p:>13}" for p in self.peers))
+        for case, values in cases:
+            self.print_case(case, values, rows)
+
+
+COMPARISONS = (
+    Comparison("modes", "modes, local",
+               "fuse-direct: passthrough_ll, cache=never; fuse-hp: passthrough_hp, cached, "
+               "clone-fd, the kernel's passthrough",
+               PASSTHROUGH, COSTS,
+               ("native", *MODES, "fuse", "fuse-wb", "fuse-direct", "fuse-hp"),
+               MODES, lambda who: who),
+    Comparison("ext4", "ext4",
+               "ext4: the kernel's, its defaults; fusex: fusex-ext4, io=iomap; fuse2fs: "
+               "kernel_cache, clone_fd,\nattributes and names cached for ever; each on a "
+               "ramdisk of its own",
+               ALLOCATING + IN_PLACE, NAMES, ("ext4", "fusex", "fuse2fs"),
+               EXT4, lambda who: "iomap"),
+)
 
 
 def load(path):
@@ -87,44 +169,10 @@ def show(unit, value):
     return f"{value / 1e3:.1f} us"
 
 
-def mode_goals(mode, case, speeds):
-    """Return [(peer, ratio, goal, met)] of what is asked of a mode in a case."""
-    goals = []
-    for cases, peer, goal in MODES[mode]:
-        if case in cases and speeds.get(peer) and speeds.get(mode):
-            got = speeds[mode] / speeds[peer]
-            goals.append((peer, got, goal, got >= goal))
-    return goals
-
-
-def print_modes(data, rows):
-    """Print how the modes compare, and append the same to rows."""
-    peers = ("native", *MODES, "fuse", "fuse-wb", "fuse-direct")
-    print(f"\n{'modes, local':18}" + "".join(f"{p:>13}" for p in peers))
-    for case in PASSTHROUGH + COSTS:
-        values = data.get(f"modes/{case}", {})
-        medians = {who: statistics.median(v) for who, v in values.items()}
-        if not medians:
-            continue
-        unit = RATE if case in PASSTHROUGH else NS
-        speeds = {who: m if unit == RATE else 1 / m for who, m in medians.items() if m}
-        print(f"{case:18}" + "".join(
-            f"{show(unit, medians[p]) if p in medians else '-':>13}" for p in peers))
-        for mode in MODES:
-            goals = mode_goals(mode, case, speeds)
-            for peer, got, goal, met in goals:
-                print(f"  {mode:12} {got:6.2f} x {peer:12} >= {goal}{'' if met else '  MISSED'}")
-            rows.append({"case": case, "unit": unit, "mode": mode, "attr": "local",
-                         "transport": "read/write", "fusex": medians.get(mode),
-                         "peers": {w: m for w, m in medians.items() if w not in MODES},
-                         "ratio": {peer: got for peer, got, _, _ in goals},
-                         "rounds": len(values.get(mode, []))})
-
-
-def main():
-    """Print the table, write the JSON."""
-    raw, out, peer = sys.argv[1:4]
-    data, rows = load(raw), []
+def print_mirror(data, rows, peer):
+    """Print plain mode, and memory, and append the same to rows."""
+    if not any(case in data for case in CASES):
+        return
     print(f"peer: passthrough_ll of {peer}, cache=always, clone_fd; fuse-wb: writeback as well")
     print(f"{'case':28}{'attr':8}{'fusex':>12}{'+-%':>5}"
           f"{'native':>12}{'fuse':>12}{'fuse-wb':>12}{'ratio':>8}  target")
@@ -158,7 +206,15 @@ def main():
         base = statistics.median(floor)
         for who, values in data["stat-uncached"].items():
             print(f"round trip of {who}: {statistics.median(values) / base:.2f} x a pinned pipe ping-pong")
-    print_modes(data, rows)
+
+
+def main():
+    """Print the tables, write the JSON."""
+    raw, out, peer = sys.argv[1:4]
+    data, rows = load(raw), []
+    print_mirror(data, rows, peer)
+    for comparison in COMPARISONS:
+        comparison.print(data, rows)
     with open(out, "w", encoding="utf-8") as handle:
         json.dump(rows, handle, indent=1)
 

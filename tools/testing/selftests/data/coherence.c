@@ -550,6 +550,35 @@ TEST(aio, grows_beside_fallocate)
 	OK(syscall(SYS_io_destroy, ctx));
 }
 
+/* Nobody waits for the write before the file is cut: it does not grow again. */
+TEST(aio, does_not_undo_a_cut)
+{
+	struct iocb cb = {
+		.aio_lio_opcode = IOCB_CMD_PWRITE,
+		.aio_buf = (uintptr_t)aligned(),
+		.aio_nbytes = PAGE,
+		.aio_offset = PAGE,
+	};
+	struct iocb *list = &cb;
+	aio_context_t ctx = 0;
+	struct io_event ev;
+	int fd;
+
+	new_file();
+	fd = direct();
+	cb.aio_fildes = (uint32_t)fd;
+	OK(io_setup(1, &ctx));
+	for (int i = 0; i < 50; i++) {
+		fill(fd, 2 * PAGE, 1);
+		EQ(OK(io_submit(ctx, 1, &list)), 1);
+		OK(ftruncate(fd, 0));
+		EQ(OK(syscall(SYS_io_getevents, ctx, 1, 1, &ev, NULL)), 1);
+		EQ(ev.res, PAGE);
+		EQ(flook(fd).stx_size, 0);
+	}
+	OK(syscall(SYS_io_destroy, ctx));
+}
+
 TEST(aio, direct)
 {
 	int fd = new_file(), d = direct();

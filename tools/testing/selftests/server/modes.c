@@ -43,6 +43,44 @@ static int open_rw(const char *path)
 	return (int)OK(open(path, O_RDWR));
 }
 
+/* One file, f: returns it open, and its id where that is wanted. */
+static int one_file(const char *text, uint64_t *id)
+{
+	uint64_t f = file("f", text);
+
+	if (id)
+		*id = f;
+	return open_rw("m/f");
+}
+
+static int start_file(uint32_t io, uint32_t attr, const char *text,
+		      uint64_t *id)
+{
+	start(io, attr);
+	return one_file(text, id);
+}
+
+static int serve_file(const struct srv_options *o, const char *text,
+		      uint64_t *id)
+{
+	srv_start(o);
+	return one_file(text, id);
+}
+
+static void stop_file(int fd)
+{
+	OK(close(fd));
+	srv_stop();
+}
+
+/* After the server, which nothing can be told any more. */
+static void leave(int a, int b)
+{
+	close(a);
+	close(b);
+	OK(umount2("m", 0));
+}
+
 /* A file in a mode of its own. */
 static uint64_t moded(const char *name, const char *text, uint8_t mode)
 {
@@ -251,8 +289,7 @@ TEST(modes, of_known_inodes_stay)
 	EQ(srv_calls(FUSEX_OP_LOOKUP), asked + 1);
 	put(fd, "y", 0);
 	EQ(srv_calls(FUSEX_OP_WRITE), 1);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* ------------------------------------------------------------------ direct */
@@ -279,8 +316,7 @@ BOTH(direct, reads_to_where_the_server_says)
 	EQ(srv_calls(FUSEX_OP_READ), 4);
 	shows_pattern(fd, 1000, 9000);
 	EQ(flook(fd).stx_size, 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* Shorter than its attributes say: the server knows better. */
@@ -298,8 +334,7 @@ BOTH(direct, reads_not_further_than_that)
 	EQ(OK(read(fd, big, sizeof(big))), 5000);
 	check_pattern(big, 5000, 0, 1);
 	EQ(OK(read(fd, big, sizeof(big))), 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* No answer before the last request has come: who waits for one waits. */
@@ -312,9 +347,7 @@ BOTH(direct, pipelines_what_it_splits)
 	uint64_t id;
 	int fd;
 
-	srv_start(&o);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = serve_file(&o, NULL, &id);
 	srv->hold = SRV_DATA / PAGE;
 	put_pattern(fd, SRV_DATA, 0);
 	EQ(srv_calls(FUSEX_OP_WRITE), SRV_DATA / PAGE);
@@ -325,8 +358,7 @@ BOTH(direct, pipelines_what_it_splits)
 	shows_pattern(fd, SRV_DATA, 0);
 	EQ(srv_calls(FUSEX_OP_READ), SRV_DATA / PAGE);
 	EQ(srv->hold, 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 BOTH(direct, reads_a_stream_as_it_comes)
@@ -346,8 +378,7 @@ BOTH(direct, reads_a_stream_as_it_comes)
 	EQ(OK(read(fd, big, SRV_DATA)), PAGE);
 	EQ(srv_calls(FUSEX_OP_READ), 1);
 	FAILS(pread(fd, big, PAGE, 0), ESPIPE);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 BOTH(direct, sends_each_write_at_once)
@@ -355,9 +386,7 @@ BOTH(direct, sends_each_write_at_once)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_DIRECT, attr);
-	id = file("f", "abc");
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_DIRECT, attr, "abc", &id);
 	put(fd, "XY", 5);
 	EQ(srv->last_write.offset, 5);
 	EQ(srv->last_write.size, 2);
@@ -374,8 +403,7 @@ BOTH(direct, sends_each_write_at_once)
 	srv->fail[FUSEX_OP_WRITE] = 0;
 	EQ(flook(fd).stx_size, 7);
 	OK(fsync(fd));
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 BOTH(direct, shared_mappings_are_refused)
@@ -384,9 +412,7 @@ BOTH(direct, shared_mappings_are_refused)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_DIRECT, attr);
-	id = file("f", "abc");
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_DIRECT, attr, "abc", &id);
 	CHECK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) ==
 	      MAP_FAILED);
 	EQ(errno, ENODEV);
@@ -399,8 +425,7 @@ BOTH(direct, shared_mappings_are_refused)
 	munmap(p, PAGE);
 	has(id, "abc", 0);
 	EQ(srv_calls(FUSEX_OP_WRITE), 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* Mappings that are made later show what there is then. */
@@ -420,8 +445,7 @@ BOTH(direct, mappings_are_made_anew)
 	p = map(fd, PROT_READ, MAP_PRIVATE);
 	EQ(p[0], 'X');
 	munmap(p, PAGE);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 BOTH(direct, shared_mappings_are_coherent)
@@ -434,9 +458,7 @@ BOTH(direct, shared_mappings_are_coherent)
 	uint64_t id;
 	int fd;
 
-	srv_start(&o);
-	id = file("f", "abcdef");
-	fd = open_rw("m/f");
+	fd = serve_file(&o, "abcdef", &id);
 	p = map(fd, PROT_READ | PROT_WRITE, MAP_SHARED);
 	p[0] = 'X';
 	shows(fd, "Xbcdef", 0);
@@ -452,8 +474,7 @@ BOTH(direct, shared_mappings_are_coherent)
 	OK(fsync(fd));
 	has(id, "XYZWVf", 0);
 	munmap(p, PAGE);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 BOTH(direct, does_not_wait_if_told_so)
@@ -461,17 +482,14 @@ BOTH(direct, does_not_wait_if_told_so)
 	struct iovec iov = { big, 100 };
 	int fd;
 
-	start(FUSEX_IO_DIRECT, attr);
-	file("f", "abc");
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_DIRECT, attr, "abc", NULL);
 	shows(fd, "abc", 0);
 	srv_reset();
 	FAILS(preadv2(fd, &iov, 1, 0, RWF_NOWAIT), EAGAIN);
 	FAILS(pwritev2(fd, &iov, 1, 0, RWF_NOWAIT), EAGAIN);
 	EQ(srv_calls(FUSEX_OP_READ), 0);
 	EQ(srv_calls(FUSEX_OP_WRITE), 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* The server takes each write in small pieces. */
@@ -480,16 +498,13 @@ BOTH(direct, goes_on_after_short_writes)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_DIRECT, attr);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_DIRECT, attr, NULL, &id);
 	srv->takes = 3000;
 	put_pattern(fd, 10000, 0);
 	EQ(srv_calls(FUSEX_OP_WRITE), 4);
 	EQ(flook(fd).stx_size, 10000);
 	has_pattern(id, 10000, 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* What went before a part that failed counts. */
@@ -503,17 +518,14 @@ BOTH(direct, ends_where_a_part_fails)
 	uint64_t id;
 	int fd;
 
-	srv_start(&o);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = serve_file(&o, NULL, &id);
 	fill_pattern(big, 4 * PAGE, at, 1);
 	/* The server has no room for the rest. */
 	EQ(OK(pwrite(fd, big, 4 * PAGE, at)), 2 * PAGE);
 	EQ(flook(fd).stx_size, SRV_DATA);
 	has_pattern(id, 2 * PAGE, at);
 	FAILS(pwrite(fd, big, PAGE, SRV_DATA), ENOSPC);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 static int write_first(int fd)
@@ -550,8 +562,7 @@ BOTH(direct, writes_in_parallel)
 	EQ(WAIT(two), 0);
 	has(id, "firste", 0);
 	has(id, "secondx", PAGE);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 static void submit(aio_context_t ctx, int fd, int op, off_t at)
@@ -591,9 +602,7 @@ BOTH(direct, does_not_block_who_submits)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_DIRECT, attr);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_DIRECT, attr, NULL, &id);
 	fill_pattern(big, 2 * PAGE, 0, 1);
 	two_at_once(fd, IOCB_CMD_PWRITE);
 	has_pattern(id, 2 * PAGE, 0);
@@ -601,8 +610,7 @@ BOTH(direct, does_not_block_who_submits)
 	memset(big, 0, sizeof(big));
 	two_at_once(fd, IOCB_CMD_PREAD);
 	check_pattern(big, 2 * PAGE, 0, 1);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* --------------------------------------------------- writeback: what and when */
@@ -612,9 +620,7 @@ BOTH(writeback, sends_nothing_before_fsync)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, NULL, &id);
 	for (off_t at = 0; at < 10000; at += 100)
 		put_pattern(fd, 100, at);
 	EQ(srv_calls(FUSEX_OP_WRITE), 0);
@@ -628,8 +634,7 @@ BOTH(writeback, sends_nothing_before_fsync)
 	has_pattern(id, 10000, 0);
 	OK(fsync(fd));
 	EQ(srv_calls(FUSEX_OP_WRITE), 1);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* Whatever the order, what is next to each other is sent together. */
@@ -641,9 +646,7 @@ BOTH(writeback, coalesces)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, NULL, &id);
 	for (unsigned int i = 0; i < ARRAY_SIZE(order); i++)
 		put_pattern(fd, PAGE, (off_t)order[i] * PAGE);
 	OK(fdatasync(fd));
@@ -653,8 +656,7 @@ BOTH(writeback, coalesces)
 	/* Whole blocks, of which nothing had to be known. */
 	EQ(srv_calls(FUSEX_OP_READ), 0);
 	has_pattern(id, SRV_DATA, 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* Of a file that exists it sends the blocks that were changed. */
@@ -676,8 +678,7 @@ BOTH(writeback, sends_what_is_dirty)
 	EQ(srv->last_write.size, PAGE);
 	has(id, "xnewx", 19999);
 	has(id, "xy", 20479);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 BOTH(writeback, goes_on_after_short_writes)
@@ -685,17 +686,14 @@ BOTH(writeback, goes_on_after_short_writes)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, NULL, &id);
 	srv->takes = 3000;
 	put_pattern(fd, 10000, 0);
 	OK(fsync(fd));
 	EQ(srv_calls(FUSEX_OP_WRITE), 4);
 	EQ(srv->nodes[id].attr.size, 10000);
 	has_pattern(id, 10000, 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* Unless the kernel is ahead, the end is the server's. */
@@ -715,8 +713,7 @@ TEST(writeback, appends_to_what_there_is)
 	EQ(size_only(fd), 8);
 	OK(fsync(fd));
 	has(id, "abcdefXY", 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 BOTH(writeback, comes_before_flush)
@@ -724,9 +721,7 @@ BOTH(writeback, comes_before_flush)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, NULL, &id);
 	put_pattern(fd, 10000, 0);
 	EQ(srv_calls(FUSEX_OP_WRITE), 0);
 	OK(close(fd));
@@ -752,9 +747,7 @@ BOTH(writeback, comes_before_release)
 	uint64_t id;
 	int fd;
 
-	srv_start(&o);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = serve_file(&o, NULL, &id);
 	put_pattern(fd, 10000, 0);
 	EQ(srv_calls(FUSEX_OP_WRITE), 0);
 	OK(close(fd));
@@ -775,9 +768,7 @@ BOTH(writeback, comes_before_umount_ends)
 	uint64_t id;
 	int fd;
 
-	srv_start(&o);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = serve_file(&o, NULL, &id);
 	put_pattern(fd, 10000, 0);
 	OK(close(fd));
 	EQ(srv_calls(FUSEX_OP_WRITE), 0);
@@ -792,9 +783,7 @@ BOTH(writeback, is_coherent)
 	uint64_t id;
 	int fd, dio;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	id = file("f", "abcdef");
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, "abcdef", &id);
 	dio = (int)OK(open("m/f", O_RDWR | O_DIRECT));
 	put(fd, "X", 0);
 	shows(dio, "Xbcdef", 0);
@@ -810,8 +799,7 @@ BOTH(writeback, is_coherent)
 	OK(fsync(fd));
 	has(id, "XYZWef", 0);
 	munmap(p, PAGE);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* ------------------------------------------------- writeback: attributes */
@@ -836,9 +824,7 @@ BOTH(writeback, says_when_it_was)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	id = file("f", "abc");
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, "abc", &id);
 	before = when(CLOCK_REALTIME_COARSE);
 	put(fd, "X", 0);
 	after = when(CLOCK_REALTIME);
@@ -849,8 +835,7 @@ BOTH(writeback, says_when_it_was)
 	CHECK(!later(before, said));
 	CHECK(!later(said, after));
 	CHECK(same_time(flook(fd).stx_mtime, said));
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 	kept = stamp(srv->nodes[id].attr.mtime.sec,
 		     srv->nodes[id].attr.mtime.nsec);
 	CHECK(same_time(kept, said));
@@ -861,16 +846,13 @@ BOTH(writeback, comes_before_times_are_told)
 {
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	file("f", "abc");
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, "abc", NULL);
 	put(fd, "X", 0);
 	EQ(size_only(fd), 3);
 	EQ(srv_calls(FUSEX_OP_WRITE), 0);
 	flook(fd);
 	EQ(srv_calls(FUSEX_OP_WRITE), attr == REMOTE);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 static void set_time(int fd, time_t sec)
@@ -885,9 +867,7 @@ BOTH(writeback, does_not_undo_times)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	id = file("f", "abc");
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, "abc", &id);
 	/* The first time, nobody knows whether the server stores any. */
 	for (time_t t = 1000; t <= 3000; t += 1000) {
 		put(fd, "X", t);
@@ -899,8 +879,7 @@ BOTH(writeback, does_not_undo_times)
 	}
 	put(fd, "Y", 0);
 	set_time(fd, 4000);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 	has(id, "Y", 0);
 	EQ(srv->nodes[id].attr.mtime.sec, 4000);
 }
@@ -943,9 +922,7 @@ TEST(writeback, is_not_cut_by_a_smaller_size)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, REMOTE);
-	id = file("f", "abc");
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, REMOTE, "abc", &id);
 	put_pattern(fd, 10000, 0);
 	srv_reset();
 	srv_inval(id, FUSEX_INVAL_ATTR);
@@ -962,8 +939,7 @@ TEST(writeback, is_not_cut_by_a_smaller_size)
 	srv->nodes[id].attr.size = 100;
 	srv_inval(id, FUSEX_INVAL_ATTR);
 	EQ(size_only(fd), 100);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 TEST(writeback, hides_no_larger_size_for_long)
@@ -971,9 +947,7 @@ TEST(writeback, hides_no_larger_size_for_long)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, REMOTE);
-	id = file("f", "abc");
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, REMOTE, "abc", &id);
 	put(fd, "X", 0);
 	/* Somebody else appends. */
 	memset(srv->nodes[id].data + 3, 'y', 20000 - 3);
@@ -986,8 +960,7 @@ TEST(writeback, hides_no_larger_size_for_long)
 	/* Also next to what was written. */
 	shows(fd, "Xbcyyy", 0);
 	shows(fd, "yyy", 15000);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 BOTH(writeback, never_writes_what_was_cut)
@@ -995,9 +968,7 @@ BOTH(writeback, never_writes_what_was_cut)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, NULL, &id);
 	put_pattern(fd, 20000, 0);
 	OK(ftruncate(fd, 0));
 	OK(fsync(fd));
@@ -1017,8 +988,7 @@ BOTH(writeback, never_writes_what_was_cut)
 	EQ(OK(pread(fd, big, 100, 5000)), 100);
 	for (int i = 0; i < 100; i++)
 		EQ(big[i], 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 static int cut(int fd)
@@ -1061,9 +1031,7 @@ BOTH(writeback, refused_truncation_loses_nothing)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	id = file("f", NULL);
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, NULL, &id);
 	put_pattern(fd, 20000, 0);
 	srv->fail[FUSEX_OP_SETATTR] = EDQUOT;
 	FAILS(ftruncate(fd, 0), EDQUOT);
@@ -1075,8 +1043,7 @@ BOTH(writeback, refused_truncation_loses_nothing)
 	OK(fsync(fd));
 	EQ(srv->nodes[id].attr.size, 20000);
 	has_pattern(id, 20000, 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 static void make_immutable(int fd)
@@ -1092,9 +1059,7 @@ BOTH(writeback, comes_before_what_forbids_it)
 	uint64_t id;
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	id = file("f", "abc");
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, "abc", &id);
 	put(fd, "X", 0);
 	EQ(srv_calls(FUSEX_OP_WRITE), 0);
 	OK(fchmod(fd, 0444));
@@ -1109,8 +1074,7 @@ BOTH(writeback, comes_before_what_forbids_it)
 	make_immutable(fd);
 	EQ(srv->writes_before[FUSEX_OP_FILEATTR_SET], 4);
 	has(id, "WYZ", 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 /* ---------------------------------------- writeback: invalidation, errors */
@@ -1156,17 +1120,14 @@ BOTH(writeback, survives_invalidation)
 	shows(fd, "zz", 16384);
 	OK(fsync(fd));
 	has_pattern(id, PAGE, 0);
-	OK(close(fd));
-	srv_stop();
+	stop_file(fd);
 }
 
 BOTH(writeback, error_is_told_once_to_each_file)
 {
 	int a, b, c;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	file("f", "abc");
-	a = open_rw("m/f");
+	a = start_file(FUSEX_IO_WRITEBACK, attr, "abc", NULL);
 	b = open_rw("m/f");
 	put(a, "X", 0);
 	srv->fail[FUSEX_OP_WRITE] = ENOSPC;
@@ -1192,9 +1153,7 @@ BOTH(writeback, error_is_told_by_close)
 {
 	int a, b;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	file("f", "abc");
-	a = open_rw("m/f");
+	a = start_file(FUSEX_IO_WRITEBACK, attr, "abc", NULL);
 	b = open_rw("m/f");
 	put(a, "X", 0);
 	srv->fail[FUSEX_OP_WRITE] = ENOSPC;
@@ -1218,17 +1177,13 @@ BOTH(writeback, is_lost_with_the_server)
 {
 	int a, b;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	file("f", "abc");
-	a = open_rw("m/f");
+	a = start_file(FUSEX_IO_WRITEBACK, attr, "abc", NULL);
 	b = open_rw("m/f");
 	put(a, "X", 0);
 	srv_kill();
 	lost(a);
 	lost(b);
-	close(a);
-	close(b);
-	OK(umount2("m", 0));
+	leave(a, b);
 }
 
 BOTH(writeback, under_way_is_lost_with_the_server)
@@ -1236,9 +1191,7 @@ BOTH(writeback, under_way_is_lost_with_the_server)
 	pid_t pid;
 	int a, b;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	file("f", "abc");
-	a = open_rw("m/f");
+	a = start_file(FUSEX_IO_WRITEBACK, attr, "abc", NULL);
 	b = open_rw("m/f");
 	put(a, "X", 0);
 	srv->hold = 2;
@@ -1248,9 +1201,7 @@ BOTH(writeback, under_way_is_lost_with_the_server)
 	EQ(WAIT(pid), EIO);
 	FAILS(fsync(a), ENOTCONN);
 	lost(b);
-	close(a);
-	close(b);
-	OK(umount2("m", 0));
+	leave(a, b);
 }
 
 /* That the time of a last read is lost as well is not what counts. */
@@ -1259,9 +1210,7 @@ BOTH(writeback, loss_comes_before_that_of_times)
 	char c;
 	int a, b;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	file("f", "abc");
-	a = open_rw("m/f");
+	a = start_file(FUSEX_IO_WRITEBACK, attr, "abc", NULL);
 	b = open_rw("m/f");
 	/* Later than the last read, so that the next one changes its time. */
 	tick();
@@ -1273,9 +1222,7 @@ BOTH(writeback, loss_comes_before_that_of_times)
 		EQ(c, 'X');
 	FAILS(fsync(b), EIO);
 	FAILS(fsync(b), ENOTCONN);
-	close(a);
-	close(b);
-	OK(umount2("m", 0));
+	leave(a, b);
 }
 
 /* Nobody asked, so nobody is told; nothing waits for it either. */
@@ -1283,9 +1230,7 @@ BOTH(writeback, is_lost_unheard)
 {
 	int fd;
 
-	start(FUSEX_IO_WRITEBACK, attr);
-	file("f", "abc");
-	fd = open_rw("m/f");
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, "abc", NULL);
 	put_pattern(fd, SRV_DATA, 0);
 	EQ(srv_calls(FUSEX_OP_WRITE), 0);
 	srv_kill();
