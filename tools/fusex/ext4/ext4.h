@@ -690,6 +690,10 @@ struct run {
 int extents_find(struct volume *v, struct node *n, uint64_t lblk,
 		 struct run *r);
 
+/** extents_peek() - likewise, or -EAGAIN; with the lock for reading */
+int extents_peek(struct volume *v, struct node *n, uint64_t lblk,
+		 struct run *r);
+
 /** extents_init() - it has a tree, without extents */
 void extents_init(struct node *n);
 
@@ -761,6 +765,16 @@ int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
 
 /** map_trim() - give back what was taken in advance; called with the lock */
 int map_trim(struct volume *v, struct node *n);
+
+/**
+ * map_peek() - MAP_BEGIN, if nothing has to change for it
+ *
+ * Context: with the lock for reading.
+ * Return: 0, or -EAGAIN: it is map_begin()'s.
+ */
+int map_peek(struct volume *v, struct node *n,
+	     const struct fusex_map_begin_in *in,
+	     struct fusex_map_begin_out *out);
 
 /** map_begin() - MAP_BEGIN; called with the lock */
 int map_begin(struct volume *v, struct node *n,

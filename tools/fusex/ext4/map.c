@@ -220,6 +220,27 @@ static void grant(const struct volume *v, const struct node *n,
 	out->lease_valid = out->lease ? FUSEX_FOREVER : 0;
 }
 
+int map_peek(struct volume *v, struct node *n,
+	     const struct fusex_map_begin_in *in,
+	     struct fusex_map_begin_out *out)
+{
+	uint64_t lblk = in->offset >> v->block_bits;
+	struct run r;
+
+	if (!is_reg(n) || !node_has(n, EXT4_EXTENTS_FL) ||
+	    node_has(n, EXT4_INLINE_DATA_FL) || lblk >= LBLK_END ||
+	    extents_peek(v, n, lblk, &r))
+		return -EAGAIN;
+	/* Space for it is wanted, or more of it will be. */
+	if (in->op & FUSEX_MAP_OP_WRITE &&
+	    (r.type == RUN_HOLE || n->next_write != r.lblk + r.len))
+		return -EAGAIN;
+	grant(v, n, out);
+	to_map(v, &r, &out->read);
+	flag_map(v, n, false, &out->read);
+	return 0;
+}
+
 int map_begin(struct volume *v, struct node *n,
 	      const struct fusex_map_begin_in *in, bool root,
 	      struct fusex_map_begin_out *out)

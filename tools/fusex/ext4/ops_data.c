@@ -165,6 +165,23 @@ int ext4_lseek(struct fusex_req *req, const struct fusex_node *node,
 	return 0;
 }
 
+/* What is there already takes the lock for reading only. */
+static int begin_fast(struct fusex_req *req, const struct fusex_node *node,
+		      const struct fusex_map_begin_in *in,
+		      struct fusex_map_begin_out *out)
+{
+	struct volume *v = volume_of(req);
+	struct node *n;
+	int ret = -EAGAIN;
+
+	RD_LOCK(v);
+	n = op_peek(v, node);
+	if (n && (!(in->op & FUSEX_MAP_OP_WRITE) || !volume_writable(v)))
+		ret = map_peek(v, n, in, out);
+	UNLOCK(v);
+	return ret;
+}
+
 /* For what is only read, nothing need be writable. */
 static int begin_once(struct fusex_req *req, const struct fusex_node *node,
 		      const struct fusex_map_begin_in *in,
@@ -194,8 +211,10 @@ int ext4_map_begin(struct fusex_req *req, const struct fusex_node *node,
 		   const struct fusex_map_begin_in *in,
 		   struct fusex_map_begin_out *out)
 {
-	int ret, tries = 0;
+	int ret = begin_fast(req, node, in, out), tries = 0;
 
+	if (ret != -EAGAIN)
+		return ret;
 	do {
 		ret = begin_once(req, node, in, out);
 	} while (op_again(volume_of(req), ret, &tries));
