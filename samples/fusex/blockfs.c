@@ -11,18 +11,12 @@
  * no question where data is, but which blocks have some.  Things to look at:
  *
  * - No READ and no WRITE.  block_map_begin() says what is in a range, and the
- *   kernel remembers it.  block_map_ioend() hears that data is on the device.
- *
- * - Until then new space is UNWRITTEN, which reads as zeros: nobody sees what
- *   another file has left there.  So the device need not know of it, either; if
- *   everything stops now, it is a hole afterwards.
- *
+ *   kernel remembers it; block_map_ioend() hears that data is on the device.
+ *   Until then new space is UNWRITTEN and reads as zeros.
  * - Nobody else changes the files, so attributes are local: the kernel keeps
  *   size and times and tells them by MAP_IOEND and SETATTR.
- *
  * - Blocks are used for something else when the device knows that they are free
  *   and the kernel has stopped using them, which is at SETATTR and at FORGET.
- *
  * - One thread serves, so there is no lock.  It waits for the device and never
  *   for the mount, as the kernel asks while memory is short, too.
  */
@@ -39,7 +33,8 @@
 
 #define BLOCK		4096u
 #define FILE_BLOCKS	3648u
-#define MAX_NODES	1024
+#define MAX_NODES	1024u
+#define MAGIC		0x626c6f636b667300ull
 
 struct inode {
 	struct fusex_attr	attr;		/* nlink 0: removed, or free */
@@ -83,16 +78,26 @@ static int store(struct inode *inode)
 
 /* ---------------------------------------------------------------- mappings */
 
+/* Blocks of one kind become another; a hole takes no space. */
+static void turn(struct inode *inode, uint64_t from, uint64_t end,
+		 enum fusex_map_type is, enum fusex_map_type becomes)
+{
+	for (; from < end && from < FILE_BLOCKS; from++) {
+		if (inode->type[from] != is)
+			continue;
+		inode->type[from] = (unsigned char)becomes;
+		if (is == FUSEX_MAP_HOLE)
+			inode->attr.blocks += BLOCK / 512;
+		if (becomes == FUSEX_MAP_HOLE)
+			inode->attr.blocks -= BLOCK / 512;
+	}
+}
+
 /*
  * What is at in->offset?  The answer covers all around it that is the same: the
- * more the kernel learns, the less it asks.
- *
- * FUSEX_MAP_HOLE: reads as zeros.  To write there the kernel asks again.
- * FUSEX_MAP_UNWRITTEN: is written to, and reads as zeros until MAP_IOEND.
- * FUSEX_MAP_MAPPED: is read and written, and nobody is asked or told.
- *
- * What is behind the end of the file is no different.  That a write has made it
- * larger is said by MAP_IOEND.
+ * more the kernel learns, the less it asks.  It asks again to write to a HOLE;
+ * UNWRITTEN is written to, and MAP_IOEND follows; about what is MAPPED nobody is
+ * asked or told.  Behind the end of the file it is no different.
  */
 static int block_map_begin(struct fusex_req *req, const struct fusex_node *node,
 			   const struct fusex_map_begin_in *in,
@@ -100,30 +105,25 @@ static int block_map_begin(struct fusex_req *req, const struct fusex_node *node,
 {
 	uint64_t area = last_node + 1 + (node->nodeid - 1) * FILE_BLOCKS;
 	struct inode *inode = &inodes[node->nodeid];
-	uint64_t first = in->offset / BLOCK, next = first, b;
-	uint64_t end = (in->offset + in->length - 1) / BLOCK + 1;
+	uint64_t first = in->offset / BLOCK, end = first;
 	unsigned int type;
 
 	if (first >= FILE_BLOCKS)
 		return -EFBIG;
-	if (!(in->op & FUSEX_MAP_OP_WRITE))
-		end = first;
-	for (b = first; b < end && b < FILE_BLOCKS; b++)
-		if (inode->type[b] == FUSEX_MAP_HOLE) {
-			inode->type[b] = FUSEX_MAP_UNWRITTEN;
-			inode->attr.blocks += BLOCK / 512;
-		}
+	if (in->op & FUSEX_MAP_OP_WRITE)
+		turn(inode, first, (in->offset + in->length - 1) / BLOCK + 1,
+		     FUSEX_MAP_HOLE, FUSEX_MAP_UNWRITTEN);
 	type = inode->type[first];
 	while (first && inode->type[first - 1] == type)
 		first--;
-	while (next < FILE_BLOCKS && inode->type[next] == type)
-		next++;
+	while (end < FILE_BLOCKS && inode->type[end] == type)
+		end++;
 	if (type == FUSEX_MAP_HOLE)
 		fusex_map_hole(&out->read, first * BLOCK,
-			       (next - first) * BLOCK);
+			       (end - first) * BLOCK);
 	else
 		fusex_map_at(&out->read, type, first * BLOCK,
-			     (next - first) * BLOCK, device_cookie,
+			     (end - first) * BLOCK, device_cookie,
 			     (area + first) * BLOCK);
 	/* The other attributes the kernel knows better. */
 	out->attr.mask = FUSEX_ATTR_BLOCKS;
@@ -140,13 +140,12 @@ static int block_map_ioend(struct fusex_req *req, const struct fusex_node *node,
 			   struct fusex_attr_out *out)
 {
 	struct inode *inode = change(node->nodeid);
-	uint64_t last = (in->offset + in->length - 1) / BLOCK, b;
 
 	if (in->error)
 		return 0;
-	for (b = in->offset / BLOCK; b <= last; b++)
-		if (inode->type[b] == FUSEX_MAP_UNWRITTEN)
-			inode->type[b] = FUSEX_MAP_MAPPED;
+	turn(inode, in->offset / BLOCK,
+	     (in->offset + in->length - 1) / BLOCK + 1,
+	     FUSEX_MAP_UNWRITTEN, FUSEX_MAP_MAPPED);
 	if (in->flags & FUSEX_IOEND_APPEND && inode->attr.size < in->size)
 		inode->attr.size = in->size;
 	return store(inode);
@@ -174,18 +173,6 @@ static int block_getattr(struct fusex_req *req, const struct fusex_node *node,
 	return 0;
 }
 
-static void set_size(struct inode *inode, uint64_t size)
-{
-	uint64_t b;
-
-	for (b = (size + BLOCK - 1) / BLOCK; b < FILE_BLOCKS; b++)
-		if (inode->type[b] != FUSEX_MAP_HOLE) {
-			inode->type[b] = FUSEX_MAP_HOLE;
-			inode->attr.blocks -= BLOCK / 512;
-		}
-	inode->attr.size = size;
-}
-
 /*
  * The kernel has checked that the caller may, has had zeros written behind a new
  * end that is inside a block, and forgets what is cut by itself.
@@ -195,22 +182,16 @@ static int block_setattr(struct fusex_req *req, const struct fusex_node *node,
 			 struct fusex_attr_out *out)
 {
 	struct inode *inode = change(node->nodeid);
+	uint64_t end = (in->size + BLOCK - 1) / BLOCK;
 	int ret;
 
-	if (in->valid & FUSEX_SET_SIZE)
-		set_size(inode, in->size);
-	if (in->valid & FUSEX_SET_MODE)
-		inode->attr.mode = in->mode;
-	if (in->valid & FUSEX_SET_UID)
-		inode->attr.uid = in->uid;
-	if (in->valid & FUSEX_SET_GID)
-		inode->attr.gid = in->gid;
-	if (in->valid & FUSEX_SET_ATIME)
-		inode->attr.atime = in->atime;
-	if (in->valid & FUSEX_SET_MTIME)
-		inode->attr.mtime = in->mtime;
-	if (in->valid & FUSEX_SET_CTIME)
-		inode->attr.ctime = in->ctime;
+	if (in->valid & FUSEX_SET_SIZE) {
+		turn(inode, end, FILE_BLOCKS, FUSEX_MAP_MAPPED, FUSEX_MAP_HOLE);
+		turn(inode, end, FILE_BLOCKS, FUSEX_MAP_UNWRITTEN,
+		     FUSEX_MAP_HOLE);
+		inode->attr.size = in->size;
+	}
+	fusex_attr_set(&inode->attr, in);
 	ret = store(inode);
 	out->attr = inode->attr;
 	return ret;
@@ -254,21 +235,10 @@ static int block_lookup(struct fusex_req *req, const struct fusex_node *dir,
 static void make(struct inode *inode, const char *name, uint32_t mode,
 		 uint32_t uid, uint32_t gid)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
 	memset(inode->type, FUSEX_MAP_HOLE, FILE_BLOCKS);
 	snprintf(inode->name, sizeof(inode->name), "%s", name);
 	inode->generation++;
-	memset(&inode->attr, 0, sizeof(inode->attr));
-	inode->attr.mask = FUSEX_ATTR_REQUIRED | FUSEX_ATTR_BLOCKS;
-	inode->attr.mode = mode;
-	inode->attr.nlink = S_ISDIR(mode) ? 2 : 1;
-	inode->attr.uid = uid;
-	inode->attr.gid = gid;
-	inode->attr.atime = fusex_time_from_timespec(ts);
-	inode->attr.mtime = inode->attr.atime;
-	inode->attr.ctime = inode->attr.atime;
+	fusex_attr_new(&inode->attr, mode, uid, gid);
 }
 
 static int block_create(struct fusex_req *req, const struct fusex_node *dir,
@@ -361,9 +331,7 @@ static const struct fusex_ops block_ops = {
 /* Reads the inodes, or makes them; O_DIRECT, as the kernel moves data, too. */
 static void open_device(const char *path, bool fresh)
 {
-	char label[sizeof(inodes->name)] = "";
-	uint64_t id;
-	ssize_t len;
+	size_t len;
 	off_t size;
 
 	device = open(path, O_RDWR | O_DIRECT | O_DSYNC | O_CLOEXEC);
@@ -375,34 +343,39 @@ static void open_device(const char *path, bool fresh)
 		errx(1, "%s is too small", path);
 	if (last_node > MAX_NODES)
 		last_node = MAX_NODES;
-	len = (ssize_t)(last_node + 1) * BLOCK;
-	inodes = aligned_alloc(BLOCK, (size_t)len);
+	len = (last_node + 1) * BLOCK;
+	inodes = aligned_alloc(BLOCK, len);
 	if (!inodes)
 		err(1, "aligned_alloc");
-	snprintf(label, sizeof(label), "blockfs with %u nodes",
-		 (unsigned int)last_node);
 	if (fresh) {
-		memset(inodes, 0, (size_t)len);
-		memcpy(inodes->name, label, sizeof(label));
+		memset(inodes, 0, len);
+		inodes->generation = MAGIC + last_node;
 		make(&inodes[1], "", S_IFDIR | 0755, getuid(), getgid());
-		if (pwrite(device, inodes, (size_t)len, 0) != len)
+		if (pwrite(device, inodes, len, 0) != (ssize_t)len)
 			err(1, "%s", path);
 	}
-	if (pread(device, inodes, (size_t)len, 0) != len ||
-	    memcmp(inodes->name, label, sizeof(label)))
+	if (pread(device, inodes, len, 0) != (ssize_t)len ||
+	    inodes->generation != MAGIC + last_node)
 		errx(1, "%s: no blockfs of that size", path);
-	for (id = 1; id <= last_node; id++) {
+	for (uint64_t id = 1; id <= last_node; id++) {
 		inodes[id].lookups = 0;
-		inodes[id].name[sizeof(label) - 1] = '\0';
+		inodes[id].name[sizeof(inodes->name) - 1] = '\0';
 	}
 }
 
-static struct fusex_session *prepare(void)
+int main(int argc, char **argv)
 {
+	struct fusex_run_options run = { sizeof(run), FUSEX_RUN_SIGNALS, 1, 1 };
+	bool fresh = argc == 3 && !strcmp(argv[1], "--format");
 	struct fusex_session *se;
 	struct fusex_config cfg;
 	int ret;
 
+	if (argc != 3)
+		errx(2, "usage: %s [--format] DEVICE [MOUNTPOINT]", argv[0]);
+	open_device(argv[fresh ? 2 : 1], fresh);
+	if (fresh)
+		return 0;
 	fusex_config_init(&cfg, sizeof(cfg));
 	cfg.io_mode = FUSEX_IO_IOMAP;
 	cfg.attr_mode = FUSEX_ATTR_LOCAL;
@@ -418,22 +391,7 @@ static struct fusex_session *prepare(void)
 				    FUSEX_BACKING_READ | FUSEX_BACKING_WRITE,
 				    &device_cookie);
 	if (ret)
-		errx(1, "cannot register the device: %s", strerror(-ret));
-	return se;
-}
-
-int main(int argc, char **argv)
-{
-	struct fusex_run_options run = { sizeof(run), FUSEX_RUN_SIGNALS, 1, 1 };
-	bool fresh = argc == 3 && !strcmp(argv[1], "--format");
-	struct fusex_session *se;
-
-	if (argc != 3)
-		errx(2, "usage: %s [--format] DEVICE [MOUNTPOINT]", argv[0]);
-	open_device(argv[fresh ? 2 : 1], fresh);
-	if (fresh)
-		return 0;
-	se = prepare();
+		errx(1, "cannot register %s: %s", argv[1], strerror(-ret));
 	if (fusex_session_mount(se, argv[2], NULL) || fusex_run(se, &run))
 		errx(1, "%s", fusex_session_error(se));
 	fusex_session_free(se);

@@ -169,12 +169,9 @@ static struct node *new_node(struct memfs *fs, uint32_t mode)
 
 	if (!node)
 		return NULL;
-	node->attr.mask = FUSEX_ATTR_REQUIRED | FUSEX_ATTR_BLOCKS |
-			  FUSEX_ATTR_BTIME | FUSEX_ATTR_RDEV;
-	node->attr.mode = mode;
-	modified(node);
-	node->attr.atime = node->attr.mtime;
-	node->attr.btime = node->attr.mtime;
+	fusex_attr_new(&node->attr, mode, 0, 0);
+	node->attr.mask |= FUSEX_ATTR_RDEV;
+	node->attr.nlink = 0;
 	if (!fusex_itable_add(fs->table, NULL, node, &node->id)) {
 		free(node);
 		return NULL;
@@ -602,23 +599,6 @@ static int mem_getattr(struct fusex_req *req, const struct fusex_node *node,
 	return 0;
 }
 
-static void set_times(struct node *node, const struct fusex_setattr_in *in)
-{
-	if (in->valid & FUSEX_SET_ATIME)
-		node->attr.atime = in->atime;
-	if (in->valid & FUSEX_SET_MTIME)
-		node->attr.mtime = in->mtime;
-	if (in->valid & FUSEX_SET_ATIME_NOW)
-		node->attr.atime = now();
-	if (in->valid & FUSEX_SET_MTIME_NOW)
-		node->attr.mtime = now();
-	/* A kernel that keeps the times says what this one is. */
-	if (in->valid & FUSEX_SET_CTIME)
-		node->attr.ctime = in->ctime;
-	else
-		changed(node);
-}
-
 static int mem_setattr(struct fusex_req *req, const struct fusex_node *node,
 		       const struct fusex_setattr_in *in,
 		       struct fusex_attr_out *out)
@@ -632,15 +612,9 @@ static int mem_setattr(struct fusex_req *req, const struct fusex_node *node,
 		modified(n);
 	}
 	if (!ret) {
-		if (in->valid & FUSEX_SET_MODE)
-			n->attr.mode = in->mode;
-		if (in->valid & FUSEX_SET_UID)
-			n->attr.uid = in->uid;
-		if (in->valid & FUSEX_SET_GID)
-			n->attr.gid = in->gid;
+		fusex_attr_set(&n->attr, in);
 		if (in->valid & FUSEX_SET_KILL_PRIV)
 			kill_priv(n);
-		set_times(n, in);
 	}
 	fill_attr(n, out);
 	unlock(fs);

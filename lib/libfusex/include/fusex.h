@@ -1209,6 +1209,27 @@ void fusex_attr_from_stat(struct fusex_attr *attr, const struct stat *st);
 void fusex_attr_from_statx(struct fusex_attr *attr, const struct statx *stx);
 
 /**
+ * fusex_attr_new() - attributes of an object that is being made
+ * @attr: filled in completely: one link, or two for a directory, no data, and
+ *	all times are now
+ * @mode: type and permissions
+ * @uid: owner
+ * @gid: group
+ */
+void fusex_attr_new(struct fusex_attr *attr, uint32_t mode, uint32_t uid,
+		    uint32_t gid);
+
+/**
+ * fusex_attr_set() - change attributes as SETATTR asks
+ * @attr: the attributes
+ * @in: the request
+ *
+ * All but the size, with which data has to be changed, too.  The change time is
+ * now unless the kernel keeps it.
+ */
+void fusex_attr_set(struct fusex_attr *attr, const struct fusex_setattr_in *in);
+
+/**
  * fusex_statfs_from_statvfs() - file system figures from statvfs(3)
  * @out: filled in completely
  * @st: the source

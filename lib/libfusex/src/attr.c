@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Attributes and file system figures in libc's form.
+ * Attributes: from libc's form, as file system figures are, and from requests.
  */
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "internal.h"
 
@@ -118,6 +119,67 @@ void fusex_attr_from_statx(struct fusex_attr *attr, const struct statx *stx)
 		attr->flags = map_bits(stx->stx_attributes, statx_flags,
 				       COUNT(statx_flags));
 	}
+}
+
+static struct fusex_time now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return fusex_time_from_timespec(ts);
+}
+
+void fusex_attr_new(struct fusex_attr *attr, uint32_t mode, uint32_t uid,
+		    uint32_t gid)
+{
+	memset(attr, 0, sizeof(*attr));
+	attr->mask = FUSEX_ATTR_REQUIRED | FUSEX_ATTR_BLOCKS |
+		     FUSEX_ATTR_BTIME;
+	attr->mode = mode;
+	attr->nlink = S_ISDIR(mode) ? 2 : 1;
+	attr->uid = uid;
+	attr->gid = gid;
+	attr->atime = now();
+	attr->mtime = attr->atime;
+	attr->ctime = attr->atime;
+	attr->btime = attr->atime;
+}
+
+static void set_times(struct fusex_attr *attr,
+		      const struct fusex_setattr_in *in)
+{
+	if (in->valid & FUSEX_SET_ATIME_NOW)
+		attr->atime = now();
+	else if (in->valid & FUSEX_SET_ATIME)
+		attr->atime = in->atime;
+	if (in->valid & FUSEX_SET_MTIME_NOW)
+		attr->mtime = now();
+	else if (in->valid & FUSEX_SET_MTIME)
+		attr->mtime = in->mtime;
+	if (in->valid & FUSEX_SET_CTIME)
+		attr->ctime = in->ctime;
+	else if (!(in->flags & FUSEX_SETATTR_WRITEBACK))
+		attr->ctime = now();
+}
+
+/* Set-group-id means something else without the right to execute. */
+static uint32_t without_priv(uint32_t mode)
+{
+	mode &= ~(uint32_t)S_ISUID;
+	return mode & S_IXGRP ? mode & ~(uint32_t)S_ISGID : mode;
+}
+
+void fusex_attr_set(struct fusex_attr *attr, const struct fusex_setattr_in *in)
+{
+	if (in->valid & FUSEX_SET_MODE)
+		attr->mode = in->mode;
+	if (in->valid & FUSEX_SET_UID)
+		attr->uid = in->uid;
+	if (in->valid & FUSEX_SET_GID)
+		attr->gid = in->gid;
+	if (in->valid & FUSEX_SET_KILL_PRIV)
+		attr->mode = without_priv(attr->mode);
+	set_times(attr, in);
 }
 
 static uint64_t at_most(uint64_t n, uint64_t max)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <fusex.h>
@@ -174,6 +175,67 @@ static void test_times(void)
 	ok(ts.tv_sec == -5 && ts.tv_nsec == 999999999, "and back");
 }
 
+static bool is_now(const struct fusex_time *t, const struct timespec *since)
+{
+	return t->sec > since->tv_sec ||
+	       (t->sec == since->tv_sec && t->nsec >= since->tv_nsec);
+}
+
+static void test_new(void)
+{
+	struct timespec since;
+	struct fusex_attr a;
+
+	clock_gettime(CLOCK_REALTIME, &since);
+	memset(&a, 0xff, sizeof(a));
+	fusex_attr_new(&a, S_IFREG | 0640, 4, 5);
+	is(a.mask, FUSEX_ATTR_REQUIRED | FUSEX_ATTR_BLOCKS | FUSEX_ATTR_BTIME,
+	   "what a new object has");
+	ok(a.mode == (S_IFREG | 0640) && a.uid == 4 && a.gid == 5 &&
+	   a.nlink == 1 && !a.size && !a.blocks && !a.flags, "is as told");
+	ok(is_now(&a.atime, &since) && is_now(&a.mtime, &since) &&
+	   is_now(&a.ctime, &since) && is_now(&a.btime, &since),
+	   "and as of now");
+	fusex_attr_new(&a, S_IFDIR | 0755, 4, 5);
+	is(a.nlink, 2, "a directory is linked to by itself");
+}
+
+static void test_set(void)
+{
+	struct fusex_setattr_in in = {
+		.mode = S_IFREG | 06755, .uid = 6, .gid = 7, .size = 8,
+		.atime = { .sec = 9 }, .mtime = { .sec = 10 },
+		.ctime = { .sec = 11 }, .flags = FUSEX_SETATTR_WRITEBACK,
+	};
+	struct fusex_attr a = { .mode = S_IFREG | 0600, .ctime = { .sec = 5 } };
+	struct fusex_attr before = a;
+	struct timespec since;
+
+	clock_gettime(CLOCK_REALTIME, &since);
+	fusex_attr_set(&a, &in);
+	ok(!memcmp(&a, &before, sizeof(a)), "nothing is to be set");
+	in.flags = 0;
+	fusex_attr_set(&a, &in);
+	ok(is_now(&a.ctime, &since), "but when it was");
+	in.valid = FUSEX_SET_MODE | FUSEX_SET_UID | FUSEX_SET_GID |
+		   FUSEX_SET_SIZE | FUSEX_SET_ATIME | FUSEX_SET_MTIME |
+		   FUSEX_SET_CTIME;
+	fusex_attr_set(&a, &in);
+	ok(a.mode == (S_IFREG | 06755) && a.uid == 6 && a.gid == 7,
+	   "mode and owner");
+	ok(a.atime.sec == 9 && a.mtime.sec == 10 && a.ctime.sec == 11, "times");
+	is((long long)a.size, 0, "the size is not");
+	in.valid = FUSEX_SET_ATIME | FUSEX_SET_ATIME_NOW | FUSEX_SET_MTIME |
+		   FUSEX_SET_MTIME_NOW | FUSEX_SET_KILL_PRIV;
+	fusex_attr_set(&a, &in);
+	ok(is_now(&a.atime, &since) && is_now(&a.mtime, &since),
+	   "the time is now");
+	is(a.mode, S_IFREG | 0755, "what a write takes away");
+	a.mode = S_IFREG | 06645;
+	fusex_attr_set(&a, &in);
+	is(a.mode, S_IFREG | 02645, "what is no privilege stays");
+}
+
 int main(void)
 {
 	test_stat();
@@ -182,5 +244,7 @@ int main(void)
 	test_statvfs();
 	test_handles();
 	test_times();
+	test_new();
+	test_set();
 	return tap_end();
 }

@@ -11,9 +11,11 @@
  * The block size is 1024 until libext2fs has seen the superblock; until then
  * nothing is kept.
  *
- * Context: all with the lock of the volume.
+ * Context: all with the lock of the volume; reading from it, for reading is enough.
+ * Those who read then keep out of each other's way by bcache.readers.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +69,7 @@ struct block {
  * @clean_count: how many
  * @dirty: those to be written
  * @dirty_count: how many
+ * @readers: held by who reads while others may, too; not while the device does
  */
 struct bcache {
 	const struct device	*dev;
@@ -76,6 +79,7 @@ struct bcache {
 	size_t			clean_count;
 	struct links		dirty;
 	size_t			dirty_count;
+	pthread_mutex_t		readers;
 };
 
 static __thread const struct device *next_device;
@@ -224,6 +228,44 @@ static errcode_t get(struct bcache *c, uint64_t nr, struct block **out)
 	return err ? -err : b ? 0 : EXT2_ET_NO_MEMORY;
 }
 
+/* What another reader has brought meanwhile is as good. */
+static void keep(struct bcache *c, uint64_t nr, void *data)
+{
+	pthread_mutex_lock(&c->readers);
+	if (find(c, nr) || !add(c, nr, data))
+		free(data);
+	pthread_mutex_unlock(&c->readers);
+}
+
+/* The beginning of a block. */
+static errcode_t copy(struct bcache *c, uint64_t nr, void *to, size_t count)
+{
+	struct block *b;
+	void *data;
+	int err;
+
+	pthread_mutex_lock(&c->readers);
+	b = find(c, nr);
+	if (b) {
+		use(c, b);
+		memcpy(to, b->data, count);
+	}
+	pthread_mutex_unlock(&c->readers);
+	if (b)
+		return 0;
+	data = new_data(c);
+	if (!data)
+		return EXT2_ET_NO_MEMORY;
+	err = device_read(c->dev, data, c->block_size, nr * c->block_size);
+	if (err) {
+		free(data);
+		return -err;
+	}
+	memcpy(to, data, count);
+	keep(c, nr, data);
+	return 0;
+}
+
 static void mark_dirty(struct bcache *c, struct block *b)
 {
 	if (b->is_dirty)
@@ -334,6 +376,7 @@ static errcode_t io_open(const char *name, int flags, io_channel *out)
 	}
 	c->dev = next_device;
 	c->block_size = 1024;
+	pthread_mutex_init(&c->readers, NULL);
 	ring_init(&c->clean);
 	ring_init(&c->dirty);
 	ch->magic = EXT2_ET_MAGIC_IO_CHANNEL;
@@ -353,6 +396,7 @@ static errcode_t io_close(io_channel ch)
 	if (--ch->refcount > 0)
 		return 0;
 	drop_all(c);
+	pthread_mutex_destroy(&c->readers);
 	free(c);
 	free(ch->name);
 	free(ch);
@@ -380,23 +424,21 @@ static errcode_t io_read(io_channel ch, unsigned long long nr, int count,
 	struct bcache *c = cache_of(ch);
 	size_t left = count < 0 ? (size_t)-(long)count :
 				  (size_t)count * c->block_size;
+	errcode_t err = 0;
 	char *to = data;
-	struct block *b;
-	errcode_t err;
 	size_t n;
 
-	if (!keeps(c) || left < c->block_size)
-		return left < c->block_size && keeps(c) && !get(c, nr, &b) ?
-			(memcpy(data, b->data, left), 0) :
-			read_raw(c, nr * c->block_size, left, data);
-	for (; left; left -= n, to += n, nr++) {
+	if (!keeps(c))
+		return read_raw(c, nr * c->block_size, left, data);
+	/* The last block of a device may be less than one. */
+	if (left < c->block_size)
+		return copy(c, nr, data, left) ?
+		       read_raw(c, nr * c->block_size, left, data) : 0;
+	for (; left && !err; left -= n, to += n, nr++) {
 		n = left < c->block_size ? left : c->block_size;
-		err = get(c, nr, &b);
-		if (err)
-			return err;
-		memcpy(to, b->data, n);
+		err = copy(c, nr, to, n);
 	}
-	return 0;
+	return err;
 }
 
 static errcode_t write_part(struct bcache *c, uint64_t nr, size_t offset,
@@ -490,8 +532,10 @@ static unsigned int missing(struct bcache *c, uint64_t nr, unsigned int max)
 {
 	unsigned int n = 0;
 
+	pthread_mutex_lock(&c->readers);
 	while (n < max && !find(c, nr + n))
 		n++;
+	pthread_mutex_unlock(&c->readers);
 	return n;
 }
 
@@ -515,10 +559,7 @@ static errcode_t io_ahead(io_channel ch, unsigned long long nr,
 				break;
 			memcpy(data, (char *)mem + i * (size_t)c->block_size,
 			       c->block_size);
-			if (!add(c, nr + i, data)) {
-				free(data);
-				break;
-			}
+			keep(c, nr + i, data);
 		}
 	}
 	free(mem);

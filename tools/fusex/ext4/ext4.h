@@ -23,6 +23,7 @@
  *	xattr.c		extended attributes
  *	inline.c	data in the inode
  *	plain.c		data by way of the server
+ *	remote.c	what the kernel leaves to the server with -o attr=remote
  *	ops_*.c		the requests
  *
  * Who changes something, or uses libext2fs, which is not made for threads,
@@ -87,6 +88,7 @@ struct device {
  * @se: the session, NULL when there is none
  * @map_dev: cookie of the device, for mappings
  * @iomap: the kernel moves data
+ * @remote: attributes are the server's, not the kernel's
  * @readonly: nothing is written
  * @failed: an error made it read-only
  * @panic: and an error ends it, errors=panic
@@ -121,6 +123,7 @@ struct volume {
 	struct fusex_session	*se;
 	uint32_t		map_dev;
 	bool			iomap;
+	bool			remote;
 	bool			readonly;
 	bool			failed;
 	bool			panic;
@@ -319,6 +322,7 @@ int recover_if_dirty(struct device *d, bool readonly, bool fsck);
  * struct volume_options - how to open a file system
  * @readonly: nothing is written
  * @iomap: the kernel will move data
+ * @remote: it will leave attributes to us
  * @fsck: run e2fsck when needed
  * @errors: EXT2_ERRORS_*, 0 for what the superblock says
  * @interval: seconds after which what changed is written
@@ -326,6 +330,7 @@ int recover_if_dirty(struct device *d, bool readonly, bool fsck);
 struct volume_options {
 	bool		readonly;
 	bool		iomap;
+	bool		remote;
 	bool		fsck;
 	uint32_t	errors;
 	uint32_t	interval;
@@ -705,6 +710,10 @@ struct run {
 int extents_find(struct volume *v, struct node *n, uint64_t lblk,
 		 struct run *r);
 
+/** extents_peek() - likewise, or -EAGAIN; with the lock for reading */
+int extents_peek(struct volume *v, struct node *n, uint64_t lblk,
+		 struct run *r);
+
 /** extents_init() - it has a tree, without extents */
 void extents_init(struct node *n);
 
@@ -776,6 +785,16 @@ int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
 
 /** map_trim() - give back what was taken in advance; called with the lock */
 int map_trim(struct volume *v, struct node *n);
+
+/**
+ * map_peek() - MAP_BEGIN, if nothing has to change for it
+ *
+ * Context: with the lock for reading.
+ * Return: 0, or -EAGAIN: it is map_begin()'s.
+ */
+int map_peek(struct volume *v, struct node *n,
+	     const struct fusex_map_begin_in *in,
+	     struct fusex_map_begin_out *out);
 
 /** map_begin() - MAP_BEGIN; called with the lock */
 int map_begin(struct volume *v, struct node *n,
@@ -1116,5 +1135,38 @@ int plain_zero_tail(struct volume *v, struct node *n, uint64_t size);
 /** plain_seek() - the next data or hole */
 int64_t plain_seek(struct volume *v, struct node *n, uint64_t offset,
 		   bool hole);
+
+/* ----------------------------------------------------------------- remote.c */
+
+/*
+ * All are called with the lock, and do nothing where the kernel does it.
+ */
+
+/** remote_is_acl() - is it what remote_set_acl() is for? */
+bool remote_is_acl(const struct volume *v, const char *name);
+
+/** remote_set_acl() - an access ACL, and the mode with it */
+int remote_set_acl(struct volume *v, struct node *n, const void *value,
+		   size_t size);
+
+/** remote_kill_priv() - somebody writes to it: set-id bits and capabilities go */
+int remote_kill_priv(struct volume *v, struct node *n);
+
+/** remote_set() - what SETATTR entails beyond what it says */
+int remote_set(struct volume *v, struct node *n,
+	       const struct fusex_setattr_in *in);
+
+/** remote_wrote() - it was written to, at @mtime, or just now if that is NULL */
+void remote_wrote(struct volume *v, struct node *n,
+		  const struct fusex_time *mtime);
+
+/**
+ * remote_lease() - the layout lease of mappings, 0 for none
+ *
+ * It is good until it is recalled, which is never: blocks of a file become
+ * another's, or are moved, only by requests before which the kernel itself ends
+ * all that goes by the old mappings.
+ */
+uint64_t remote_lease(const struct volume *v, const struct node *n);
 
 #endif

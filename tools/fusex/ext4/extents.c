@@ -157,19 +157,16 @@ static errcode_t find_hole(ext2_extent_handle_t h, uint64_t lblk,
 	       err == EXT2_ET_NO_CURRENT_NODE ? 0 : err;
 }
 
-int extents_find(struct volume *v, struct node *n, uint64_t lblk,
-		 struct run *r)
+static errcode_t look(struct volume *v, struct node *n, uint64_t lblk,
+		      struct run *r)
 {
 	ext2_extent_handle_t h;
 	struct ext2fs_extent e;
 	errcode_t err;
-	int ret;
 
-	ret = extents_check(v, n);
-	if (!ret)
-		ret = tree_open(v, n, &h);
-	if (ret)
-		return ret;
+	err = ext2fs_extent_open2(v->fs, n->ino, inode_of(n), &h);
+	if (err)
+		return err;
 	err = ext2fs_extent_goto(h, lblk);
 	if (!err) {
 		err = current(h, &e);
@@ -178,7 +175,22 @@ int extents_find(struct volume *v, struct node *n, uint64_t lblk,
 		err = find_hole(h, lblk, r);
 	}
 	ext2fs_extent_free(h);
-	return volume_error(v, err);
+	return err;
+}
+
+int extents_find(struct volume *v, struct node *n, uint64_t lblk,
+		 struct run *r)
+{
+	int ret = extents_check(v, n);
+
+	return ret ? ret : volume_error(v, look(v, n, lblk, r));
+}
+
+int extents_peek(struct volume *v, struct node *n, uint64_t lblk,
+		 struct run *r)
+{
+	/* An error is one that extents_find() has to act upon. */
+	return n->checked && !look(v, n, lblk, r) ? 0 : -EAGAIN;
 }
 
 /* Makes one of the extent at @lblk and the one behind it, if it can be done. */

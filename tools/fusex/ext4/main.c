@@ -32,6 +32,7 @@
  * @target: where to
  * @foreground: do not go into the background
  * @io: enum fusex_io_mode
+ * @attr: enum fusex_attr_mode
  * @errors: EXT2_ERRORS_*, 0 for what the superblock says
  * @commit: seconds after which what changed is durable
  * @nofsck: refuse instead of running e2fsck
@@ -45,6 +46,7 @@ struct settings {
 	const char	*target;
 	bool		foreground;
 	uint32_t	io;
+	uint32_t	attr;
 	uint32_t	errors;
 	uint32_t	commit;
 	bool		nofsck;
@@ -56,6 +58,7 @@ struct settings {
 
 static struct settings set = {
 	.io	= FUSEX_IO_IOMAP,
+	.attr	= FUSEX_ATTR_LOCAL,
 	.commit	= COMMIT_SECONDS,
 };
 
@@ -63,6 +66,12 @@ static const struct option_choice io_modes[] = {
 	{ "iomap",	FUSEX_IO_IOMAP },
 	{ "plain",	FUSEX_IO_PLAIN },
 	{ "writeback",	FUSEX_IO_WRITEBACK },
+	{ NULL,		0 }
+};
+
+static const struct option_choice attr_modes[] = {
+	{ "local",	FUSEX_ATTR_LOCAL },
+	{ "remote",	FUSEX_ATTR_REMOTE },
 	{ NULL,		0 }
 };
 
@@ -76,6 +85,8 @@ static const struct option_choice error_words[] = {
 static const struct option_desc options[] = {
 	{ "io", OPTION_CHOICE, &set.io, 0, 0, io_modes,
 	  "iomap|plain|writeback", "how data moves (iomap)", NULL },
+	{ "attr", OPTION_CHOICE, &set.attr, 0, 0, attr_modes, "local|remote",
+	  "who owns sizes and times, kernel or server (local)", NULL },
 	{ "errors", OPTION_CHOICE, &set.errors, 0, 0, error_words,
 	  "continue|remount-ro|panic",
 	  "what corruption leads to (as the superblock says)", NULL },
@@ -169,7 +180,7 @@ static int configure(struct volume *v, struct fusex_config *cfg)
 	int ret;
 
 	cfg->io_mode = set.io;
-	cfg->attr_mode = FUSEX_ATTR_LOCAL;
+	cfg->attr_mode = set.attr;
 	cfg->block_size = block_size(v);
 	cfg->time_gran = v->inode_size > EXT2_GOOD_OLD_INODE_SIZE ?
 				 1 : 1000000000;
@@ -320,6 +331,7 @@ static int run(const char *source, const char *target)
 	const struct volume_options o = {
 		.readonly = set.readonly,
 		.iomap = set.io == FUSEX_IO_IOMAP,
+		.remote = set.attr == FUSEX_ATTR_REMOTE,
 		.fsck = !set.nofsck,
 		.errors = set.errors,
 		.interval = set.commit,

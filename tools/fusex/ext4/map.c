@@ -86,7 +86,7 @@ static int allocate(struct volume *v, struct node *n, uint64_t lblk,
 		    uint64_t len, bool root, const struct run *hole)
 {
 	bool extents = node_has(n, EXT4_EXTENTS_FL);
-	uint64_t more = advance(v, n, lblk, len, hole), goal;
+	uint64_t more = advance(v, n, lblk, len, hole), goal, beyond;
 	struct run r = { .lblk = lblk,
 			 .type = extents ? RUN_UNWRITTEN : RUN_DATA };
 	int64_t got;
@@ -106,9 +106,11 @@ static int allocate(struct volume *v, struct node *n, uint64_t lblk,
 		alloc_free(v, r.pblk, r.len);
 	else
 		ret = add(v, n, &r);
-	if (!ret && r.len > len &&
-	    (!n->reserved || lblk + len < n->reserved))
-		n->reserved = lblk + len;
+	/* What is no extent is the file's only when it ends behind it. */
+	beyond = extents ? lblk + len : lblk;
+	if (!ret && (r.len > len || !extents) &&
+	    (!n->reserved || beyond < n->reserved))
+		n->reserved = beyond;
 	return ret;
 }
 
@@ -206,8 +208,37 @@ static void flag_map(const struct volume *v, const struct node *n, bool fresh,
 {
 	if (fresh && map->type == FUSEX_MAP_MAPPED)
 		map->flags |= FUSEX_MAP_F_NEW;
+	/* Of what is read as well: it is written to without asking again. */
 	if (n->is_dirty || !commit_is_done(v, n->changed))
 		map->flags |= FUSEX_MAP_F_DIRTY;
+}
+
+static void grant(const struct volume *v, const struct node *n,
+		  struct fusex_map_begin_out *out)
+{
+	out->lease = remote_lease(v, n);
+	out->lease_valid = out->lease ? FUSEX_FOREVER : 0;
+}
+
+int map_peek(struct volume *v, struct node *n,
+	     const struct fusex_map_begin_in *in,
+	     struct fusex_map_begin_out *out)
+{
+	uint64_t lblk = in->offset >> v->block_bits;
+	struct run r;
+
+	if (!is_reg(n) || !node_has(n, EXT4_EXTENTS_FL) ||
+	    node_has(n, EXT4_INLINE_DATA_FL) || lblk >= LBLK_END ||
+	    extents_peek(v, n, lblk, &r))
+		return -EAGAIN;
+	/* Space for it is wanted, or more of it will be. */
+	if (in->op & FUSEX_MAP_OP_WRITE &&
+	    (r.type == RUN_HOLE || n->next_write != r.lblk + r.len))
+		return -EAGAIN;
+	grant(v, n, out);
+	to_map(v, &r, &out->read);
+	flag_map(v, n, false, &out->read);
+	return 0;
 }
 
 int map_begin(struct volume *v, struct node *n,
@@ -221,6 +252,7 @@ int map_begin(struct volume *v, struct node *n,
 
 	if (!is_reg(n))
 		return -EINVAL;
+	grant(v, n, out);
 	ret = begin_inline(v, n, in, out);
 	if (ret)
 		return ret < 0 ? ret : 0;
@@ -236,8 +268,7 @@ int map_begin(struct volume *v, struct node *n,
 	if (ret)
 		return ret;
 	to_map(v, &r, &out->read);
-	if (in->op & FUSEX_MAP_OP_WRITE)
-		flag_map(v, n, fresh, &out->read);
+	flag_map(v, n, fresh, &out->read);
 	if (fresh) {
 		out->attr_valid = FUSEX_FOREVER;
 		attr_fill(v, n, &out->attr);
@@ -265,5 +296,7 @@ int map_ioend(struct volume *v, struct node *n,
 		set_size(n, in->size);
 		node_dirty(v, n);
 	}
+	if (!ret && in->flags & FUSEX_IOEND_MTIME)
+		remote_wrote(v, n, &in->mtime);
 	return ret;
 }

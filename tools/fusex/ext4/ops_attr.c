@@ -51,6 +51,8 @@ static int setattr_once(struct volume *v, const struct fusex_node *node,
 	if (!ret)
 		ret = attr_set(v, n, in);
 	if (!ret)
+		ret = remote_set(v, n, in);
+	if (!ret)
 		fill(v, n, out);
 	op_end(v, n);
 	return ret;
@@ -146,7 +148,9 @@ static int setxattr_once(struct volume *v, const struct fusex_node *node,
 	ret = op_begin(v, node, &n);
 	if (ret)
 		return ret;
-	ret = xattr_set(v, n, name, value, size, flags);
+	ret = remote_is_acl(v, name) ?
+	      remote_set_acl(v, n, value, size) :
+	      xattr_set(v, n, name, value, size, flags);
 	if (!ret)
 		fill(v, n, out);
 	op_end(v, n);

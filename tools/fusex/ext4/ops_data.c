@@ -25,6 +25,30 @@ ssize_t ext4_read(struct fusex_req *req, const struct fusex_node *node,
 	return ret;
 }
 
+static int write_data(struct fusex_req *req, struct node *n,
+		      const struct fusex_write_in *in, const void *buf,
+		      struct fusex_write_out *out)
+{
+	bool timed = in->write_flags & FUSEX_WRITE_MTIME;
+	struct volume *v = volume_of(req);
+	int ret = 0;
+
+	if (!is_reg(n))
+		return -EINVAL;
+	if (in->write_flags & FUSEX_WRITE_APPEND)
+		out->offset = size_of(n);
+	if (in->write_flags & FUSEX_WRITE_KILL_PRIV)
+		ret = remote_kill_priv(v, n);
+	if (!ret)
+		ret = plain_write(v, n, buf, in->size, out->offset,
+				  op_is_root(v, req));
+	if (!ret && timed)
+		attr_set_times(v, n, NULL, &in->mtime, NULL);
+	if (!ret)
+		remote_wrote(v, n, timed ? &in->mtime : NULL);
+	return ret;
+}
+
 static int write_once(struct fusex_req *req, const struct fusex_node *node,
 		      const struct fusex_write_in *in, const void *buf,
 		      struct fusex_write_out *out)
@@ -36,10 +60,7 @@ static int write_once(struct fusex_req *req, const struct fusex_node *node,
 	ret = op_begin(v, node, &n);
 	if (ret)
 		return ret;
-	ret = is_reg(n) ? plain_write(v, n, buf, in->size, in->offset,
-				      op_is_root(v, req)) : -EINVAL;
-	if (!ret && in->write_flags & FUSEX_WRITE_MTIME)
-		attr_set_times(v, n, NULL, &in->mtime, NULL);
+	ret = write_data(req, n, in, buf, out);
 	if (!ret) {
 		out->attr_valid = FUSEX_FOREVER;
 		attr_fill(v, n, &out->attr);
@@ -144,6 +165,23 @@ int ext4_lseek(struct fusex_req *req, const struct fusex_node *node,
 	return 0;
 }
 
+/* What is there already takes the lock for reading only. */
+static int begin_fast(struct fusex_req *req, const struct fusex_node *node,
+		      const struct fusex_map_begin_in *in,
+		      struct fusex_map_begin_out *out)
+{
+	struct volume *v = volume_of(req);
+	struct node *n;
+	int ret = -EAGAIN;
+
+	RD_LOCK(v);
+	n = op_peek(v, node);
+	if (n && (!(in->op & FUSEX_MAP_OP_WRITE) || !volume_writable(v)))
+		ret = map_peek(v, n, in, out);
+	UNLOCK(v);
+	return ret;
+}
+
 /* For what is only read, nothing need be writable. */
 static int begin_once(struct fusex_req *req, const struct fusex_node *node,
 		      const struct fusex_map_begin_in *in,
@@ -173,8 +211,10 @@ int ext4_map_begin(struct fusex_req *req, const struct fusex_node *node,
 		   const struct fusex_map_begin_in *in,
 		   struct fusex_map_begin_out *out)
 {
-	int ret, tries = 0;
+	int ret = begin_fast(req, node, in, out), tries = 0;
 
+	if (ret != -EAGAIN)
+		return ret;
 	do {
 		ret = begin_once(req, node, in, out);
 	} while (op_again(volume_of(req), ret, &tries));

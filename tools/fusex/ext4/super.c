@@ -343,6 +343,7 @@ int volume_open(const char *path, const struct volume_options *o,
 	pthread_rwlock_init(&v->lock, NULL);
 	initialize_ext2_error_table();
 	v->iomap = o->iomap;
+	v->remote = o->remote;
 	v->dev.fd = -1;
 	v->dev.image_fd = -1;
 	ret = device_open(&v->dev, path, o->readonly, o->iomap);

@@ -14,17 +14,21 @@
 
 #define THREADS		4
 #define FILES		1000
+/* Of a file with data in every other block. */
+#define EXTENTS		700
 
 /**
  * struct worker - a thread
  * @v: the file system
  * @dir: a directory of its own
+ * @map: a file that all look at
  * @nr: number of the thread
  * @bad: what went wrong
  */
 struct worker {
 	struct volume	*v;
 	struct node	*dir;
+	struct node	*map;
 	unsigned int	nr;
 	unsigned int	bad;
 };
@@ -63,6 +67,45 @@ static bool look(struct worker *w, const char *name, bool there)
 	return found == there;
 }
 
+/* And ask where data is. */
+static bool find(struct worker *w, uint64_t lblk)
+{
+	struct fusex_map_begin_in in = { .offset = lblk << 12, .length = 4096 };
+	struct fusex_map_begin_out out = { .lease = 0 };
+	int ret;
+
+	RD_LOCK(w->v);
+	ret = map_peek(w->v, w->map, &in, &out);
+	UNLOCK(w->v);
+	return !ret && out.read.offset == in.offset &&
+	       out.read.length == 4096 &&
+	       out.read.type == (lblk & 1 ? FUSEX_MAP_HOLE : FUSEX_MAP_MAPPED);
+}
+
+static struct node *make_map(struct volume *v)
+{
+	struct node *n = image_file(v, image_root(v), "map", 0);
+	struct fusex_map_begin_in in = { .length = 4096 };
+	struct fusex_map_begin_out out = { .lease = 0 };
+	uint64_t i;
+	int ret = 0;
+
+	WR_LOCK(v);
+	is(map_peek(v, n, &in, &out), -EAGAIN, "a file nobody has looked at");
+	for (i = 0; i < EXTENTS && !ret; i++)
+		ret = plain_write(v, n, "x", 1, i << 13, true);
+	is(ret, 0, "a file of many extents");
+	in.op = FUSEX_MAP_OP_WRITE;
+	in.offset = 4096;
+	is(map_peek(v, n, &in, &out), -EAGAIN, "space takes more");
+	in.offset = 0;
+	is(map_peek(v, n, &in, &out), -EAGAIN, "the first write is noted");
+	is(map_begin(v, n, &in, true, &out), 0, "which it is");
+	is(map_peek(v, n, &in, &out), 0, "the next one need not be");
+	UNLOCK(v);
+	return n;
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
@@ -73,6 +116,7 @@ static void *work(void *arg)
 		snprintf(name, sizeof(name), "file-%u", i);
 		w->bad += one(w, i, name) != 0;
 		w->bad += !look(w, name, i % 3);
+		w->bad += !find(w, i * 7 % (2 * EXTENTS - 1));
 	}
 	return NULL;
 }
@@ -84,14 +128,16 @@ int main(void)
 	struct worker w[THREADS];
 	pthread_t threads[THREADS];
 	struct volume *v;
+	struct node *map;
 	unsigned int i;
 	char name[16];
 
 	if (volume_open(path, &o, &v))
 		return 1;
+	map = make_map(v);
 	for (i = 0; i < THREADS; i++) {
 		snprintf(name, sizeof(name), "dir%u", i);
-		w[i] = (struct worker){ .v = v, .nr = i };
+		w[i] = (struct worker){ .v = v, .nr = i, .map = map };
 		w[i].dir = image_file(v, image_root(v), name, S_IFDIR | 0755);
 		pthread_create(&threads[i], NULL, work, &w[i]);
 	}

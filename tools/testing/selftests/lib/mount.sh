@@ -31,7 +31,7 @@ fx_ext4() {
 	rm -f "$SRC"
 	truncate -s "${FX_IMAGE_SIZE:-512M}" "$SRC"
 	mkfs.ext4 -q -F "$SRC" &&
-		fusex-ext4 -o "io=$IO,allow_other${1:+,$1}" "$SRC" "$MNT" &&
+		fusex-ext4 -o "io=$IO,attr=${ATTR:-local},allow_other${1:+,$1}" "$SRC" "$MNT" &&
 		DEV=$(mountpoint -d "$MNT")
 }
 

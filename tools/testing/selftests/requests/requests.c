@@ -205,7 +205,7 @@ static void compare(const char *row)
 	}
 
 static int fd;
-static char buf[1 << 22];
+static char buf[1 << 22] __attribute__((aligned(4096)));
 
 static void nothing(void)
 {
@@ -339,6 +339,51 @@ static void small_file(void)
 	OK(close(fd));
 }
 
+#define PIECES		16
+#define PIECE		65536u
+
+static void new_file(int flags)
+{
+	fd = (int)OK(open("f", O_RDWR | O_CREAT | O_EXCL | flags, 0644));
+	/* Its times are not what they will be. */
+	tick();
+}
+
+static void stream(void)
+{
+	for (unsigned int i = 0; i < PIECES; i++)
+		EQ(OK(pwrite(fd, buf, PIECE, i * PIECE)), PIECE);
+	OK(fsync(fd));
+}
+
+/* The same, in one piece of every piece, in no order. */
+static off_t somewhere(unsigned int i)
+{
+	return (off_t)(i * 7 % PIECES * PIECE + i * 4096);
+}
+
+static void scatter(void)
+{
+	for (unsigned int i = 0; i < PIECES; i++)
+		EQ(OK(pwrite(fd, buf, 4096, somewhere(i))), 4096);
+}
+
+static void gather(void)
+{
+	for (unsigned int i = 0; i < PIECES; i++)
+		EQ(OK(pread(fd, buf, 4096, somewhere(i))), 4096);
+}
+
+static void data_file(int flags)
+{
+	new_file(0);
+	stream();
+	OK(close(fd));
+	fd = (int)OK(open("f", O_RDWR | flags));
+	gather();
+	tick();
+}
+
 CASE(stat_first, file(); cold(), look("f"))
 CASE(stat_again, file(); look("f"), look("f"))
 CASE(stat_new, file(), look("f"))
@@ -364,6 +409,14 @@ CASE(read_first, big_file(); cold(), read_all())
 CASE(read_again, big_file(); read_all(), read_all())
 CASE(read_written, big_file(), read_all())
 CASE(mmap_write, big_file(), touch_mapping())
+CASE(stream_new, new_file(0), stream())
+CASE(stream_over, data_file(0), stream())
+CASE(random_over, data_file(0), scatter(); OK(fsync(fd)))
+CASE(random_read, data_file(0), gather())
+CASE(direct_new, new_file(O_DIRECT),
+	EQ(OK(pwrite(fd, buf, 1 << 20, 0)), 1 << 20); OK(fsync(fd)))
+CASE(direct_over, data_file(O_DIRECT), scatter(); OK(fsync(fd)))
+CASE(direct_read, data_file(O_DIRECT), gather())
 CASE(fsync_clean, file_open(); OK(fsync(fd)), OK(fsync(fd)))
 CASE(fsync_written, file_open(); tick(), write_to(1); OK(fsync(fd)))
 CASE(syncfs, file_open(), OK(syncfs(fd)))
@@ -422,4 +475,5 @@ TEST(table, rows_are_tested)
 	each_row("direct", untested, NULL);
 	each_row("writeback", untested, NULL);
 	each_row("passthrough", untested, NULL);
+	each_row("iomap", untested, NULL);
 }
