@@ -7,6 +7,7 @@
 #include <linux/pagemap.h>
 
 #include "backing.h"
+#include "daxdev.h"
 #include "io.h"
 #include "map.h"
 #include "validate.h"
@@ -16,7 +17,14 @@
 
 /* ------------------------------------------------------------------- asking */
 
-static u32 map_op(unsigned int flags)
+/**
+ * fusex_map_op_of - what fs/iomap or fs/dax wants a mapping for
+ * @flags: IOMAP_*
+ *
+ * Context: any.
+ * Return: FUSEX_MAP_OP_*.
+ */
+u32 fusex_map_op_of(unsigned int flags)
 {
 	u32 op = 0;
 
@@ -184,6 +192,17 @@ static bool map_use_answer(struct inode *inode, struct map_answer *a, u32 op,
 	return false;
 }
 
+/*
+ * Who maps pages keeps others from it meanwhile, among them who gives the lease
+ * back.
+ */
+static int map_may_ask(struct inode *inode, u32 op)
+{
+	if (!(op & FUSEX_MAP_OP_DAX))
+		return fusex_maps_may_ask(inode);
+	return fusex_maps_returning(inode) ? -EAGAIN : 0;
+}
+
 /* A mapping from the server, used when this returns. */
 static int map_fetch(struct inode *inode, loff_t pos, u64 len, u32 op,
 		     struct map_answer *a, unsigned long *use)
@@ -193,7 +212,7 @@ static int map_fetch(struct inode *inode, loff_t pos, u64 len, u32 op,
 	int err;
 
 	for (;;) {
-		err = fusex_maps_may_ask(inode);
+		err = map_may_ask(inode, op);
 		/* Or it would not know what the kernel goes by. */
 		if (!err)
 			err = fusex_tell_now(inode);
@@ -246,15 +265,39 @@ static bool map_on_device(const struct fusex_map *map)
 	       map->type == FUSEX_MAP_UNWRITTEN;
 }
 
+/* Zeros are not written through the page cache in dax mode. */
+static u32 map_access(u32 op)
+{
+	u32 writes = FUSEX_MAP_OP_WRITE;
+
+	if (op & FUSEX_MAP_OP_DAX)
+		writes |= FUSEX_MAP_OP_ZERO;
+	return op & writes ? FUSEX_BACKING_WRITE : FUSEX_BACKING_READ;
+}
+
+/* What there is on the device, for who moves the data. */
+static int map_on(struct fusex_bobj *obj, loff_t pos, u32 op,
+		  struct iomap *iomap)
+{
+	if (op & FUSEX_MAP_OP_DAX)
+		return fusex_daxdev_map(obj, pos, op, iomap);
+	/* Memory that is no block device either. */
+	if (!obj->bdev && !(op & FUSEX_MAP_OP_REPORT))
+		return -EFSCORRUPTED;
+	iomap->bdev = obj->bdev;
+	return 0;
+}
+
 /* From @pos on: a striped device may go on elsewhere in the middle of it. */
 static int map_device(struct inode *inode, const struct fusex_map *map,
-		      loff_t pos, bool write, struct iomap *iomap)
+		      loff_t pos, u32 op, struct iomap *iomap)
 {
 	struct fusex_chan *chan = fusex_chan_of(inode);
-	u32 access = write ? FUSEX_BACKING_WRITE : FUSEX_BACKING_READ;
+	u32 access = map_access(op);
 	u64 addr = map->addr;
 	u64 len = map->length;
 	struct fusex_bobj *obj;
+	int err;
 
 	obj = fusex_backing_device(chan, map->dev, access, &addr, &len);
 	if (!IS_ERR(obj) && len <= pos - map->offset) {
@@ -269,7 +312,11 @@ static int map_device(struct inode *inode, const struct fusex_map *map,
 		return PTR_ERR(obj);
 	iomap->addr = addr;
 	iomap->length = len;
-	iomap->bdev = obj->bdev;
+	err = map_on(obj, pos, op, iomap);
+	if (err) {
+		fusex_backing_device_put(obj);
+		return err;
+	}
 	iomap->private = (void *)((unsigned long)iomap->private |
 				  (unsigned long)obj);
 	return 0;
@@ -336,8 +383,10 @@ static int map_fill(struct inode *inode, const struct fusex_map *map,
 	if (map->flags & FUSEX_MAP_F_DIRTY)
 		iomap->flags |= IOMAP_F_DIRTY;
 	if (map_on_device(map))
-		return map_device(inode, map, pos, op & FUSEX_MAP_OP_WRITE,
-				  iomap);
+		return map_device(inode, map, pos, op, iomap);
+	/* Nor what was remembered because somebody wanted to know. */
+	if (op & FUSEX_MAP_OP_DAX && map->type != FUSEX_MAP_HOLE)
+		return -EFSCORRUPTED;
 	if (map->type == FUSEX_MAP_INLINE)
 		return map_inline(inode, pos, len, op, iomap);
 	return 0;
@@ -363,6 +412,9 @@ static int map_fill_both(struct inode *inode, loff_t pos, u64 len, u32 op,
 
 	if (a->write.type == FUSEX_MAP_NONE)
 		return map_fill(inode, &a->read, pos, len, op, iomap);
+	/* What is mapped stays where it is. */
+	if (op & FUSEX_MAP_OP_DAX)
+		return -EOPNOTSUPP;
 	err = map_fill(inode, &a->write, pos, len, op, iomap);
 	if (err)
 		return err;
@@ -474,6 +526,20 @@ bool fusex_map_valid(struct inode *inode, const struct iomap *iomap)
 }
 
 /**
+ * fusex_map_lasts - may a mapping be used until it is taken back?
+ * @inode: the file
+ * @iomap: the mapping, in use
+ *
+ * Context: any.
+ * Return: false if it is good for one operation only.
+ */
+bool fusex_map_lasts(struct inode *inode, const struct iomap *iomap)
+{
+	return !(fusex_i(inode)->attr->shared &&
+		 iomap->validity_cookie & MAP_ONCE);
+}
+
+/**
  * fusex_map_covers - can a mapping be used for one operation more?
  * @inode: the file
  * @iomap: the mapping
@@ -528,7 +594,8 @@ static int map_iter_end(const struct iomap_iter *iter, struct iomap *iomap,
 					 iter->iter_start_pos, done);
 	map_release(srcmap);
 	fusex_map_done(iter->inode, iomap, iter->iter_start_pos,
-		       iter->len + done, err ? 0 : done, map_op(iter->flags));
+		       iter->len + done, err ? 0 : done,
+		       fusex_map_op_of(iter->flags));
 	return err;
 }
 
@@ -557,8 +624,8 @@ static int map_iter_begin(const struct iomap_iter *iter, struct iomap *iomap,
 	int err;
 
 	err = fusex_map_begin(iter->inode, iter->pos, iter->len,
-			      map_op(iter->flags), iter->flags & IOMAP_NOWAIT,
-			      iomap, srcmap);
+			      fusex_map_op_of(iter->flags),
+			      iter->flags & IOMAP_NOWAIT, iomap, srcmap);
 	if (err)
 		return err;
 	err = map_iter_check(iter, iomap, srcmap);
@@ -566,7 +633,7 @@ static int map_iter_begin(const struct iomap_iter *iter, struct iomap *iomap,
 		return 1;
 	map_release(srcmap);
 	fusex_map_done(iter->inode, iomap, iter->pos, iter->len, 0,
-		       map_op(iter->flags));
+		       fusex_map_op_of(iter->flags));
 	return err;
 }
 
