@@ -23,6 +23,7 @@
 #include <linux/xarray.h>
 
 #include "backing.h"
+#include "daxdev.h"
 #include "io.h"
 #include "transport.h"
 
@@ -42,8 +43,7 @@ static const char *const backing_names[] = {
  * @b: from the server
  *
  * Context: any.
- * Return: 0; -EINVAL for what makes no sense; -EOPNOTSUPP for the type of a
- * mode that this kernel lacks.
+ * Return: 0, or -EINVAL for what makes no sense.
  */
 int fusex_check_backing(const struct fusex_backing *b)
 {
@@ -61,10 +61,18 @@ int fusex_check_backing(const struct fusex_backing *b)
 		return -EINVAL;
 	if (b->cookie || b->reserved[0] || b->reserved[1])
 		return -EINVAL;
-	return b->type == FUSEX_BACKING_DAX ? -EOPNOTSUPP : 0;
+	return 0;
 }
 
-static bool open_for(const struct file *file, u32 access)
+/**
+ * fusex_check_open_for - is a file open for as much?
+ * @file: the file
+ * @access: FUSEX_BACKING_*
+ *
+ * Context: any.
+ * Return: true if it is.
+ */
+bool fusex_check_open_for(const struct file *file, u32 access)
 {
 	if (access & FUSEX_BACKING_READ && !(file->f_mode & FMODE_READ))
 		return false;
@@ -89,7 +97,7 @@ int fusex_check_backing_file(const struct file *file, u32 access,
 
 	if (!S_ISREG(inode->i_mode))
 		return -EINVAL;
-	if (!open_for(file, access))
+	if (!fusex_check_open_for(file, access))
 		return -EBADF;
 	if (access & FUSEX_BACKING_READ && !file->f_op->read_iter)
 		return -EINVAL;
@@ -113,7 +121,7 @@ int fusex_check_backing_bdev(const struct file *file, u32 access)
 {
 	if (!S_ISBLK(file_inode(file)->i_mode))
 		return -EINVAL;
-	return open_for(file, access) ? 0 : -EBADF;
+	return fusex_check_open_for(file, access) ? 0 : -EBADF;
 }
 
 /* Also of an object that was not filled in completely. */
@@ -127,7 +135,8 @@ static void backing_free(struct fusex_bobj *obj)
 		fput(obj->file);
 	for (i = 0; i < obj->nr_members; i++)
 		fusex_backing_put(obj->members[i]);
-	kfree_rcu(obj, rcu);
+	if (!fusex_daxdev_put(obj))
+		kfree_rcu(obj, rcu);
 }
 
 /**
@@ -160,14 +169,26 @@ static int backing_path(const struct fusex_chan *chan,
 	return err;
 }
 
+/* Was something agreed on that can use it? */
+static bool backing_of_use(const struct fusex_conf *conf, u32 type)
+{
+	switch (type) {
+	case FUSEX_BACKING_FILE:
+		/* Nothing is stacked unless it was agreed on. */
+		return conf->stack_depth;
+	case FUSEX_BACKING_DAX:
+		return conf->io_modes & BIT(FUSEX_IO_DAX);
+	default:
+		return conf->io_modes & FUSEX_IO_MAPPED;
+	}
+}
+
 /* Of an entry's file or a mapping's device, if such were agreed on. */
 static int backing_allowed(const struct fusex_chan *chan, u32 type)
 {
 	bool file = type == FUSEX_BACKING_FILE;
 
-	/* Nothing is stacked unless it was agreed on. */
-	if (file ? !chan->conf.stack_depth :
-		   !(chan->conf.io_modes & BIT(FUSEX_IO_IOMAP)))
+	if (!backing_of_use(&chan->conf, type))
 		return -EOPNOTSUPP;
 	return capable(file ? CAP_SYS_ADMIN : CAP_SYS_RAWIO) ? 0 : -EPERM;
 }
@@ -193,6 +214,8 @@ static int backing_fill(struct fusex_bobj *obj, struct fusex_chan *chan,
 	switch (b->type) {
 	case FUSEX_BACKING_BDEV:
 		return fusex_bdev_fill(obj, b->fd, chan->conf.block_size);
+	case FUSEX_BACKING_DAX:
+		return fusex_daxdev_fill(obj, chan, b->fd);
 	case FUSEX_BACKING_STRIPE:
 		return backing_stripe(obj, chan, b);
 	default:
@@ -290,7 +313,8 @@ static int backing_wait(struct fusex_bobj *obj)
  * @cookie: of the object
  * @flags: FUSEX_BACKING_FAIL_IO or 0
  *
- * Of a stripe nothing is waited for: I/O is on its members.
+ * Of a stripe nothing is waited for: I/O is on its members.  What of a memory
+ * device is mapped is unmapped.
  *
  * Context: process; waits for operations on the object unless told otherwise,
  * interruptible.
@@ -310,6 +334,7 @@ int fusex_backing_remove(struct fusex_chan *chan, u32 cookie, u32 flags)
 	smp_mb();
 	if (!(flags & FUSEX_BACKING_FAIL_IO))
 		err = backing_wait(obj);
+	fusex_daxdev_revoke(obj);
 	fusex_backing_put(obj);
 	return err;
 }
@@ -372,10 +397,13 @@ static int list_stripe(const struct fusex_bobj *obj, char *buf, int at)
 /* What it is, by the names that others have for it. */
 static int list_object(const struct fusex_bobj *obj, char *buf, int at)
 {
+	dev_t dev;
+
 	switch (obj->type) {
 	case FUSEX_BACKING_BDEV:
-		return sysfs_emit_at(buf, at, "%u:%u", MAJOR(obj->bdev->bd_dev),
-				     MINOR(obj->bdev->bd_dev));
+	case FUSEX_BACKING_DAX:
+		dev = obj->bdev ? obj->bdev->bd_dev : fusex_daxdev_name(obj);
+		return sysfs_emit_at(buf, at, "%u:%u", MAJOR(dev), MINOR(dev));
 	case FUSEX_BACKING_STRIPE:
 		return list_stripe(obj, buf, at);
 	default:

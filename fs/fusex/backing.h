@@ -16,6 +16,7 @@
 
 struct block_device;
 struct fusex_chan;
+struct fusex_daxdev;
 
 /**
  * struct fusex_bobj - a backing object
@@ -30,13 +31,14 @@ struct fusex_chan;
  * @path: of a FILE; opened anew for each user, so that its being registered for
  *	writing keeps nobody from running it
  * @cred: of who registered a FILE; what is done to it is done as them
- * @file: of a BDEV: the server's, which keeps the device open
- * @bdev: the same device
- * @size: of a STRIPE, bytes
+ * @file: of a BDEV or DAX: the server's, which keeps the device open
+ * @bdev: the same device, NULL for a DAX that is no block device
+ * @dax: what a DAX has
+ * @size: of a STRIPE, or a DAX without @bdev, bytes
  * @stripe_unit: likewise
  * @rcu: who looks a cookie up may still see it
  * @nr_members: of a STRIPE, else 0
- * @members: BDEVs, with a reference each
+ * @members: all BDEVs or all DAXes, with a reference each
  *
  * What an object of its type does not have is NULL or 0.
  */
@@ -52,6 +54,7 @@ struct fusex_bobj {
 	const struct cred *cred;
 	struct file *file;
 	struct block_device *bdev;
+	struct fusex_daxdev *dax;
 	u64 size;
 	u64 stripe_unit;
 	struct rcu_head rcu;
@@ -67,6 +70,7 @@ ssize_t fusex_backing_list(struct fusex_chan *chan, char *buf);
 struct fusex_bobj *fusex_backing_find(struct fusex_chan *chan, u32 cookie,
 				      u32 type);
 void fusex_backing_put(struct fusex_bobj *obj);
+bool fusex_check_open_for(const struct file *file, u32 access);
 int fusex_check_backing(const struct fusex_backing *b);
 int fusex_check_backing_file(const struct file *file, u32 access,
 			     u32 stack_depth);

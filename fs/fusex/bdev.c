@@ -113,13 +113,15 @@ int fusex_bdev_fill(struct fusex_bobj *obj, int fd, u32 block_size)
 	return 0;
 }
 
+/* A memory device cannot be registered twice. */
 static bool stripe_has(const struct fusex_bobj *obj, u32 nr,
-		       const struct block_device *bdev)
+		       const struct fusex_bobj *member)
 {
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
-		if (obj->members[i]->bdev == bdev)
+		if (obj->members[i] == member ||
+		    (member->bdev && obj->members[i]->bdev == member->bdev))
 			return true;
 	}
 	return false;
@@ -129,12 +131,15 @@ static int stripe_take(struct fusex_bobj *obj, struct fusex_chan *chan, u32 nr,
 		       u32 cookie)
 {
 	struct fusex_bobj *member;
+	u32 type = nr ? obj->members[0]->type : FUSEX_BACKING_BDEV;
 
-	member = fusex_backing_find(chan, cookie, FUSEX_BACKING_BDEV);
+	member = fusex_backing_find(chan, cookie, type);
+	if (!member && !nr)
+		member = fusex_backing_find(chan, cookie, FUSEX_BACKING_DAX);
 	if (!member)
 		return -EINVAL;
 	/* Two units of a stripe are never the same bytes. */
-	if (stripe_has(obj, nr, member->bdev)) {
+	if (stripe_has(obj, nr, member)) {
 		fusex_backing_put(member);
 		return -EINVAL;
 	}
@@ -152,9 +157,9 @@ static int stripe_take(struct fusex_bobj *obj, struct fusex_chan *chan, u32 nr,
  * On error, members that were found stay in @obj.
  *
  * Context: process.
- * Return: 0; -EINVAL if one is no BDEV, is a member already, or is smaller
- * than @unit, if @unit is no multiple of the block size, or the size overflows;
- * -EBADF if one was not registered for as much.
+ * Return: 0; -EINVAL if one is no device of the type of the first, is a member
+ * already, or is smaller than @unit, if @unit is no multiple of the block size,
+ * or the size overflows; -EBADF if one was not registered for as much.
  */
 int fusex_stripe_fill(struct fusex_bobj *obj, struct fusex_chan *chan,
 		      const u32 *cookies, u64 unit)
@@ -180,7 +185,7 @@ int fusex_stripe_fill(struct fusex_bobj *obj, struct fusex_chan *chan,
 
 /**
  * fusex_backing_device_size - how much can mappings name?
- * @obj: a BDEV, which may grow and shrink, or STRIPE, which does not
+ * @obj: a BDEV, which may grow and shrink, a DAX or STRIPE
  *
  * Context: any.
  * Return: bytes.
@@ -354,7 +359,8 @@ int fusex_backing_device_inval(struct fusex_chan *chan, u32 dev, u64 offset,
 	struct fusex_bobj *obj;
 	int err;
 
-	obj = fusex_backing_find(chan, dev, FUSEX_BACKING_BDEV);
+	obj = fusex_backing_find(chan, dev, FUSEX_BACKING_BDEV) ?:
+	      fusex_backing_find(chan, dev, FUSEX_BACKING_DAX);
 	if (!obj)
 		return xa_load(&chan->backing, dev) ? -EINVAL : -ENOENT;
 	err = fusex_backing_use(obj);
@@ -362,7 +368,7 @@ int fusex_backing_device_inval(struct fusex_chan *chan, u32 dev, u64 offset,
 		fusex_backing_put(obj);
 		return -ENOENT;
 	}
-	err = device_drop(obj->bdev, offset, length);
+	err = obj->bdev ? device_drop(obj->bdev, offset, length) : -EINVAL;
 	fusex_backing_device_put(obj);
 	return err;
 }
@@ -405,7 +411,7 @@ void fusex_backing_device_limits(struct fusex_chan *chan,
 	};
 	xa_lock(&chan->backing);
 	xa_for_each(&chan->backing, cookie, obj) {
-		if (obj->type == FUSEX_BACKING_BDEV)
+		if (obj->bdev)
 			limits_add(limits, obj->bdev);
 	}
 	xa_unlock(&chan->backing);

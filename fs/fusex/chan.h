@@ -312,6 +312,7 @@ int fusex_transport_init(void);
 void fusex_transport_exit(void);
 int fusex_sysfs_init(void);
 void fusex_sysfs_exit(void);
+const struct kobj_type *fusex_dev_ktype(void);
 int fusex_dev_init(void);
 void fusex_dev_exit(void);
 

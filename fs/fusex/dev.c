@@ -747,6 +747,17 @@ struct fusex_chan *fusex_chan_from_file(struct file *file)
 }
 
 /**
+ * fusex_dev_ktype - what the kernel object of any device is
+ *
+ * Context: any, once /dev/fusex is there.
+ * Return: that of ours.
+ */
+const struct kobj_type *fusex_dev_ktype(void)
+{
+	return get_ktype(&fusex_miscdev.this_device->kobj);
+}
+
+/**
  * fusex_dev_init - make /dev/fusex
  *
  * Return: 0 or a negative errno.

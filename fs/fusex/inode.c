@@ -392,6 +392,8 @@ void fusex_evict_inode(struct inode *inode)
 	 */
 	if (!mapping_empty(&inode->i_data))
 		fusex_call_abandon_reads(fusex_chan_of(inode), inode);
+	if (fi->io->going)
+		fi->io->going(inode);
 	truncate_inode_pages_final(&inode->i_data);
 	if (fi->io->evict)
 		fi->io->evict(inode);

@@ -18,13 +18,14 @@
  */
 struct workqueue_struct *fusex_io_wq;
 
-/* A mode without a table is one this kernel lacks. */
+/* A mode with nothing in its table is one this kernel lacks. */
 static const struct fusex_io_table *const fusex_io_tables[FUSEX_IO_NR] = {
 	[FUSEX_IO_PLAIN]	= &fusex_io_plain,
 	[FUSEX_IO_DIRECT]	= &fusex_io_direct,
 	[FUSEX_IO_WRITEBACK]	= &fusex_io_writeback,
 	[FUSEX_IO_PASSTHROUGH]	= &fusex_io_passthrough,
 	[FUSEX_IO_IOMAP]	= &fusex_io_iomap,
+	[FUSEX_IO_DAX]		= &fusex_io_dax,
 };
 
 /**
@@ -36,7 +37,8 @@ static const struct fusex_io_table *const fusex_io_tables[FUSEX_IO_NR] = {
  */
 bool fusex_io_mode_supported(u8 mode)
 {
-	return mode < FUSEX_IO_NR && fusex_io_tables[mode];
+	return mode < FUSEX_IO_NR && fusex_io_tables[mode] &&
+	       fusex_io_tables[mode]->fops;
 }
 
 /**
@@ -120,6 +122,10 @@ static void fusex_set_io_regular(struct inode *inode, u8 mode)
 	if (WARN_ON_ONCE(!fusex_io_mode_supported(mode)))
 		mode = FUSEX_IO_PLAIN;
 	table = fusex_io_tables[mode];
+	if (table->usable && !table->usable(inode) &&
+	    fusex_conf_of(inode)->io_modes & BIT(table->instead))
+		table = fusex_io_tables[table->instead];
+	inode->i_flags |= table->io->i_flags;
 	inode->i_fop = fusex_conf_of(inode)->features & FUSEX_F_POLL ?
 		       table->poll_fops : table->fops;
 	inode->i_mapping->a_ops = table->aops;

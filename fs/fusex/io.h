@@ -42,11 +42,18 @@
  * @fallocate_end: likewise, the server has done it
  * @quiesce: the space of a range is about to be another, or to be shared: wait
  *	until no I/O goes by what was known of it.  NULL where nothing is known
+ * @give_back: a lease of a range is about to be given back, and nothing new is
+ *	done by mappings of it: drop what is cached, or mapped, by them.  May wait,
+ *	but not for the server.  NULL where @quiesce is
+ * @mapped_anew: the server says unasked that the range is elsewhere.  Does not
+ *	wait for the server.  NULL for nothing to do
  * @fiemap: like the inode operation.  NULL if nothing is known
  * @stat: what the kernel knows of the data path for statx, over what the server
  *	said.  NULL for nothing
- * @evict: the inode goes; called after truncate_inode_pages_final()
+ * @going: the inode goes; called before its page cache does.  NULL for nothing
+ * @evict: likewise; called after truncate_inode_pages_final()
  * @large_folios: the page cache may use folios of any order
+ * @i_flags: S_* of its inodes
  * @stacks: locks of another file are taken while this one's are held
  */
 struct fusex_io_ops {
@@ -66,10 +73,14 @@ struct fusex_io_ops {
 	int (*fallocate_end)(struct inode *inode, int mode, loff_t offset,
 			     loff_t len);
 	int (*quiesce)(struct inode *inode, loff_t start, loff_t end);
+	int (*give_back)(struct inode *inode, loff_t start, loff_t end);
+	void (*mapped_anew)(struct inode *inode, loff_t start, loff_t end);
 	int (*fiemap)(struct inode *inode, struct fiemap_extent_info *info,
 		      u64 start, u64 len);
 	void (*stat)(struct inode *inode, struct kstat *stat, u32 mask);
+	void (*going)(struct inode *inode);
 	void (*evict)(struct inode *inode);
+	unsigned int i_flags;
 	bool large_folios;
 	bool stacks;
 };
@@ -81,12 +92,19 @@ struct fusex_io_ops {
  *	that can be polled is one that io_uring polls instead of waiting
  * @aops: a_ops
  * @io: fusex_inode.io
+ * @usable: can a new inode have the mode?  NULL for always
+ * @instead: enum fusex_io_mode that it has if it cannot, and the server has
+ *	allowed that
+ *
+ * All NULL for a mode that this kernel lacks.
  */
 struct fusex_io_table {
 	const struct file_operations *fops;
 	const struct file_operations *poll_fops;
 	const struct address_space_operations *aops;
 	const struct fusex_io_ops *io;
+	bool (*usable)(const struct inode *inode);
+	u8 instead;
 };
 
 extern const struct fusex_io_table fusex_io_plain;
@@ -94,6 +112,7 @@ extern const struct fusex_io_table fusex_io_direct;
 extern const struct fusex_io_table fusex_io_writeback;
 extern const struct fusex_io_table fusex_io_passthrough;
 extern const struct fusex_io_table fusex_io_iomap;
+extern const struct fusex_io_table fusex_io_dax;
 
 /* io.c: the setter, and single requests */
 extern struct workqueue_struct *fusex_io_wq;
@@ -165,6 +184,16 @@ loff_t fusex_remap_file_range(struct file *in, loff_t pos_in, struct file *out,
 			      loff_t pos_out, loff_t len, unsigned int flags);
 int fusex_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len);
+
+/* io_mapped.c: the same in iomap and dax mode */
+int fusex_mapped_write_back(struct inode *inode, loff_t start, loff_t end);
+int fusex_mapped_fsync(struct file *file, loff_t start, loff_t end,
+		       int datasync);
+bool fusex_mapped_ahead(const struct inode *inode);
+int fusex_mapped_known(struct inode *inode, loff_t size);
+loff_t fusex_mapped_llseek(struct file *file, loff_t offset, int whence);
+int fusex_mapped_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+			u64 start, u64 len);
 
 /* io_cache.c: the page cache, for the modes that have one */
 extern const struct address_space_operations fusex_cache_aops;

@@ -276,36 +276,6 @@ static ssize_t iomap_mode_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
 }
 
-/* ---------------------------------------------------------------- durability */
-
-static int iomap_mode_write_back(struct inode *inode, loff_t start, loff_t end)
-{
-	int err = fusex_cache_write_back(inode, start, end);
-
-	return err ?: fusex_tell_now(inode);
-}
-
-static int iomap_mode_fsync(struct file *file, loff_t start, loff_t end,
-			    int datasync)
-{
-	struct inode *inode = file_inode(file);
-	struct fusex_maps *maps = fusex_maps_get(inode);
-	int err = fusex_tell_now(inode);
-	u32 changes = READ_ONCE(maps->changes);
-
-	if (!err)
-		err = fusex_cache_fsync(file, start, end, datasync);
-	if (!err)
-		WRITE_ONCE(maps->durable, changes);
-	return err;
-}
-
-/* Is there something that the server has not got, or does not know of? */
-static bool iomap_mode_ahead(const struct inode *inode)
-{
-	return fusex_cache_ahead(inode) || fusex_tell_due(inode);
-}
-
 /* ------------------------------------------------------------------- mappings */
 
 static vm_fault_t iomap_mode_page_mkwrite(struct vm_fault *vmf)
@@ -347,27 +317,13 @@ static int iomap_mode_mmap_prepare(struct vm_area_desc *desc)
 
 /* -------------------------------------------------------------- size and space */
 
-/*
- * What is to be part of the file as the server knows it is on the device first, or
- * a crash might show what was there before.
- */
-static int iomap_mode_known(struct inode *inode, loff_t size)
-{
-	struct fusex_maps *maps = fusex_maps_get(inode);
-	loff_t known = READ_ONCE(maps->known);
-
-	if (known >= size)
-		return 0;
-	return iomap_mode_write_back(inode, known, size - 1);
-}
-
 static int iomap_mode_grow_begin(struct inode *inode, loff_t old, loff_t size)
 {
 	int err = iomap_mode_zero_tail(inode, old, size);
 
 	if (!err && offset_in_page(old))
 		err = fusex_cache_write_back(inode, old, old);
-	return err ?: iomap_mode_known(inode, old);
+	return err ?: fusex_mapped_known(inode, old);
 }
 
 static int iomap_mode_setsize_begin(struct inode *inode, loff_t size)
@@ -377,7 +333,7 @@ static int iomap_mode_setsize_begin(struct inode *inode, loff_t size)
 
 	if (size > old)
 		return iomap_mode_grow_begin(inode, old, size);
-	err = iomap_mode_known(inode, size);
+	err = fusex_mapped_known(inode, size);
 	if (!err)
 		err = fusex_cache_setsize_begin(inode, size);
 	if (err || size == old)
@@ -472,58 +428,6 @@ static int iomap_mode_fallocate_end(struct inode *inode, int mode,
 		return iomap_mode_zero_edges(inode, offset, len);
 	}
 	return 0;
-}
-
-static loff_t iomap_mode_seek(struct file *file, loff_t offset, int whence)
-{
-	struct inode *inode = file_inode(file);
-
-	if (whence == SEEK_HOLE)
-		offset = iomap_seek_hole(inode, offset, &fusex_map_iomap_ops);
-	else
-		offset = iomap_seek_data(inode, offset, &fusex_map_iomap_ops);
-	if (offset < 0)
-		return offset;
-	return vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
-}
-
-static loff_t iomap_mode_llseek(struct file *file, loff_t offset, int whence)
-{
-	struct inode *inode = file_inode(file);
-	int err;
-
-	if (whence != SEEK_DATA && whence != SEEK_HOLE)
-		return fusex_llseek(file, offset, whence);
-	err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
-	/* The server may have a hole where data is still to go. */
-	if (!err && fusex_cache_ahead(inode) && offset >= 0)
-		err = fusex_cache_write_back(inode, offset, LLONG_MAX);
-	if (!err)
-		err = down_read_killable(&inode->i_rwsem);
-	if (err)
-		return err;
-	offset = iomap_mode_seek(file, offset, whence);
-	inode_unlock_shared(inode);
-	return offset;
-}
-
-static int iomap_mode_fiemap(struct inode *inode,
-			     struct fiemap_extent_info *info, u64 start,
-			     u64 len)
-{
-	/* The last block that a file can have may not be a whole one. */
-	u64 max = round_down(inode->i_sb->s_maxbytes, i_blocksize(inode));
-	int err;
-
-	if (start >= max)
-		return 0;
-	len = min(len, max - start);
-	err = down_read_killable(&inode->i_rwsem);
-	if (err)
-		return err;
-	err = iomap_fiemap(inode, info, start, len, &fusex_map_iomap_ops);
-	inode_unlock_shared(inode);
-	return err;
 }
 
 static sector_t iomap_mode_bmap(struct address_space *mapping, sector_t block)
@@ -624,7 +528,7 @@ static const struct address_space_operations iomap_mode_aops = {
 	.owner			= THIS_MODULE,				\
 	.fop_flags		= FOP_BUFFER_RASYNC | FOP_BUFFER_WASYNC | \
 				  FOP_DIO_PARALLEL_WRITE | FOP_DONTCACHE, \
-	.llseek			= iomap_mode_llseek,			\
+	.llseek			= fusex_mapped_llseek,			\
 	.read_iter		= iomap_mode_read_iter,			\
 	.write_iter		= iomap_mode_write_iter,		\
 	.splice_read		= fusex_cache_splice_read,		\
@@ -633,7 +537,7 @@ static const struct address_space_operations iomap_mode_aops = {
 	.open			= fusex_open,				\
 	.flush			= fusex_flush,				\
 	.release		= fusex_cache_release,			\
-	.fsync			= iomap_mode_fsync,			\
+	.fsync			= fusex_mapped_fsync,			\
 	.fallocate		= fusex_fallocate,			\
 	.copy_file_range	= fusex_copy_file_range,		\
 	.remap_file_range	= fusex_remap_file_range,		\
@@ -657,13 +561,14 @@ static const struct fusex_io_ops iomap_mode_io = {
 	.setsize_begin	= iomap_mode_setsize_begin,
 	.setsize_end	= iomap_mode_setsize_end,
 	.invalidate	= iomap_mode_invalidate,
-	.write_back	= iomap_mode_write_back,
-	.ahead		= iomap_mode_ahead,
+	.write_back	= fusex_mapped_write_back,
+	.ahead		= fusex_mapped_ahead,
 	.tell		= fusex_tell_now,
 	.fallocate_begin = iomap_mode_fallocate_begin,
 	.fallocate_end	= iomap_mode_fallocate_end,
 	.quiesce	= fusex_maps_quiesce,
-	.fiemap		= iomap_mode_fiemap,
+	.give_back	= fusex_cache_invalidate,
+	.fiemap		= fusex_mapped_fiemap,
 	.stat		= iomap_mode_stat,
 	.evict		= fusex_maps_free,
 	.large_folios	= true,

@@ -7,6 +7,7 @@
 #include <linux/module.h>
 
 #include "chan.h"
+#include "daxdev.h"
 #include "fusex_i.h"
 #include "io.h"
 #include "map.h"
@@ -30,6 +31,9 @@ static int __init fusex_init(void)
 	err = fusex_ioend_init();
 	if (err)
 		goto no_ioend;
+	err = fusex_daxdev_init();
+	if (err)
+		goto no_daxdev;
 	err = fusex_sysfs_init();
 	if (err)
 		goto no_sysfs;
@@ -47,6 +51,8 @@ no_dev:
 no_super:
 	fusex_sysfs_exit();
 no_sysfs:
+	fusex_daxdev_exit();
+no_daxdev:
 	fusex_ioend_exit();
 no_ioend:
 	fusex_mapcache_exit();
@@ -64,6 +70,7 @@ static void __exit fusex_exit(void)
 	fusex_dev_exit();
 	fusex_super_exit();
 	fusex_sysfs_exit();
+	fusex_daxdev_exit();
 	fusex_ioend_exit();
 	fusex_mapcache_exit();
 	fusex_io_exit();

@@ -7,6 +7,7 @@
 #include <linux/pagemap.h>
 
 #include "backing.h"
+#include "daxdev.h"
 #include "io.h"
 #include "map.h"
 #include "validate.h"
@@ -16,7 +17,14 @@
 
 /* ------------------------------------------------------------------- asking */
 
-static u32 map_op(unsigned int flags)
+/**
+ * fusex_map_op_of - what fs/iomap or fs/dax wants a mapping for
+ * @flags: IOMAP_*
+ *
+ * Context: any.
+ * Return: FUSEX_MAP_OP_*.
+ */
+u32 fusex_map_op_of(unsigned int flags)
 {
 	u32 op = 0;
 
@@ -263,15 +271,39 @@ static const u16 iomap_types[FUSEX_MAP_NR] = {
 	[FUSEX_MAP_INLINE]	= IOMAP_INLINE,
 };
 
+/* Zeros are not written through the page cache in dax mode. */
+static u32 map_access(u32 op)
+{
+	u32 writes = FUSEX_MAP_OP_WRITE;
+
+	if (op & FUSEX_MAP_OP_DAX)
+		writes |= FUSEX_MAP_OP_ZERO;
+	return op & writes ? FUSEX_BACKING_WRITE : FUSEX_BACKING_READ;
+}
+
+/* What there is on the device, for who moves the data. */
+static int map_on(struct fusex_bobj *obj, loff_t pos, u32 op,
+		  struct iomap *iomap)
+{
+	if (op & FUSEX_MAP_OP_DAX)
+		return fusex_daxdev_map(obj, pos, op, iomap);
+	/* Memory that is no block device either. */
+	if (!obj->bdev && !(op & FUSEX_MAP_OP_REPORT))
+		return -EFSCORRUPTED;
+	iomap->bdev = obj->bdev;
+	return 0;
+}
+
 /* From @pos on: a striped device may go on elsewhere in the middle of it. */
 static int map_device(struct inode *inode, const struct fusex_map *map,
-		      loff_t pos, bool write, struct iomap *iomap)
+		      loff_t pos, u32 op, struct iomap *iomap)
 {
 	struct fusex_chan *chan = fusex_chan_of(inode);
-	u32 access = write ? FUSEX_BACKING_WRITE : FUSEX_BACKING_READ;
+	u32 access = map_access(op);
 	u64 addr = map->addr;
 	u64 len = map->length;
 	struct fusex_bobj *obj;
+	int err;
 
 	obj = fusex_backing_device(chan, map->dev, access, &addr, &len);
 	if (!IS_ERR(obj) && len <= pos - map->offset) {
@@ -286,7 +318,11 @@ static int map_device(struct inode *inode, const struct fusex_map *map,
 		return PTR_ERR(obj);
 	iomap->addr = addr;
 	iomap->length = len;
-	iomap->bdev = obj->bdev;
+	err = map_on(obj, pos, op, iomap);
+	if (err) {
+		fusex_backing_device_put(obj);
+		return err;
+	}
 	iomap->private = (void *)((unsigned long)iomap->private |
 				  (unsigned long)obj);
 	return 0;
@@ -353,8 +389,10 @@ static int map_fill(struct inode *inode, const struct fusex_map *map,
 	if (map->flags & FUSEX_MAP_F_DIRTY)
 		iomap->flags |= IOMAP_F_DIRTY;
 	if (fusex_map_on_device(map))
-		return map_device(inode, map, pos, op & FUSEX_MAP_OP_WRITE,
-				  iomap);
+		return map_device(inode, map, pos, op, iomap);
+	/* Nor what was remembered because somebody wanted to know. */
+	if (op & FUSEX_MAP_OP_DAX && map->type != FUSEX_MAP_HOLE)
+		return -EFSCORRUPTED;
 	if (map->type == FUSEX_MAP_INLINE)
 		return map_inline(inode, pos, len, op, iomap);
 	return 0;
@@ -380,6 +418,9 @@ static int map_fill_both(struct inode *inode, loff_t pos, u64 len, u32 op,
 
 	if (a->write.type == FUSEX_MAP_NONE)
 		return map_fill(inode, &a->read, pos, len, op, iomap);
+	/* What is mapped stays where it is. */
+	if (op & FUSEX_MAP_OP_DAX)
+		return -EOPNOTSUPP;
 	err = map_fill(inode, &a->write, pos, len, op, iomap);
 	if (err)
 		return err;
@@ -497,6 +538,20 @@ bool fusex_map_valid(struct inode *inode, const struct iomap *iomap)
 }
 
 /**
+ * fusex_map_lasts - may a mapping be used until it is taken back?
+ * @inode: the file
+ * @iomap: the mapping, in use
+ *
+ * Context: any.
+ * Return: false if it is good for one operation only.
+ */
+bool fusex_map_lasts(struct inode *inode, const struct iomap *iomap)
+{
+	return !(fusex_i(inode)->attr->shared &&
+		 iomap->validity_cookie & MAP_ONCE);
+}
+
+/**
  * fusex_map_covers - can a mapping be used for one operation more?
  * @inode: the file
  * @iomap: the mapping
@@ -551,7 +606,8 @@ static int map_iter_end(const struct iomap_iter *iter, struct iomap *iomap,
 					 iter->iter_start_pos, done);
 	map_release(srcmap);
 	fusex_map_done(iter->inode, iomap, iter->iter_start_pos,
-		       iter->len + done, err ? 0 : done, map_op(iter->flags));
+		       iter->len + done, err ? 0 : done,
+		       fusex_map_op_of(iter->flags));
 	return err;
 }
 
@@ -578,7 +634,7 @@ static int map_iter_begin(const struct iomap_iter *iter, struct iomap *iomap,
 			  struct iomap *srcmap)
 {
 	struct fusex_map_op *fmo = iter->private;
-	u32 op = map_op(iter->flags);
+	u32 op = fusex_map_op_of(iter->flags);
 	struct fusex_map_how how = {
 		.nowait	= iter->flags & IOMAP_NOWAIT,
 		.locked	= map_op_locked(op),

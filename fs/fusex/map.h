@@ -18,6 +18,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 struct fusex_bobj;
 struct fusex_mapcache;
@@ -47,6 +48,9 @@ struct maple_tree;
  * @lease: what remembered mappings are good under, 0 for none; likewise
  * @lease_expires: jiffies64; likewise
  * @swap: the device that is swapped to through the file, or NULL
+ * @alloc: dax mode: one at a time makes space ready to be stored into
+ * @pages_of: dax mode: devices of which pages may be mapped, a reference each
+ * @failed: dax mode: what the server said of a write, i_rwsem
  *
  * Made when the first mapping is needed, and there until the inode goes.
  */
@@ -72,6 +76,9 @@ struct fusex_maps {
 	u64 lease;
 	u64 lease_expires;
 	struct fusex_bobj *swap;
+	struct mutex alloc;	/* one at a time makes space ready */
+	struct xarray pages_of;
+	int failed;
 };
 
 /**
@@ -120,6 +127,7 @@ int fusex_maps_return_begin(struct inode *inode, loff_t start, loff_t end);
 void fusex_maps_return_end(struct inode *inode);
 int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end);
 void fusex_maps_forget(struct inode *inode, loff_t start, loff_t end);
+void fusex_maps_outdate(struct inode *inode);
 void fusex_maps_sized(struct inode *inode, loff_t size);
 unsigned long fusex_maps_enter(struct fusex_maps *maps);
 unsigned long fusex_maps_enter_within(struct fusex_maps *maps,
@@ -139,12 +147,14 @@ bool fusex_maps_lease(struct inode *inode, u64 lease, u64 valid, u64 from);
 extern const struct iomap_ops fusex_map_iomap_ops;
 extern const struct iomap_write_ops fusex_map_write_ops;
 extern const struct iomap_write_ops fusex_map_zero_ops;
+u32 fusex_map_op_of(unsigned int flags);
 int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
 		    const struct fusex_map_how *how, struct iomap *iomap,
 		    struct iomap *srcmap);
 void fusex_map_done(struct inode *inode, struct iomap *iomap, loff_t pos,
 		    u64 len, u64 done, u32 op);
 bool fusex_map_valid(struct inode *inode, const struct iomap *iomap);
+bool fusex_map_lasts(struct inode *inode, const struct iomap *iomap);
 bool fusex_map_covers(struct inode *inode, const struct iomap *iomap,
 		      loff_t pos);
 

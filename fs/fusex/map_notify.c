@@ -37,6 +37,14 @@ static loff_t map_last(u64 offset, u64 length)
 	return length ? offset + length - 1 : LLONG_MAX;
 }
 
+static void map_anew(struct inode *inode, loff_t start, loff_t end)
+{
+	const struct fusex_io_ops *io = fusex_i(inode)->io;
+
+	if (io->mapped_anew)
+		io->mapped_anew(inode, start, end);
+}
+
 /* ------------------------------------------------------------------- upsert */
 
 static int upsert_check_one(struct fusex_chan *chan,
@@ -98,6 +106,7 @@ static int upsert_take(struct inode *inode, const struct fusex_map *maps,
 	else
 		err = fusex_mapcache_put(mc, maps, count, GFP_KERNEL);
 	fusex_mapcache_outdate(mc);
+	map_anew(inode, maps->offset, last->offset + last->length - 1);
 	return err;
 }
 
@@ -155,6 +164,7 @@ int fusex_notify_map_inval(struct super_block *sb,
 	if (!inode)
 		return err;
 	fusex_maps_forget(inode, n->offset, map_last(n->offset, n->length));
+	map_anew(inode, n->offset, map_last(n->offset, n->length));
 	fusex_chan_defer_iput(fusex_sb(sb)->chan, inode);
 	return 0;
 }
@@ -186,7 +196,7 @@ static int recall_settle(struct inode *inode, loff_t start, loff_t end)
 	/* What was asked for to write it is forgotten, too. */
 	ret = fusex_maps_return_begin(inode, start, end);
 	if (!ret)
-		ret = fusex_cache_invalidate(inode, start, end);
+		ret = fusex_i(inode)->io->give_back(inode, start, end);
 	return err ?: ret;
 }
 

@@ -51,12 +51,20 @@ static struct fusex_maps *maps_new(struct inode *inode)
 	mutex_init(&maps->telling);
 	INIT_LIST_HEAD(&maps->untold);
 	INIT_DELAYED_WORK(&maps->tell, fusex_tell_work);
+	mutex_init(&maps->alloc);
+	xa_init(&maps->pages_of);
 	maps->known = i_size_read(inode);
 	return maps;
 }
 
 static void maps_destroy(struct fusex_maps *maps)
 {
+	struct fusex_bobj *obj;
+	unsigned long index;
+
+	xa_for_each(&maps->pages_of, index, obj)
+		fusex_backing_put(obj);
+	xa_destroy(&maps->pages_of);
 	fusex_mapcache_free(maps->cache);
 	kfree(maps);
 }
@@ -279,6 +287,23 @@ void fusex_maps_forget(struct inode *inode, loff_t start, loff_t end)
 
 	if (maps)
 		fusex_mapcache_drop(maps->cache, start, end);
+}
+
+/**
+ * fusex_maps_outdate - who is using mappings is to find out
+ * @inode: the file
+ *
+ * What is remembered stays.
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_maps_outdate(struct inode *inode)
+{
+	/* Pairs with fusex_maps_get(). */
+	struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
+
+	if (maps)
+		fusex_mapcache_outdate(maps->cache);
 }
 
 static int maps_idle(struct fusex_maps *maps, unsigned int turn)

@@ -678,6 +678,10 @@ static int check_map_write(const struct fusex_map_begin_in *in,
 	}
 	if (map->flags & FUSEX_MAP_F_SHARED)
 		return corrupt(why, "shared space to be written to");
+	/* It would be the file's before it is zeros. */
+	if (in->op & FUSEX_MAP_OP_DAX && map->type == FUSEX_MAP_MAPPED &&
+	    map->flags & FUSEX_MAP_F_NEW)
+		return corrupt(why, "new space that is to be stored to");
 	if (in->op & FUSEX_MAP_OP_ATOMIC &&
 	    !(map->flags & FUSEX_MAP_F_ATOMIC))
 		return invalid(why, "no atomic write there");
@@ -954,6 +958,10 @@ static int check_sizes(const struct fusex_setup *s, const char **why)
 	if (s->block_size > PAGE_SIZE &&
 	    (s->io_modes | BIT(s->io_mode)) & FUSEX_IO_MAPPED)
 		return invalid(why, "block_size too large for mappings");
+	/* Of memory whole pages are mapped. */
+	if ((s->io_modes | BIT(s->io_mode)) & BIT(FUSEX_IO_DAX) &&
+	    (s->block_size ?: FUSEX_DEFAULT_BLOCK_SIZE) != PAGE_SIZE)
+		return invalid(why, "block_size is no page in dax mode");
 	if (s->handle_size > FUSEX_HANDLE_MAX)
 		return invalid(why, "handle_size too large");
 	if (s->features & FUSEX_F_EXPORT &&

@@ -50,7 +50,7 @@ static const struct arg_case arg_cases[] = {
 	{ "block device with a stripe unit", { BDEV_RW, .stripe_unit = 4096 },
 	  -EINVAL },
 	{ "block device with a cookie", { BDEV_RW, .cookie = 1 }, -EINVAL },
-	{ "memory device", { DAX_RW }, -EOPNOTSUPP },
+	{ "memory device", { DAX_RW }, 0 },
 	{ "memory device with members", { DAX_RW, .nr_members = 1 }, -EINVAL },
 	{ "stripe of one", { STRIPE_RW, .nr_members = 1, .members = 4096,
 	  .stripe_unit = 1 }, 0 },

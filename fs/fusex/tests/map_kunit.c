@@ -314,6 +314,24 @@ static void write_shared(struct kunit *test)
 	EXPECT_BAD(test, CHECK(&in, &out));
 }
 
+/* What is new would be the file's with whatever it has. */
+static void write_dax(struct kunit *test)
+{
+	struct fusex_map_begin_out out = answer(on_device(FUSEX_MAP_MAPPED));
+	struct fusex_map_begin_in in = question(OP_WRITE | FUSEX_MAP_OP_DAX);
+	const char *why = NULL;
+
+	EXPECT_GOOD(test, CHECK(&in, &out));
+	out.read.flags = FUSEX_MAP_F_NEW;
+	EXPECT_BAD(test, CHECK(&in, &out));
+	in.op = OP_WRITE;
+	EXPECT_GOOD(test, CHECK(&in, &out));
+	in.op = OP_WRITE | FUSEX_MAP_OP_DAX;
+	out.read = on_device(FUSEX_MAP_UNWRITTEN);
+	out.read.flags = FUSEX_MAP_F_NEW;
+	EXPECT_GOOD(test, CHECK(&in, &out));
+}
+
 static void write_atomic(struct kunit *test)
 {
 	struct fusex_map_begin_out out = answer(on_device(FUSEX_MAP_MAPPED));
@@ -483,6 +501,7 @@ static struct kunit_case map_cases[] = {
 	KUNIT_CASE(answer_covers),
 	KUNIT_CASE(write_rule),
 	KUNIT_CASE(write_shared),
+	KUNIT_CASE(write_dax),
 	KUNIT_CASE(write_atomic),
 	KUNIT_CASE(elsewhere),
 	KUNIT_CASE(elsewhere_limits),

@@ -405,29 +405,34 @@ enum fusex_backing_type {
  * is not kept open: files of the mount open it anew.  What is done to it is
  * done with the credentials of who registered it.  A BDEV is kept open as @fd
  * is, until it is removed or the channel is over, no stripe has it and I/O on
- * it has ended.  @fd can be closed.
+ * it has ended.  So is a DAX, which moreover is exclusively the channel's as a
+ * memory device, and which inodes keep of which pages were mapped.  @fd can be
+ * closed.
  *
  * FUSEX_BACKING_FILE takes CAP_SYS_ADMIN in the initial user namespace, the
  * others CAP_SYS_RAWIO, of the caller of this, which may be a helper that was
  * handed the descriptor of the channel.
  *
  * A BDEV is the block device that @fd is open on; its logical blocks are not
- * larger than fusex_setup.block_size.  A STRIPE is a device that consists of
+ * larger than fusex_setup.block_size.  A DAX is the memory of a block device, which
+ * files in iomap mode can be on as well, or of a character device of the dax bus
+ * with the fsdev driver.  A STRIPE is a device that consists of
  * its members: the first @stripe_unit bytes are the first of the first member,
  * the next the first of the second, and so on, round and round; it is as large
  * as all its members would be if they were as large as the smallest was when it
  * was registered, in whole units.  @stripe_unit is a multiple of the block
- * size.  Members stay what they are, and are removed by themselves; a stripe is
- * not a member.
+ * size.  Members are all BDEVs or all DAXes, stay what they are, and are removed by
+ * themselves; a stripe is not a member.
  *
  * Errors: EPERM the caller lacks the capability; EBADF @fd is not open, or not
  * for @access, a BDEV that is read-only or a member that was not registered for
  * it; EINVAL a FILE that is no regular file, a BDEV that is no block device or
  * has larger blocks, a stripe of more than FUSEX_STRIPE_MAX members, of cookies
- * that are no BDEVs, of one device twice or without room for a unit, an unknown
+ * that are no devices of one type, of one device twice or without room for a unit, an unknown
  * type or flag; ELOOP the file system of @fd is stacked
  * fusex_setup.stack_depth high itself, this very mount for one; EOPNOTSUPP the
- * type belongs to a mode that this kernel lacks or that was not agreed on;
+ * type belongs to a mode that this kernel lacks or that was not agreed on, or the
+ * memory of the device cannot be used; EBUSY somebody else uses it as memory;
  * ENOTCONN the channel is not set up; ENODEV it is dead.
  */
 struct fusex_backing {
@@ -1477,7 +1482,13 @@ struct fusex_map {
 #define FUSEX_MAP_OP_WRITEBACK	(1u << 6)
 /* All of it or nothing, with WRITE; needs FUSEX_MAP_F_ATOMIC, else EINVAL. */
 #define FUSEX_MAP_OP_ATOMIC	(1u << 7)
-/* Memory of a device is going to be used as it is. */
+/*
+ * Memory of a device is going to be used as it is, which has to be a DAX or a
+ * stripe of them: no INLINE and no DELALLOC as an answer.  To WRITE the answer is
+ * UNWRITTEN space, which the kernel fills with zeros and says MAP_IOEND of before
+ * it is stored to, or space that is MAPPED and not NEW; nothing is written out of
+ * place.  Of a remote file what is mapped into programs has to be leased.
+ */
 #define FUSEX_MAP_OP_DAX	(1u << 8)
 
 /**
@@ -1797,7 +1808,7 @@ struct fusex_notify_recall {
 
 /**
  * struct fusex_notify_dev - FUSEX_NOTIFY_DEV_INVAL
- * @dev: cookie of a BDEV
+ * @dev: cookie of a BDEV, or of a DAX that is one, too
  * @reserved: zero
  * @offset: first byte
  * @length: bytes, 0 for the rest of the device

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -68,6 +69,9 @@ const char *setup_fault(const struct fusex_setup *s)
 		return "max_write: not a multiple of 4096 up to 16 MiB";
 	if (bad_block_size(s->block_size))
 		return "block_size: not a power of two from 512 to 65536";
+	if ((s->io_modes | 1u << s->io_mode) & 1u << FUSEX_IO_DAX &&
+	    s->block_size && s->block_size != (uint32_t)sysconf(_SC_PAGESIZE))
+		return "block_size: not that of a page, with dax among the modes";
 	if (s->handle_size > FUSEX_HANDLE_MAX)
 		return "handle_size: over 128";
 	if (s->stack_depth > 2)

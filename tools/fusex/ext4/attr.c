@@ -13,12 +13,12 @@
 
 /* Flags that programs see, and that they can set. */
 #define FLAGS_SHOWN	0x705bdfffu
-#define FLAGS_SET	0x204380ffu
+#define FLAGS_SET	(0x204380ffu | FS_DAX_FL)
 /* Flags a new inode has from its directory; of files, and of the rest. */
 #define FLAGS_INHERITED	(FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | \
 			 FS_SYNC_FL | FS_NODUMP_FL | FS_NOATIME_FL | \
 			 FS_NOCOMP_FL | FS_JOURNAL_DATA_FL | FS_NOTAIL_FL | \
-			 FS_DIRSYNC_FL | FS_PROJINHERIT_FL)
+			 FS_DIRSYNC_FL | FS_PROJINHERIT_FL | FS_DAX_FL)
 #define FLAGS_OF_FILES	(FLAGS_INHERITED & ~(FS_DIRSYNC_FL | \
 					     FS_PROJINHERIT_FL | \
 					     FS_JOURNAL_DATA_FL))
@@ -195,12 +195,25 @@ void attr_fill(struct volume *v, const struct node *n, struct fusex_attr *a)
 	fill_times(n, a);
 }
 
+/* What has no extents, or no block, has nothing to be mapped. */
+static uint32_t io_mode_of(const struct volume *v, const struct node *n)
+{
+	if (v->dax == DAX_NEVER || !is_reg(n))
+		return FUSEX_IO_DEFAULT;
+	if (v->dax == DAX_FLAGGED && !node_has(n, FS_DAX_FL))
+		return FUSEX_IO_IOMAP;
+	if (!node_has(n, EXT4_EXTENTS_FL) || node_has(n, EXT4_INLINE_DATA_FL))
+		return FUSEX_IO_IOMAP;
+	return FUSEX_IO_DAX;
+}
+
 void attr_entry(struct volume *v, struct node *n, struct fusex_entry_reply *e)
 {
 	n->lookups++;
 	e->entry.nodeid = n->ino;
 	e->entry.generation = n->raw.i_generation;
 	e->entry.flags = xattr_hints(v, n);
+	e->entry.io_mode = (uint8_t)io_mode_of(v, n);
 	e->entry.entry_valid = FUSEX_FOREVER;
 	e->entry.attr_valid = FUSEX_FOREVER;
 	attr_fill(v, n, &e->entry.attr);
@@ -270,9 +283,12 @@ int attr_set_flags(struct volume *v, struct node *n,
 	uint32_t old = n->raw.i_flags;
 	uint32_t change = (in->flags ^ old) & FLAGS_SHOWN;
 
-	/* Of data, or of names: what they are cannot be changed. */
+	/*
+	 * Of data, or of names: what they are cannot be changed.  FS_DAX_FL says
+	 * what a file is when it is looked up anew.
+	 */
 	if (change & (FS_EXTENT_FL | FS_JOURNAL_DATA_FL | FS_CASEFOLD_FL |
-		      FS_DAX_FL | FS_VERITY_FL))
+		      FS_VERITY_FL))
 		return -EOPNOTSUPP;
 	if (in->extsize || in->cowextsize)
 		return -EOPNOTSUPP;

@@ -17,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "ext4.h"
@@ -240,6 +241,32 @@ void device_close(struct device *d)
 		close(d->image_fd);
 	d->fd = -1;
 	d->image_fd = -1;
+}
+
+bool device_is_memory(const struct device *d)
+{
+	char path[64], yes = '0';
+	struct stat st;
+	int fd;
+
+	if (!d->block || fstat(d->fd, &st))
+		return false;
+	/* Of a partition it is the whole device that says. */
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/dax",
+		 major(st.st_rdev), minor(st.st_rdev));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		snprintf(path, sizeof(path),
+			 "/sys/dev/block/%u:%u/../queue/dax",
+			 major(st.st_rdev), minor(st.st_rdev));
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return false;
+	if (read(fd, &yes, 1) != 1)
+		yes = '0';
+	close(fd);
+	return yes == '1';
 }
 
 int device_flush(const struct device *d)

@@ -77,6 +77,9 @@ struct device {
 	unsigned int	align;
 };
 
+/* Which files are in dax mode: none can, those with the flag, all that can. */
+enum dax { DAX_NEVER, DAX_FLAGGED, DAX_ALWAYS };
+
 /**
  * struct volume - a file system
  * @lock: of all that is not constant
@@ -89,6 +92,7 @@ struct device {
  * @map_dev: cookie of the device, for mappings
  * @iomap: the kernel moves data
  * @remote: attributes are the server's, not the kernel's
+ * @dax: by which files memory is used as it is, DAX_*
  * @readonly: nothing is written
  * @failed: an error made it read-only
  * @panic: and an error ends it, errors=panic
@@ -124,6 +128,7 @@ struct volume {
 	uint32_t		map_dev;
 	bool			iomap;
 	bool			remote;
+	enum dax		dax;
 	bool			readonly;
 	bool			failed;
 	bool			panic;
@@ -263,6 +268,9 @@ int device_open(struct device *d, const char *path, bool readonly,
 
 /** device_close() - the opposite; a loop device goes away with it */
 void device_close(struct device *d);
+
+/** device_is_memory() - can what is on it be mapped as it is? */
+bool device_is_memory(const struct device *d);
 
 /** device_flush() - the device's own cache is written */
 int device_flush(const struct device *d);

@@ -64,6 +64,7 @@ static struct settings set = {
 
 static const struct option_choice io_modes[] = {
 	{ "iomap",	FUSEX_IO_IOMAP },
+	{ "dax",	FUSEX_IO_DAX },
 	{ "plain",	FUSEX_IO_PLAIN },
 	{ "writeback",	FUSEX_IO_WRITEBACK },
 	{ NULL,		0 }
@@ -84,7 +85,7 @@ static const struct option_choice error_words[] = {
 
 static const struct option_desc options[] = {
 	{ "io", OPTION_CHOICE, &set.io, 0, 0, io_modes,
-	  "iomap|plain|writeback", "how data moves (iomap)", NULL },
+	  "iomap|dax|plain|writeback", "how data moves (iomap)", NULL },
 	{ "attr", OPTION_CHOICE, &set.attr, 0, 0, attr_modes, "local|remote",
 	  "who owns sizes and times, kernel or server (local)", NULL },
 	{ "errors", OPTION_CHOICE, &set.errors, 0, 0, error_words,
@@ -174,6 +175,27 @@ static int finish_options(void)
 	return options_append(&set.mount, "source", set.source);
 }
 
+/* Whether memory can be used as it is, and has to be. */
+static int choose_dax(struct volume *v, struct fusex_config *cfg)
+{
+	bool wanted = set.io == FUSEX_IO_DAX;
+
+	if (!v->iomap)
+		return 0;
+	if (device_is_memory(&v->dev) &&
+	    block_size(v) == (uint64_t)sysconf(_SC_PAGESIZE)) {
+		v->dax = wanted ? DAX_ALWAYS : DAX_FLAGGED;
+		cfg->io_mode = FUSEX_IO_IOMAP;
+		cfg->io_modes = 1u << FUSEX_IO_DAX;
+		return 0;
+	}
+	if (!wanted)
+		return 0;
+	log_error("%s is no memory with blocks of a page: without dax there is -o io=iomap",
+		  set.source);
+	return -EOPNOTSUPP;
+}
+
 static int configure(struct volume *v, struct fusex_config *cfg)
 {
 	struct node *root;
@@ -181,6 +203,9 @@ static int configure(struct volume *v, struct fusex_config *cfg)
 
 	cfg->io_mode = set.io;
 	cfg->attr_mode = set.attr;
+	ret = choose_dax(v, cfg);
+	if (ret)
+		return ret;
 	cfg->block_size = block_size(v);
 	cfg->time_gran = v->inode_size > EXT2_GOOD_OLD_INODE_SIZE ?
 				 1 : 1000000000;
@@ -211,8 +236,9 @@ static int add_device(struct volume *v)
 		return 0;
 	if (!v->dev.readonly)
 		access |= FUSEX_BACKING_WRITE;
-	ret = fusex_backing_add_dev(v->se, FUSEX_BACKING_BDEV, v->dev.fd,
-				    access, &v->map_dev);
+	ret = fusex_backing_add_dev(v->se, v->dax ? FUSEX_BACKING_DAX :
+						    FUSEX_BACKING_BDEV,
+				    v->dev.fd, access, &v->map_dev);
 	if (ret)
 		log_error("the kernel does not take %s: %s", v->dev.node,
 			  strerror(-ret));
@@ -237,7 +263,9 @@ static int set_up(struct volume *v)
 
 	if (ret) {
 		log_error("%s", fusex_session_error(v->se));
-		if (ret == -EOPNOTSUPP && v->iomap)
+		if (ret == -EOPNOTSUPP && v->dax == DAX_ALWAYS)
+			log_error("without dax mode there is -o io=iomap");
+		else if (ret == -EOPNOTSUPP && v->iomap)
 			log_error("without iomap mode there is -o io=plain");
 		return ret;
 	}
@@ -330,7 +358,7 @@ static int run(const char *source, const char *target)
 {
 	const struct volume_options o = {
 		.readonly = set.readonly,
-		.iomap = set.io == FUSEX_IO_IOMAP,
+		.iomap = set.io == FUSEX_IO_IOMAP || set.io == FUSEX_IO_DAX,
 		.remote = set.attr == FUSEX_ATTR_REMOTE,
 		.fsck = !set.nofsck,
 		.errors = set.errors,

@@ -25,28 +25,39 @@ source_fs() {
 		mount -o loop,user_xattr,acl "$image" "$FUSEX_WORK/ext4"
 }
 
-# fx_ext4 [OPTION,...]: an empty ext4 file system in an image, by fusex-ext4.
-fx_ext4() {
+# An image, or the first memory device of the VM.
+ext4_device() {
+	if [ "$IO" = dax ]; then
+		SRC=${FUSEX_PMEMS%% *}
+		[ -n "$SRC" ]
+		return
+	fi
 	SRC=$FUSEX_WORK/$name.img
 	rm -f "$SRC"
 	truncate -s "${FX_IMAGE_SIZE:-512M}" "$SRC"
-	mkfs.ext4 -q -F "$SRC" &&
+}
+
+# fx_ext4 [OPTION,...]: an empty ext4 file system, by fusex-ext4.
+fx_ext4() {
+	ext4_device && mkfs.ext4 -q -F -b 4096 "$SRC" &&
 		fusex-ext4 -o "io=$IO,attr=${ATTR:-local},allow_other${1:+,$1}" "$SRC" "$MNT" &&
 		DEV=$(mountpoint -d "$MNT")
 }
 
 # fx_mount IO ATTR [OPTION,...]: an empty folder and its mirror. The folder is
-# on the file system at FX_BELOW, if that is set. In iomap mode there is nothing
-# to mirror, but a file system of its own.
+# on the file system at FX_BELOW, if that is set. In iomap and dax mode there is
+# nothing to mirror, but a file system of its own.
 fx_mount() {
 	IO=$1 ATTR=$2
 	SRC=${FX_BELOW:-$FUSEX_WORK/ext4}/$name.$IO.$ATTR
 	MNT=$base/mnt
 	mkdir -p "$MNT"
-	if [ "$IO" = iomap ]; then
+	case $IO in
+	iomap | dax)
 		fx_ext4 "${3:-}"
 		return
-	fi
+		;;
+	esac
 	rm -rf "$SRC"
 	mkdir -p "$SRC" "$MNT"
 	chmod 755 "$SRC" "$MNT"
@@ -71,11 +82,13 @@ fx_umount() {
 	else
 		fail "$IO/$ATTR umount"
 	fi
-	if [ "$IO" = iomap ]; then
+	case $IO in
+	iomap | dax)
 		until_true "the server ends" server_ended
 		try "$IO/$ATTR e2fsck" e2fsck -fn "$SRC"
-	fi
-	rm -rf "$SRC"
+		;;
+	esac
+	[ "$IO" = dax ] || rm -rf "$SRC"
 }
 
 server_ended() {
@@ -86,13 +99,16 @@ server_ended() {
 # The debug kernel takes its time: there a test gets every mode with one way to
 # keep attributes, the next test (FUSEX_TURN) with the other.
 matrix_lines() {
-	local all=1
+	local all=1 without='^$'
 
+	# Without memory devices there is nothing to be in dax mode on.
+	[ -n "${FUSEX_PMEMS:-}" ] || without='^dax'
 	if [ "$KERNEL" = debug ] && [ "${FUSEX_LONG:-0}" = 0 ] && [ -z "${FUSEX_MODES:-}" ]; then
 		all=0
 	fi
 	sed 's/#.*//; /^ *$/d' "$here/matrix" | grep -E -- "${FUSEX_MODES:-.}" |
-		grep -v -- "${FX_WITHOUT:-^iomap}" |
+		grep -vE -- "${FX_WITHOUT:-^(iomap|dax)}" |
+		grep -vE -- "$without" |
 		awk -v all=$all -v turn="${FUSEX_TURN:-0}" \
 			'!($1 in nth) { nth[$1] = n++ }
 			all || (nth[$1] + seen[$1]++ + turn) % 2'

@@ -11,7 +11,7 @@
 /**
  * struct loop - a device that is unbound when nobody has it open
  * @path: its name
- * @nr: number of the device
+ * @nr: number of the device, -1 if it is no loop device
  * @fd: open for reading and writing
  */
 struct loop {

@@ -58,7 +58,8 @@ void maps_stop(struct raw *r)
 	raw_stop(r);
 	for (unsigned int i = 0; i < maps->nr_disks; i++) {
 		close(maps->disks[i].fd);
-		UNTIL(loop_is_unbound, &maps->disks[i]);
+		if (maps->disks[i].nr >= 0)
+			UNTIL(loop_is_unbound, &maps->disks[i]);
 	}
 	munmap(maps, sizeof(*maps));
 }

@@ -1,0 +1,1063 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Dax mode: data is loaded and stored where it is, in the memory of a device, and
+ * the server is asked and told as much as it has to be.
+ */
+#include "fs.h"
+#include "pmem.h"
+#include "tap.h"
+
+#include <linux/falloc.h>
+#include <linux/io_uring.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#define RW		(PROT_READ | PROT_WRITE)
+#define BOTH		(FUSEX_BACKING_READ | FUSEX_BACKING_WRITE)
+#define PMD		(2 * MIB)
+
+/* "f" has @size bytes, of which the server says what @type says. */
+static struct raw *with_f(uint16_t type, uint64_t size, uint64_t addr)
+{
+	struct raw *r = dax_start(LOCAL, 1);
+
+	maps_at(r, MAP_F, type, 0, (size + BLOCK - 1) & ~(BLOCK - 1), addr);
+	maps_size(r, MAP_F, size);
+	return r;
+}
+
+static struct raw *with_empty_f(void)
+{
+	struct raw *r = dax_start(LOCAL, 1);
+
+	maps_size(r, MAP_F, 0);
+	return r;
+}
+
+static unsigned int requests(struct raw *r)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < FUSEX_OP_NR; i++)
+		n += maps_count(r, i);
+	return n;
+}
+
+/* --------------------------------------------------------------- SIGBUS */
+
+static sigjmp_buf no_page;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(no_page, sig);
+}
+
+/* Does touching it give SIGBUS? */
+static bool is_lost(volatile char *p, bool write)
+{
+	struct sigaction sa = { .sa_handler = on_sigbus };
+
+	OK(sigaction(SIGBUS, &sa, NULL));
+	if (sigsetjmp(no_page, 1))
+		return true;
+	if (write)
+		*p = 1;
+	else
+		(void)*p;
+	return false;
+}
+
+/* -------------------------------------------------------------------- setup */
+
+static int try_setup(uint32_t io_mode, uint32_t io_modes, uint32_t block_size)
+{
+	int fd = (int)OK(open("/dev/fusex", O_RDWR));
+	struct fusex_setup s;
+	int err;
+
+	raw_setup_init(&s, LOCAL);
+	s.io_mode = io_mode;
+	s.io_modes = io_modes;
+	s.block_size = block_size;
+	err = ioctl(fd, FUSEX_IOC_SETUP, &s) ? errno : 0;
+	close(fd);
+	return err;
+}
+
+TEST(setup, needs_a_kernel_that_has_it)
+{
+	int want = has_fs_dax() ? 0 : EOPNOTSUPP;
+
+	EQ(try_setup(FUSEX_IO_DAX, 0, 0), want);
+	EQ(try_setup(FUSEX_IO_PLAIN, 1 << FUSEX_IO_DAX, 4096), want);
+}
+
+TEST(setup, needs_blocks_that_are_pages)
+{
+	if (!has_fs_dax())
+		SKIP("the kernel has no FS_DAX");
+	EQ(try_setup(FUSEX_IO_DAX, 0, 512), EINVAL);
+	EQ(try_setup(FUSEX_IO_PLAIN, 1 << FUSEX_IO_DAX, 1024), EINVAL);
+}
+
+/* -------------------------------------------------------------- registering */
+
+TEST(device, has_one_holder)
+{
+	struct raw *r = with_f(MAPPED, BLOCK, 1 * MIB);
+	struct raw *other = dax_start(LOCAL, 0);
+	int fd = (int)OK(open(pmem_path(0), O_RDWR));
+	uint32_t cookie;
+
+	EQ(pmem_add(other->fd, fd, BOTH, &cookie), EBUSY);
+	/* As a block device it is everybody's. */
+	EQ(device_add(other->fd, fd, BOTH, &cookie), 0);
+	maps_stop(r);
+	EQ(pmem_add(other->fd, fd, BOTH, &cookie), 0);
+	close(fd);
+	maps_stop(other);
+}
+
+TEST(device, that_is_none)
+{
+	struct raw *r = dax_start(LOCAL, 0);
+	struct loop l = loop_of("disk", DISK_SIZE, 512);
+	uint32_t cookie;
+	int fd;
+
+	EQ(pmem_add(r->fd, l.fd, BOTH, &cookie), EOPNOTSUPP);
+	close(l.fd);
+	fd = (int)OK(open("/dev/null", O_RDWR));
+	EQ(pmem_add(r->fd, fd, BOTH, &cookie), EINVAL);
+	close(fd);
+	fd = (int)OK(open("disk", O_RDWR));
+	EQ(pmem_add(r->fd, fd, BOTH, &cookie), EINVAL);
+	close(fd);
+	fd = (int)OK(open(pmem_path(0), O_RDONLY));
+	EQ(pmem_add(r->fd, fd, BOTH, &cookie), EBADF);
+	close(fd);
+	EQ(pmem_add(r->fd, -1, BOTH, &cookie), EBADF);
+	maps_stop(r);
+}
+
+/* ---------------------------------------------------------- reading, writing */
+
+TEST(reading, every_type)
+{
+	struct raw *r = dax_start(LOCAL, 1);
+	struct statx stx;
+	int fd;
+
+	maps_at(r, MAP_F, MAPPED, 0, 64 * KIB, 1 * MIB);
+	maps_at(r, MAP_F, UNWRITTEN, 128 * KIB, 64 * KIB, 2 * MIB);
+	maps_size(r, MAP_F, 160 * KIB + 100);
+	fd = open_rw(r, "f", 0);
+	stx = flook(fd);
+	CHECK(stx.stx_attributes_mask & STATX_ATTR_DAX);
+	CHECK(stx.stx_attributes & STATX_ATTR_DAX);
+	shows_disk(fd, 64 * KIB, 0, 1 * MIB, 0);
+	zeros(fd, 96 * KIB, 64 * KIB);
+	EQ(begins(r), 3);
+	EQ(r->maps->begins[0].op, FUSEX_MAP_OP_DAX);
+	maps_reset(r);
+	shows_disk(fd, 3, 100, 1 * MIB + 100, 0);
+	zeros(fd, 64 * KIB, 64 * KIB);
+	EQ(requests(r), 0);
+	EQ(maps_count(r, FUSEX_OP_READ), 0);
+	end(r, fd);
+}
+
+TEST(writing, over_what_is_there)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+
+	shows_disk(fd, BLOCK, 0, 1 * MIB, 0);
+	maps_reset(r);
+	put(fd, 10000, 5000, 1);
+	EQ(requests(r), 0);
+	disk_shows(r, 0, 10000, 1 * MIB + 5000, 5000, 1);
+	shows_disk(fd, 5000, 0, 1 * MIB, 0);
+	shows_disk(fd, 1000, 15000, 1 * MIB + 15000, 0);
+	end(r, fd);
+}
+
+/* What is beside the data in the new block is zero, whatever the device had. */
+TEST(writing, into_a_hole)
+{
+	struct raw *r = with_empty_f();
+	int fd = open_rw(r, "f", 0);
+
+	disk_fill(r, 0, 64 * KIB, MAP_FREE, 7);
+	put(fd, 100, 5000, 1);
+	shows(fd, 100, 5000, 1);
+	zeros(fd, 5000, 0);
+	OK(fsync(fd));
+	EQ(r->nodes[MAP_F].size, 5100);
+	EQ(maps_find(r, MAP_F, BLOCK)->type, MAPPED);
+	CHECK(!maps_find(r, MAP_F, 0));
+	disk_zero(r, 0, 904, MAP_FREE);
+	disk_shows(r, 0, 100, MAP_FREE + 904, 5000, 1);
+	disk_zero(r, 0, 4096 - 1004, MAP_FREE + 1004);
+	end(r, fd);
+}
+
+TEST(writing, many_appends)
+{
+	struct raw *r = with_empty_f();
+	int fd = open_rw(r, "f", O_APPEND);
+
+	for (unsigned int i = 0; i < 100; i++)
+		put(fd, 1000, i * 1000, 3);
+	shows(fd, 100000, 0, 3);
+	OK(fsync(fd));
+	EQ(r->nodes[MAP_F].size, 100000);
+	drop_caches();
+	shows(fd, 100000, 0, 3);
+	end(r, fd);
+}
+
+TEST(writing, space_that_is_not_ready_is_refused)
+{
+	struct raw *r = with_empty_f();
+	int fd = open_rw(r, "f", 0);
+
+	r->maps->files[MAP_F].alloc = MAPPED;
+	FAILS(pwrite(fd, "x", 1, 0), EUCLEAN);
+	end(r, fd);
+}
+
+/* ------------------------------------------------------------------- mappings */
+
+/* Stores of one process are seen by the other at once, and by read(2). */
+TEST(mapping, is_coherent)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+	pid_t pid;
+
+	check_pattern(p, 64 * KIB, 1 * MIB, DISK_SEED(0));
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		int mine = open_rw(r, "f", 0);
+		char *q = map_fd(mine, 64 * KIB, RW, MAP_SHARED);
+
+		fill_pattern(q + BLOCK, BLOCK, 0, 5);
+		put(mine, BLOCK, 2 * BLOCK, 6);
+		_exit(0);
+	}
+	EQ(WAIT(pid), 0);
+	check_pattern(p + BLOCK, BLOCK, 0, 5);
+	check_pattern(p + 2 * BLOCK, BLOCK, 2 * BLOCK, 6);
+	fill_pattern(p, BLOCK, 0, 8);
+	shows(fd, BLOCK, 0, 8);
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
+TEST(mapping, of_a_hole_is_replaced)
+{
+	struct raw *r = with_empty_f();
+	int fd = open_rw(r, "f", 0);
+	char *p;
+
+	disk_fill(r, 0, 64 * KIB, MAP_FREE, 7);
+	OK(ftruncate(fd, 64 * KIB));
+	p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+	EQ(p[0], 0);
+	EQ(p[BLOCK], 0);
+	/* By write(2), under what is mapped. */
+	put(fd, BLOCK, 0, 1);
+	check_pattern(p, BLOCK, 0, 1);
+	/* By a store. */
+	p[BLOCK + 1] = 9;
+	EQ(p[BLOCK], 0);
+	EQ(p[BLOCK + 1], 9);
+	OK(msync(p, 64 * KIB, MS_SYNC));
+	EQ(maps_find(r, MAP_F, BLOCK)->type, MAPPED);
+	CHECK(maps_count(r, FUSEX_OP_FSYNC));
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
+TEST(mapping, private_is_copied)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_PRIVATE);
+	pid_t pid;
+
+	p[0] = 'p';
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		EQ(p[0], 'p');
+		p[0] = 'c';
+		p[BLOCK] = 'c';
+		_exit(0);
+	}
+	EQ(WAIT(pid), 0);
+	EQ(p[0], 'p');
+	check_pattern(p + BLOCK, BLOCK, 1 * MIB + BLOCK, DISK_SEED(0));
+	shows_disk(fd, 64 * KIB, 0, 1 * MIB, 0);
+	/* What was not copied is the file's still. */
+	put(fd, BLOCK, 2 * BLOCK, 4);
+	check_pattern(p + 2 * BLOCK, BLOCK, 2 * BLOCK, 4);
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
+TEST(mapping, is_huge)
+{
+	struct raw *r = with_f(MAPPED, 2 * PMD, 4 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 2 * PMD, RW, MAP_SHARED);
+
+	EQ((uintptr_t)p % PMD, 0);
+	check_pattern(p, BLOCK, 4 * MIB, DISK_SEED(0));
+	CHECK(is_pmd(p));
+	p[PMD + 5] = 1;
+	CHECK(is_pmd(p + PMD));
+	CHECK(is_pmd(p + 2 * PMD - 1));
+	OK(msync(p, 2 * PMD, MS_SYNC));
+	OK(munmap(p, 2 * PMD));
+	end(r, fd);
+}
+
+/* What is not in one piece, or not aligned, is mapped page by page. */
+TEST(mapping, is_not_huge)
+{
+	struct raw *r = dax_start(LOCAL, 1);
+	char *p;
+	int fd;
+
+	maps_at(r, MAP_F, MAPPED, 0, PMD, 4 * MIB + BLOCK);
+	maps_at(r, MAP_F, MAPPED, PMD, MIB, 8 * MIB);
+	maps_at(r, MAP_F, MAPPED, PMD + MIB, MIB, 16 * MIB);
+	maps_size(r, MAP_F, 2 * PMD);
+	fd = open_rw(r, "f", 0);
+	p = map_fd(fd, 2 * PMD, RW, MAP_SHARED);
+	check_pattern(p, PMD, 4 * MIB + BLOCK, DISK_SEED(0));
+	CHECK(!is_pmd(p));
+	check_pattern(p + PMD, MIB, 8 * MIB, DISK_SEED(0));
+	check_pattern(p + PMD + MIB, MIB, 16 * MIB, DISK_SEED(0));
+	CHECK(!is_pmd(p + PMD));
+	OK(munmap(p, 2 * PMD));
+	end(r, fd);
+}
+
+TEST(mapping, of_a_hole_becomes_huge)
+{
+	struct raw *r = with_empty_f();
+	int fd = open_rw(r, "f", 0);
+	char *p;
+
+	disk_fill(r, 0, 64 * KIB, MAP_FREE, 7);
+	OK(ftruncate(fd, PMD));
+	p = map_fd(fd, PMD, RW, MAP_SHARED);
+	p[PMD / 2] = 1;
+	CHECK(is_pmd(p));
+	EQ(begins(r), 1);
+	EQ(p[0], 0);
+	p[PMD / 2] = 0;
+	for (unsigned int i = 0; i < PMD; i += 64)
+		EQ(p[i], 0);
+	OK(munmap(p, PMD));
+	end(r, fd);
+}
+
+/* Zeros behind the end, whatever was stored there. */
+TEST(mapping, behind_the_end)
+{
+	struct raw *r = with_f(MAPPED, 5000, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 4 * BLOCK, RW, MAP_SHARED);
+
+	p[5000] = 'x';
+	CHECK(is_lost(p + 2 * BLOCK, false));
+	OK(ftruncate(fd, 4 * BLOCK));
+	zeros(fd, 4 * BLOCK - 5000, 5000);
+	EQ(p[5000], 0);
+	EQ(p[2 * BLOCK], 0);
+	OK(munmap(p, 4 * BLOCK));
+	end(r, fd);
+}
+
+/* What is synchronous has been told before it can be stored to. */
+TEST(mapping, synchronous)
+{
+	struct raw *r = with_empty_f();
+	int fd = open_rw(r, "f", 0);
+	char *p;
+
+	OK(ftruncate(fd, 4 * BLOCK));
+	p = mmap(NULL, 4 * BLOCK, RW, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+	if (p == MAP_FAILED) {
+		EQ(errno, EOPNOTSUPP);
+		maps_stop(r);
+		SKIP("the device needs more than a flush of caches");
+	}
+	maps_reset(r);
+	p[0] = 1;
+	EQ(maps_find(r, MAP_F, 0)->type, MAPPED);
+	EQ(maps_count(r, FUSEX_OP_FSYNC), 1);
+	maps_reset(r);
+	p[1] = 1;
+	EQ(requests(r), 0);
+	OK(munmap(p, 4 * BLOCK));
+	end(r, fd);
+}
+
+/* ------------------------------------------------------- nothing is asked */
+
+static int upsert(struct raw *r, const struct fusex_map *maps, uint32_t count)
+{
+	struct fusex_notify_upsert n = { .nodeid = MAP_F, .count = count };
+
+	return maps_notify(r, FUSEX_NOTIFY_MAP_UPSERT, &n, sizeof(n), maps,
+			   count * sizeof(*maps));
+}
+
+#define PIECES	4096u
+
+/* Page n of the file is at that page of the device: no two follow each other. */
+static unsigned int piece_at(unsigned int n)
+{
+	return n * 1031 % PIECES;
+}
+
+static void push_pieces(struct raw *r)
+{
+	struct fusex_map m[FUSEX_UPSERT_MAX];
+
+	for (unsigned int i = 0; i < PIECES; i += FUSEX_UPSERT_MAX) {
+		for (unsigned int k = 0; k < FUSEX_UPSERT_MAX; k++)
+			m[k] = map_at(r, MAPPED, (i + k) * BLOCK, BLOCK,
+				      piece_at(i + k) * BLOCK);
+		EQ(upsert(r, m, FUSEX_UPSERT_MAX), 0);
+	}
+}
+
+static long faults(void)
+{
+	struct rusage u;
+
+	OK(getrusage(RUSAGE_SELF, &u));
+	return u.ru_minflt + u.ru_majflt;
+}
+
+TEST(pushed, a_million_faults)
+{
+	long want = tap_slow() > 2 && !tap_long() ? 200000 : 1000000;
+	struct raw *r = dax_start(LOCAL, 1);
+	unsigned int n = 1;
+	long before;
+	char *p;
+	int fd;
+
+	maps_size(r, MAP_F, PIECES * BLOCK);
+	fd = open_rw(r, "f", 0);
+	push_pieces(r);
+	p = map_fd(fd, PIECES * BLOCK, RW, MAP_SHARED);
+	/* Nor are times left to be written. */
+	OK(fsync(fd));
+	before = faults();
+	maps_reset(r);
+	while (faults() - before < want) {
+		for (unsigned int i = 0; i < 1000; i++) {
+			n = n * 1103515245 + 12345;
+			EQ((unsigned char)p[(n >> 8) % PIECES * BLOCK],
+			   pattern(piece_at((n >> 8) % PIECES) * BLOCK,
+				   DISK_SEED(0)));
+		}
+		OK(madvise(p, PIECES * BLOCK, MADV_DONTNEED));
+	}
+	shows_disk(fd, BLOCK, 7 * BLOCK, piece_at(7) * BLOCK, 0);
+	put(fd, BLOCK, 9 * BLOCK, 1);
+	EQ(requests(r), 0);
+	tap_note("%ld faults, %u requests", faults() - before, requests(r));
+	OK(munmap(p, PIECES * BLOCK));
+	end(r, fd);
+}
+
+/* Where there was a hole, which is mapped, there is data. */
+TEST(pushed, over_what_is_mapped)
+{
+	struct raw *r = with_empty_f();
+	int fd = open_rw(r, "f", 0);
+	struct fusex_map m;
+	char *p;
+
+	OK(ftruncate(fd, 4 * BLOCK));
+	p = map_fd(fd, 4 * BLOCK, PROT_READ, MAP_SHARED);
+	EQ(p[0], 0);
+	m = map_at(r, MAPPED, 0, 4 * BLOCK, 1 * MIB);
+	EQ(upsert(r, &m, 1), 0);
+	check_pattern(p, 4 * BLOCK, 1 * MIB, DISK_SEED(0));
+	OK(munmap(p, 4 * BLOCK));
+	end(r, fd);
+}
+
+/* ------------------------------------------------------------ taking it away */
+
+TEST(truncation, unmaps)
+{
+	struct raw *r = with_f(MAPPED, 4 * PMD, 4 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 4 * PMD, RW, MAP_SHARED);
+
+	p[0] = 1;
+	p[3 * PMD] = 1;
+	OK(ftruncate(fd, PMD + 100));
+	CHECK(is_lost(p + 3 * PMD, false));
+	CHECK(is_lost(p + PMD + BLOCK, true));
+	p[PMD + 50] = 2;
+	OK(ftruncate(fd, 2 * PMD));
+	zeros(fd, MIB, PMD + 100);
+	EQ(p[PMD + 50], 2);
+	EQ(p[PMD + 100], 0);
+	EQ(p[0], 1);
+	OK(munmap(p, 4 * PMD));
+	end(r, fd);
+}
+
+/* A pipe holds pages of the mapping from @p on. */
+static int hold(char *p, size_t size)
+{
+	struct iovec iov = { p, size };
+	int pipes[2];
+
+	OK(pipe(pipes));
+	EQ(OK(vmsplice(pipes[1], &iov, 1, 0)), size);
+	close(pipes[1]);
+	return pipes[0];
+}
+
+/*
+ * @op, in a child, waits for who holds a page, and the server does not hear of it
+ * before that.
+ */
+static void waits_for_pins(struct raw *r, int fd, uint32_t request,
+			   void (*op)(int fd))
+{
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+	char buf[BLOCK];
+	pid_t pid;
+	int held;
+
+	p[0] = 'h';
+	p[8 * BLOCK] = 'h';
+	held = hold(p + 8 * BLOCK, BLOCK);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(held);
+		op(fd);
+		_exit(0);
+	}
+	UNTIL(sleeps, &pid);
+	EQ(maps_count(r, request), 0);
+	/* It can be ended. */
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	EQ(maps_count(r, request), 0);
+	EQ(p[8 * BLOCK], 'h');
+
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(held);
+		op(fd);
+		_exit(0);
+	}
+	UNTIL(sleeps, &pid);
+	/* Others go on, with what is held as well. */
+	EQ(p[0], 'h');
+	EQ(p[8 * BLOCK], 'h');
+	EQ(OK(read(held, buf, BLOCK)), BLOCK);
+	EQ(buf[0], 'h');
+	close(held);
+	EQ(WAIT(pid), 0);
+	EQ(maps_count(r, request), 1);
+	OK(munmap(p, 64 * KIB));
+}
+
+static void cut(int fd)
+{
+	OK(ftruncate(fd, BLOCK));
+}
+
+static void punch(int fd)
+{
+	OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 8 * BLOCK,
+		     BLOCK));
+}
+
+TEST(truncation, waits_for_who_holds_pages)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+
+	waits_for_pins(r, fd, FUSEX_OP_SETATTR, cut);
+	end(r, fd);
+}
+
+TEST(punching, waits_for_who_holds_pages)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+
+	waits_for_pins(r, fd, FUSEX_OP_FALLOCATE, punch);
+	zeros(fd, BLOCK, 8 * BLOCK);
+	shows_disk(fd, BLOCK, 9 * BLOCK, 1 * MIB + 9 * BLOCK, 0);
+	end(r, fd);
+}
+
+TEST(punching, parts_of_pages)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+
+	check_pattern(p, 64 * KIB, 1 * MIB, DISK_SEED(0));
+	OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100,
+		     2 * BLOCK));
+	check_pattern(p, 100, 1 * MIB, DISK_SEED(0));
+	for (unsigned int i = 100; i < 100 + 2 * BLOCK; i++)
+		EQ(p[i], 0);
+	check_pattern(p + 100 + 2 * BLOCK, BLOCK, 1 * MIB + 100 + 2 * BLOCK,
+		      DISK_SEED(0));
+	CHECK(!maps_find(r, MAP_F, BLOCK));
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
+/* Nobody could wait for what is held for ever. */
+TEST(holding, for_ever_is_refused)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+	struct io_uring_params params = {};
+	struct iovec iov = { p, BLOCK };
+	int ring = (int)syscall(SYS_io_uring_setup, 1, &params);
+
+	if (ring < 0)
+		SKIP("no io_uring: %s", strerror(errno));
+	FAILS(syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS,
+		      &iov, 1), EOPNOTSUPP);
+	close(ring);
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
+/* Does it wait for what only a fatal signal ends? */
+static bool sleeps_deep(void *arg)
+{
+	char path[64];
+	const char *state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", *(pid_t *)arg);
+	state = strrchr(slurp(path), ')');
+	return state && state[2] == 'D';
+}
+
+static int recall(struct raw *r, uint64_t lease)
+{
+	struct fusex_notify_recall n = { .nodeid = MAP_F, .lease = lease };
+
+	return maps_notify(r, FUSEX_NOTIFY_MAP_RECALL, &n, sizeof(n), NULL, 0);
+}
+
+/* The file is elsewhere from then on, and who has it mapped sees that. */
+TEST(recall, moves_a_file)
+{
+	struct raw *r = with_f(MAPPED, PMD, 4 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, PMD, RW, MAP_SHARED);
+
+	check_pattern(p, BLOCK, 4 * MIB, DISK_SEED(0));
+	p[0] = 1;
+	maps_at(r, MAP_F, MAPPED, 0, PMD, 8 * MIB);
+	EQ(recall(r, 0), 0);
+	UNTIL_SEEN(r, FUSEX_OP_MAP_RETURN);
+	check_pattern(p, PMD, 8 * MIB, DISK_SEED(0));
+	p[BLOCK] = 3;
+	shows_disk(fd, BLOCK, 0, 8 * MIB, 0);
+	OK(munmap(p, PMD));
+	end(r, fd);
+}
+
+TEST(recall, waits_for_who_holds_pages)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+	char buf[BLOCK];
+	pid_t pid;
+	int held;
+
+	p[0] = 'h';
+	held = hold(p, BLOCK);
+	EQ(recall(r, 0), 0);
+	/* Who touches it waits for it to be given back, and can be ended. */
+	pid = (pid_t)OK(fork());
+	if (!pid)
+		_exit(p[0] != 'h');
+	UNTIL(sleeps_deep, &pid);
+	EQ(maps_count(r, FUSEX_OP_MAP_RETURN), 0);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	EQ(OK(read(held, buf, BLOCK)), BLOCK);
+	close(held);
+	UNTIL_SEEN(r, FUSEX_OP_MAP_RETURN);
+	EQ(p[0], 'h');
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
+/* -------------------------------------------------------- what is not believed */
+
+TEST(pages, are_of_one_file)
+{
+	struct raw *r = with_f(MAPPED, PMD, 4 * MIB);
+	char *p, *q;
+	int fd, other;
+
+	maps_at(r, MAP_G, MAPPED, 0, PMD, 4 * MIB);
+	maps_size(r, MAP_G, PMD);
+	fd = open_rw(r, "f", 0);
+	other = open_rw(r, "g", 0);
+	p = map_fd(fd, PMD, RW, MAP_SHARED);
+	q = map_fd(other, PMD, RW, MAP_SHARED);
+	check_pattern(p, BLOCK, 4 * MIB, DISK_SEED(0));
+	CHECK(is_lost(q, false));
+	CHECK(is_lost(q + MIB, true));
+	check_pattern(p, BLOCK, 4 * MIB, DISK_SEED(0));
+	/* Once the first has none of it. */
+	OK(munmap(p, PMD));
+	OK(ftruncate(fd, 0));
+	check_pattern(q, BLOCK, 4 * MIB, DISK_SEED(0));
+	OK(munmap(q, PMD));
+	OK(close(other));
+	end(r, fd);
+}
+
+TEST(pages, are_of_one_place)
+{
+	struct raw *r = dax_start(LOCAL, 1);
+	char *p;
+	int fd;
+
+	maps_at(r, MAP_F, MAPPED, 0, BLOCK, 4 * MIB);
+	maps_at(r, MAP_F, MAPPED, BLOCK, BLOCK, 4 * MIB);
+	maps_size(r, MAP_F, 2 * BLOCK);
+	fd = open_rw(r, "f", 0);
+	p = map_fd(fd, 2 * BLOCK, RW, MAP_SHARED);
+	p[BLOCK] = 1;
+	CHECK(is_lost(p, true));
+	CHECK(is_lost(p, false));
+	OK(munmap(p, 2 * BLOCK));
+	end(r, fd);
+}
+
+/* Both say so, and only read. */
+TEST(pages, are_shared)
+{
+	struct raw *r = with_f(MAPPED, PMD, 4 * MIB);
+	char *p, *q;
+	int fd, other;
+
+	maps_at(r, MAP_G, MAPPED, 0, PMD, 4 * MIB);
+	maps_size(r, MAP_G, PMD);
+	r->maps->files[MAP_F].flags = FUSEX_MAP_F_SHARED;
+	r->maps->files[MAP_G].flags = FUSEX_MAP_F_SHARED;
+	fd = open_rw(r, "f", 0);
+	other = open_rw(r, "g", 0);
+	p = map_fd(fd, PMD, RW, MAP_SHARED);
+	q = map_fd(other, PMD, RW, MAP_SHARED);
+	check_pattern(p, PMD, 4 * MIB, DISK_SEED(0));
+	check_pattern(q, PMD, 4 * MIB, DISK_SEED(0));
+	CHECK(!is_pmd(p));
+	CHECK(is_lost(p, true));
+	FAILS(pwrite(fd, "x", 1, 0), EUCLEAN, EOPNOTSUPP);
+	OK(munmap(p, PMD));
+	check_pattern(q, PMD, 4 * MIB, DISK_SEED(0));
+	OK(munmap(q, PMD));
+	OK(close(other));
+	end(r, fd);
+}
+
+/* ------------------------------------------------------------ remote files */
+
+static struct raw *with_remote_f(uint64_t lease)
+{
+	struct raw *r = dax_start(REMOTE, 1);
+
+	maps_at(r, MAP_F, MAPPED, 0, 64 * KIB, 1 * MIB);
+	maps_size(r, MAP_F, 64 * KIB);
+	r->maps->files[MAP_F].lease = lease;
+	r->maps->files[MAP_F].lease_valid = lease ? FUSEX_FOREVER : 0;
+	return r;
+}
+
+TEST(remote, is_told_of_writes)
+{
+	struct raw *r = with_remote_f(3);
+	int fd = open_rw(r, "f", 0);
+
+	put(fd, BLOCK, 0, 1);
+	EQ(ioends(r), 1);
+	CHECK(r->maps->ioends[0].flags & FUSEX_IOEND_MTIME);
+	put(fd, BLOCK, 64 * KIB, 2);
+	EQ(r->nodes[MAP_F].size, 64 * KIB + BLOCK);
+	shows(fd, BLOCK, 0, 1);
+	shows(fd, BLOCK, 64 * KIB, 2);
+	end(r, fd);
+}
+
+TEST(remote, is_mapped_under_a_lease)
+{
+	struct raw *r = with_remote_f(3);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+
+	check_pattern(p, 64 * KIB, 1 * MIB, DISK_SEED(0));
+	p[0] = 1;
+	OK(msync(p, BLOCK, MS_SYNC));
+	maps_at(r, MAP_F, MAPPED, 0, 64 * KIB, 2 * MIB);
+	EQ(recall(r, 3), 0);
+	UNTIL_SEEN(r, FUSEX_OP_MAP_RETURN);
+	check_pattern(p, 64 * KIB, 2 * MIB, DISK_SEED(0));
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
+TEST(remote, is_not_mapped_without)
+{
+	struct raw *r = with_remote_f(0);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+
+	shows_disk(fd, BLOCK, 0, 1 * MIB, 0);
+	CHECK(is_lost(p, false));
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
+/* ---------------------------------------------------------------- mixed mounts */
+
+TEST(mixed, beside_other_modes)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	char *p;
+	int fd, other;
+
+	maps_at(r, MAP_G, MAPPED, 0, 64 * KIB, 2 * MIB);
+	maps_size(r, MAP_G, 64 * KIB);
+	r->nodes[MAP_G].io_mode = FUSEX_IO_IOMAP;
+	fd = open_rw(r, "f", 0);
+	other = open_rw(r, "g", 0);
+	CHECK(!(flook(other).stx_attributes & STATX_ATTR_DAX));
+	p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+	p[0] = 1;
+	shows_disk(other, 64 * KIB, 0, 2 * MIB, 0);
+	put(other, 10000, 100, 4);
+	OK(fsync(other));
+	disk_shows(r, 0, 10000, 2 * MIB + 100, 100, 4);
+	OK(munmap(p, 64 * KIB));
+	OK(close(other));
+	end(r, fd);
+}
+
+/* Without a memory device, what the server has allowed instead. */
+TEST(mixed, falls_back)
+{
+	struct raw *r;
+	int fd;
+
+	if (!has_fs_dax())
+		SKIP("the kernel has no FS_DAX");
+	r = raw_alloc();
+	raw_setup_init(&r->setup, LOCAL);
+	r->setup.io_mode = FUSEX_IO_DAX;
+	r->setup.io_modes = 1 << FUSEX_IO_IOMAP;
+	r->setup.root.attr_valid = FUSEX_FOREVER;
+	maps_start_setup(r, 1);
+	maps_at(r, MAP_F, MAPPED, 0, 64 * KIB, 1 * MIB);
+	maps_size(r, MAP_F, 64 * KIB);
+	fd = open_rw(r, "f", 0);
+	CHECK(!(flook(fd).stx_attributes & STATX_ATTR_DAX));
+	shows_disk(fd, 64 * KIB, 0, 1 * MIB, 0);
+	put(fd, BLOCK, 0, 1);
+	OK(fsync(fd));
+	disk_shows(r, 0, BLOCK, 1 * MIB, 0, 1);
+	end(r, fd);
+}
+
+/* Or not at all, if it has allowed nothing. */
+TEST(mixed, does_not_fall_back)
+{
+	struct raw *r;
+	char byte;
+	int fd;
+
+	if (!has_fs_dax())
+		SKIP("the kernel has no FS_DAX");
+	r = raw_alloc();
+	raw_setup_init(&r->setup, LOCAL);
+	r->setup.io_mode = FUSEX_IO_DAX;
+	r->setup.root.attr_valid = FUSEX_FOREVER;
+	maps_start_setup(r, 1);
+	maps_at(r, MAP_F, MAPPED, 0, 64 * KIB, 1 * MIB);
+	maps_size(r, MAP_F, 64 * KIB);
+	fd = open_rw(r, "f", 0);
+	FAILS(pread(fd, &byte, 1, 0), EUCLEAN);
+	end(r, fd);
+}
+
+/* -------------------------------------------------------------------- stripes */
+
+TEST(stripe, of_memory_devices)
+{
+	struct raw *r = dax_start(LOCAL, 2);
+	uint32_t stripe;
+	char *p;
+	int fd;
+
+	EQ(stripe_add(r->fd, r->maps->devs, 2, 16 * KIB, BOTH, &stripe), 0);
+	maps_on(r, MAP_F, MAPPED, 0, 64 * KIB, 2 * MIB, stripe);
+	maps_size(r, MAP_F, 64 * KIB);
+	fd = open_rw(r, "f", 0);
+	for (unsigned int i = 0; i < 4; i++)
+		shows_disk(fd, 16 * KIB, i * 16 * KIB,
+			   1 * MIB + i / 2 * 16 * KIB, i % 2);
+	p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+	fill_pattern(p, 64 * KIB, 0, 9);
+	OK(msync(p, 64 * KIB, MS_SYNC));
+	disk_shows(r, 1, 16 * KIB, 1 * MIB, 16 * KIB, 9);
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
+TEST(stripe, is_of_one_kind)
+{
+	struct raw *r = dax_start(LOCAL, 1);
+	struct loop l = loop_of("disk", DISK_SIZE, 512);
+	uint32_t both[2] = { r->maps->devs[0] }, stripe;
+
+	EQ(device_add(r->fd, l.fd, BOTH, &both[1]), 0);
+	close(l.fd);
+	EQ(stripe_add(r->fd, both, 2, 16 * KIB, BOTH, &stripe), EINVAL);
+	both[1] = both[0];
+	EQ(stripe_add(r->fd, both, 2, 16 * KIB, BOTH, &stripe), EINVAL);
+	maps_stop(r);
+}
+
+/* -------------------------------------------------------- removal and failure */
+
+static void removed(uint32_t flags)
+{
+	struct raw *r = dax_start(LOCAL, 2);
+	char *p, *q, byte;
+	int fd, other;
+
+	maps_at(r, MAP_F, MAPPED, 0, PMD, 4 * MIB);
+	maps_size(r, MAP_F, PMD);
+	maps_on(r, MAP_G, MAPPED, 0, PMD, 4 * MIB, r->maps->devs[1]);
+	maps_size(r, MAP_G, PMD);
+	fd = open_rw(r, "f", 0);
+	other = open_rw(r, "g", 0);
+	p = map_fd(fd, PMD, RW, MAP_SHARED);
+	q = map_fd(other, PMD, RW, MAP_SHARED);
+	p[0] = 1;
+	q[0] = 1;
+	OK(raw_unregister(r->fd, r->maps->devs[0], flags));
+	CHECK(is_lost(p, false));
+	CHECK(is_lost(p + BLOCK, true));
+	FAILS(pread(fd, &byte, 1, 0), ENODEV);
+	FAILS(pwrite(fd, &byte, 1, 0), ENODEV);
+	/* The other is as it was. */
+	EQ(q[0], 1);
+	q[BLOCK] = 2;
+	put(other, BLOCK, 0, 3);
+	check_pattern(q, BLOCK, 0, 3);
+	OK(munmap(p, PMD));
+	OK(munmap(q, PMD));
+	OK(close(other));
+	end(r, fd);
+}
+
+TEST(removal, unmaps)
+{
+	removed(0);
+}
+
+TEST(removal, unmaps_when_it_fails_io)
+{
+	removed(FUSEX_BACKING_FAIL_IO);
+}
+
+/* What is mapped outlives the server, and what is not mapped does not. */
+TEST(death, leaves_what_is_mapped)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+
+	check_pattern(p, BLOCK, 1 * MIB, DISK_SEED(0));
+	p[0] = 5;
+	OK(umount2(r->mnt, MNT_FORCE | MNT_DETACH));
+	EQ(p[0], 5);
+	p[1] = 6;
+	OK(munmap(p, 64 * KIB));
+	OK(close(fd));
+	for (int i = 0; i < r->nr_threads; i++)
+		pthread_join(r->threads[i], NULL);
+	close(r->fd);
+	close(r->maps->disks[0].fd);
+}
+
+/*
+ * In the second device, far from what others use: nothing makes the page good
+ * again.
+ */
+TEST(failure, hits_who_touches_it)
+{
+	const uint64_t addr = 200 * MIB;
+	struct raw *r = dax_start(LOCAL, 2);
+	char *p, byte;
+	int fd;
+
+	maps_on(r, MAP_F, MAPPED, 0, PMD, addr, r->maps->devs[1]);
+	maps_size(r, MAP_F, PMD);
+	fd = open_rw(r, "f", 0);
+	p = map_fd(fd, PMD, RW, MAP_SHARED);
+	p[0] = 'a';
+	p[3 * BLOCK] = 'b';
+	CHECK(is_pmd(p));
+	if (madvise(p + 3 * BLOCK, BLOCK, MADV_HWPOISON)) {
+		EQ(errno, EINVAL);
+		OK(munmap(p, PMD));
+		end(r, fd);
+		SKIP("the kernel has no MEMORY_FAILURE");
+	}
+	CHECK(is_lost(p + 3 * BLOCK, false));
+	CHECK(is_lost(p + 3 * BLOCK, true));
+	FAILS(pread(fd, &byte, 1, 3 * BLOCK), EIO);
+	FAILS(pwrite(fd, &byte, 1, 3 * BLOCK), EIO);
+	/* Nobody else suffers. */
+	EQ(p[0], 'a');
+	p[2 * BLOCK] = 'c';
+	p[4 * BLOCK] = 'd';
+	EQ(OK(pread(fd, &byte, 1, 2 * BLOCK)), 1);
+	EQ(byte, 'c');
+	EQ(OK(pread(fd, &byte, 1, 4 * BLOCK)), 1);
+	EQ(byte, 'd');
+	OK(munmap(p, PMD));
+	end(r, fd);
+}
