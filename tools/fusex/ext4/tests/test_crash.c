@@ -52,15 +52,16 @@ static bool recording;
 
 static void record(const void *buf, size_t len, uint64_t offset)
 {
-	struct record *r;
+	struct record *r, *more;
 
 	if (!recording)
 		return;
 	if (nr_records == room_records) {
 		room_records = room_records ? 2 * room_records : 1024;
-		records = realloc(records, room_records * sizeof(*records));
-		if (!records)
+		more = realloc(records, room_records * sizeof(*records));
+		if (!more)
 			exit(1);
+		records = more;
 	}
 	r = &records[nr_records++];
 	*r = (struct record){ .offset = offset, .len = len };
@@ -103,7 +104,7 @@ static void fill(int file, unsigned char *buf, size_t *len)
 
 static int make(struct volume *v, struct node *dir, struct state *s, int file)
 {
-	unsigned char *buf = need(1, 70000);
+	unsigned char *buf;
 	struct node *n;
 	char name[32];
 	size_t len;
@@ -113,6 +114,7 @@ static int make(struct volume *v, struct node *dir, struct state *s, int file)
 	n = image_file(v, dir, name, 0);
 	if (!n)
 		return -EIO;
+	buf = need(1, 70000);
 	fill(file, buf, &len);
 	WR_LOCK(v);
 	ret = plain_write(v, n, buf, len, 0, true);
