@@ -103,6 +103,8 @@ static void use_name(struct volume *v, struct node *dir, const char *name,
 		if (!name_make(v, dir, "another", &mk, &n))
 			node_put(v, n);
 		break;
+	default:
+		break;
 	}
 }
 
