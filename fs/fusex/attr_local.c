@@ -396,6 +396,7 @@ static bool local_through_known(struct inode *inode, loff_t end,
 {
 	struct fusex_inode *fi = fusex_i(inode);
 	struct timespec64 mtime = inode_get_mtime(real);
+	/* Torn at worst. */
 	struct timespec64 wrote = data_race(fi->wrote);
 
 	return timespec64_equal(&wrote, &mtime) && end <= i_size_read(inode) &&

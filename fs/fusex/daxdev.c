@@ -53,7 +53,7 @@ struct fusex_daxdev {
 	struct fusex_chan *chan;
 	u64 start;
 	struct xarray lost;
-	struct mutex claims[DAX_CLAIMS];
+	struct mutex claims[DAX_CLAIMS];	/* one claim of a page at a time */
 	struct work_struct work;
 	struct list_head link;
 };
@@ -686,7 +686,7 @@ int fusex_daxdev_claim(struct inode *inode, const struct iomap *iomap,
 	struct fusex_bobj *obj = fusex_map_device(iomap->private);
 	pgoff_t at = PHYS_PFN(iomap->addr + (pos - iomap->offset));
 	pgoff_t index = pos >> PAGE_SHIFT;
-	struct mutex *lock;
+	struct mutex *lock; /* of claims of the same pages */
 	unsigned long pfn;
 	long nr;
 	int err;

@@ -269,8 +269,8 @@ struct fusex_attr_reply {
  * @after_write: file data changed in [pos, pos + len) by the kernel; size,
  *	times and change counter follow.  i_rwsem is held, or truncation waits
  *	(inode_dio_begin()); may sleep
- * @wrote_through: likewise, up to @end, through the backing file whose inode is
- *	@real: the server would say what that says; fusex_inode.wrote follows,
+ * @wrote_through: likewise, up to @end, through the backing file whose inode
+ *	@real is: the server would say what that says; fusex_inode.wrote follows,
  *	too.  Any context that does not hold fusex_inode.lock: nobody need have
  *	waited for the write, and the file may have been cut since
  * @wrote_cache: cached file data was changed, or is about to be, of which the

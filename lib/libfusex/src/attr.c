@@ -166,7 +166,7 @@ static void set_times(struct fusex_attr *attr,
 static uint32_t without_priv(uint32_t mode)
 {
 	mode &= ~(uint32_t)S_ISUID;
-	return mode & S_IXGRP ? mode & ~(uint32_t)S_ISGID : mode;
+	return mode & 0010 ? mode & ~(uint32_t)S_ISGID : mode;
 }
 
 void fusex_attr_set(struct fusex_attr *attr, const struct fusex_setattr_in *in)

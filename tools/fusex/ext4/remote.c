@@ -169,7 +169,7 @@ int remote_kill_priv(struct volume *v, struct node *n)
 
 	n->raw.i_mode &= (uint16_t)~S_ISUID;
 	/* Without the right to execute it means something else. */
-	if (n->raw.i_mode & S_IXGRP)
+	if (n->raw.i_mode & 0010)
 		n->raw.i_mode &= (uint16_t)~S_ISGID;
 	node_dirty(v, n);
 	ret = xattr_remove(v, n, "security.capability");

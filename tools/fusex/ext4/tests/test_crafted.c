@@ -66,7 +66,7 @@ static void use(const char *name, const char *path, const char *how,
 
 static bool unpack(const char *folder, const char *name, const char *path)
 {
-	return !image_run("gzip -dc %s/%s | dd of=%s bs=64k iflag=fullblock conv=sparse status=none",
+	return !image_run("gzip -dc %s/%s | cp --sparse=always /dev/stdin %s",
 			  folder, name, path);
 }
 
