@@ -63,6 +63,19 @@ static int iomap_mode_zero(struct inode *inode, loff_t from, loff_t to)
 	return err ?: op.err;
 }
 
+/*
+ * Zeros in a block of which a part was cut off or punched out.  They are written
+ * later, and a remote file is to get the time of the cut then, not of the last
+ * write before it.
+ */
+static int iomap_mode_clear(struct inode *inode, loff_t from, loff_t to)
+{
+	if (from >= to)
+		return 0;
+	fusex_i(inode)->attr->wrote_cache(inode);
+	return iomap_mode_zero(inode, from, to);
+}
+
 /* A page that ends behind the file may have anything there. */
 static int iomap_mode_zero_tail(struct inode *inode, loff_t from, loff_t to)
 {
@@ -356,7 +369,7 @@ static void iomap_mode_setsize_end(struct inode *inode, loff_t oldsize,
 	if (size > oldsize)
 		return;
 	/* Who makes the file longer again is not to see what was there. */
-	err = iomap_mode_zero(inode, size, round_up(size, i_blocksize(inode)));
+	err = iomap_mode_clear(inode, size, round_up(size, i_blocksize(inode)));
 	if (err && err != -EINTR)
 		mapping_set_error(inode->i_mapping,
 				  err == -ENOTCONN ? -EIO : err);
@@ -411,9 +424,9 @@ static int iomap_mode_zero_edges(struct inode *inode, loff_t offset, loff_t len)
 	int err;
 
 	if (round_up(offset, bs) > round_down(end, bs))
-		return iomap_mode_zero(inode, offset, end);
-	err = iomap_mode_zero(inode, offset, round_up(offset, bs));
-	return err ?: iomap_mode_zero(inode, round_down(end, bs), end);
+		return iomap_mode_clear(inode, offset, end);
+	err = iomap_mode_clear(inode, offset, round_up(offset, bs));
+	return err ?: iomap_mode_clear(inode, round_down(end, bs), end);
 }
 
 static int iomap_mode_fallocate_end(struct inode *inode, int mode,

@@ -229,7 +229,7 @@ static errcode_t get(struct bcache *c, uint64_t nr, struct block **out)
 }
 
 /* What another reader has brought meanwhile is as good. */
-static void keep(struct bcache *c, uint64_t nr, void *data)
+static void remember(struct bcache *c, uint64_t nr, void *data)
 {
 	pthread_mutex_lock(&c->readers);
 	if (find(c, nr) || !add(c, nr, data))
@@ -262,7 +262,7 @@ static errcode_t copy(struct bcache *c, uint64_t nr, void *to, size_t count)
 		return -err;
 	}
 	memcpy(to, data, count);
-	keep(c, nr, data);
+	remember(c, nr, data);
 	return 0;
 }
 
@@ -559,7 +559,7 @@ static errcode_t io_ahead(io_channel ch, unsigned long long nr,
 				break;
 			memcpy(data, (char *)mem + i * (size_t)c->block_size,
 			       c->block_size);
-			keep(c, nr + i, data);
+			remember(c, nr + i, data);
 		}
 	}
 	free(mem);

@@ -86,7 +86,7 @@ static int allocate(struct volume *v, struct node *n, uint64_t lblk,
 		    uint64_t len, bool root, const struct run *hole)
 {
 	bool extents = node_has(n, EXT4_EXTENTS_FL);
-	uint64_t more = advance(v, n, lblk, len, hole), goal, beyond;
+	uint64_t more = advance(v, n, lblk, len, hole), goal;
 	struct run r = { .lblk = lblk,
 			 .type = extents ? RUN_UNWRITTEN : RUN_DATA };
 	int64_t got;
@@ -106,11 +106,9 @@ static int allocate(struct volume *v, struct node *n, uint64_t lblk,
 		alloc_free(v, r.pblk, r.len);
 	else
 		ret = add(v, n, &r);
-	/* What is no extent is the file's only when it ends behind it. */
-	beyond = extents ? lblk + len : lblk;
 	if (!ret && (r.len > len || !extents) &&
-	    (!n->reserved || beyond < n->reserved))
-		n->reserved = beyond;
+	    (!n->reserved || lblk + len < n->reserved))
+		n->reserved = lblk + len;
 	return ret;
 }
 
@@ -162,7 +160,8 @@ int map_trim(struct volume *v, struct node *n)
 
 	if (!n->reserved)
 		return 0;
-	if (from < n->reserved)
+	/* Without extents all of it is: it is the file's that ends behind it. */
+	if (from < n->reserved && node_has(n, EXT4_EXTENTS_FL))
 		from = n->reserved;
 	n->reserved = 0;
 	n->window = 0;

@@ -14,7 +14,7 @@
 #include "tap.h"
 #include "use.h"
 
-#define TRIALS		25u
+#define TRIALS		15u
 #define CHANGES		12
 #define SECONDS		30
 

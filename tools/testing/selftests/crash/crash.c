@@ -25,7 +25,7 @@
 
 #include "crash.h"
 
-#define STEPS		42
+#define STEPS		36
 #define FILES		6
 #define FILE_MAX	(256u << 10)
 #define BLOCK		4096u

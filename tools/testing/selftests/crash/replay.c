@@ -5,7 +5,6 @@
  */
 #include <endian.h>
 #include <err.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +46,7 @@ struct log_entry {
  * @at: the next entry, bytes
  * @sector: bytes of one
  * @mark: the last one, -1 at first
+ * @changed: something has to be looked at
  * @points: how often it was looked at
  */
 struct player {
@@ -55,6 +55,7 @@ struct player {
 	uint64_t	at;
 	uint32_t	sector;
 	long		mark;
+	bool		changed;
 	unsigned int	points;
 };
 
@@ -97,6 +98,9 @@ static int look(struct player *p, const char *command)
 	char text[512];
 	int status;
 
+	if (!p->changed)
+		return 0;
+	p->changed = false;
 	p->points++;
 	snprintf(text, sizeof(text), "%s %ld", command, p->mark);
 	status = system(text);
@@ -119,6 +123,7 @@ static int play(struct player *p, const char *command)
 	else if (len)
 		put(p, p->at + p->sector, le64toh(e.sector) * p->sector, len,
 		    flags & DISCARD);
+	p->changed |= len || flags & MARK;
 	p->at += p->sector + (flags & DISCARD ? 0 : len);
 	return flags & (FLUSH | FUA | MARK) ? look(p, command) : 0;
 }

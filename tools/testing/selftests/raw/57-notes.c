@@ -829,6 +829,21 @@ TEST(lease, tells_of_every_write)
 	end(r, fd);
 }
 
+/* The zeros behind a new end are of when it was cut, not of an earlier write. */
+TEST(lease, tells_when_it_was_cut)
+{
+	struct raw *r = with_leased_f(1, FUSEX_FOREVER);
+	int fd = open_rw(r, "f", 0);
+
+	OK(ftruncate(fd, 5000));
+	OK(fsync(fd));
+	EQ(ioends(r), 1);
+	EQ(r->maps->ioends[0].offset, BLOCK);
+	CHECK(r->maps->ioends[0].flags & FUSEX_IOEND_MTIME);
+	CHECK(r->maps->ioends[0].mtime.sec > 1000000000);
+	end(r, fd);
+}
+
 /* ------------------------------------------------- the device's own page cache */
 
 static int dev_inval(struct raw *r, uint32_t dev, uint64_t offset,
