@@ -44,8 +44,13 @@ static unsigned int requests(struct raw *r)
 {
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < FUSEX_OP_NR; i++)
-		n += maps_count(r, i);
+	for (unsigned int i = 0; i < FUSEX_OP_NR; i++) {
+		unsigned int some = maps_count(r, i);
+
+		if (some)
+			tap_note("%u requests of operation %u", some, i);
+		n += some;
+	}
 	return n;
 }
 
