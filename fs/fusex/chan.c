@@ -238,6 +238,18 @@ void fusex_chan_get(struct fusex_chan *chan)
 }
 
 /**
+ * fusex_chan_get_live - take a reference to a channel that may be going
+ * @chan: the channel, not freed before RCU lets it
+ *
+ * Context: any.
+ * Return: false if its last reference is gone.
+ */
+bool fusex_chan_get_live(struct fusex_chan *chan)
+{
+	return refcount_inc_not_zero(&chan->ref);
+}
+
+/**
  * fusex_chan_put - drop a reference to a channel
  * @chan: the channel
  *

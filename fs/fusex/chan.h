@@ -260,6 +260,7 @@ void fusex_bad_reply(struct fusex_chan *chan, const struct fusex_call *call,
  */
 struct fusex_chan *fusex_chan_from_file(struct file *file);
 void fusex_chan_get(struct fusex_chan *chan);
+bool fusex_chan_get_live(struct fusex_chan *chan);
 void fusex_chan_put(struct fusex_chan *chan);
 int fusex_chan_attach(struct fusex_chan *chan, struct super_block *sb);
 void fusex_chan_quiesce(struct fusex_chan *chan);

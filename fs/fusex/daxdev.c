@@ -40,7 +40,7 @@
  * struct fusex_daxdev - what a backing object has that is a memory device
  * @dev: the device; this is its holder
  * @obj: the backing object that this is part of
- * @chan: whose it is
+ * @chan: whose it is; it keeps the device, not the other way round
  * @start: where the partition begins on @dev, bytes
  * @lost: pages of @dev whose memory has failed
  * @claims: serialise claims of pages
@@ -246,6 +246,30 @@ static int failure_of(struct fusex_daxdev *d, u64 offset, u64 len, int mf_flags)
 	return failure_lost(d, PHYS_PFN(offset), PHYS_PFN(last));
 }
 
+/* Who has the object has the channel still, or did when RCU was begun. */
+static bool failure_hold(struct fusex_daxdev *d)
+{
+	bool held, live = false;
+
+	rcu_read_lock();
+	held = refcount_inc_not_zero(&d->obj->ref);
+	if (held)
+		live = fusex_chan_get_live(d->chan);
+	rcu_read_unlock();
+	if (held && !live)
+		fusex_backing_put(d->obj);
+	return live;
+}
+
+/* In this order: the object is not to be the last to have seen the channel. */
+static void failure_let_go(struct fusex_daxdev *d)
+{
+	struct fusex_chan *chan = d->chan;
+
+	fusex_backing_put(d->obj);
+	fusex_chan_put(chan);
+}
+
 /* Returns NULL if it is not ours any more, or nobody uses it. */
 static struct fusex_daxdev *failure_of_whom(struct dax_device *dev)
 {
@@ -253,7 +277,7 @@ static struct fusex_daxdev *failure_of_whom(struct dax_device *dev)
 
 	mutex_lock(&dax_devs_lock);
 	list_for_each_entry(d, &dax_devs, link) {
-		if (d->dev == dev && refcount_inc_not_zero(&d->obj->ref)) {
+		if (d->dev == dev && failure_hold(d)) {
 			found = d;
 			break;
 		}
@@ -271,7 +295,7 @@ static int dax_notify_failure(struct dax_device *dev, u64 offset, u64 len,
 	if (!d)
 		return -EOPNOTSUPP;
 	err = failure_of(d, offset, len, mf_flags);
-	fusex_backing_put(d->obj);
+	failure_let_go(d);
 	return err;
 }
 
@@ -290,7 +314,6 @@ static void daxdev_free(struct work_struct *work)
 	if (d->dev)
 		fs_put_dax(d->dev, d);
 	mutex_unlock(&dax_devs_lock);
-	fusex_chan_put(d->chan);
 	xa_destroy(&d->lost);
 	kfree_rcu(d->obj, rcu);
 	kfree(d);
@@ -317,7 +340,6 @@ static struct fusex_daxdev *daxdev_alloc(struct fusex_bobj *obj,
 	if (!d)
 		return NULL;
 	d->obj = obj;
-	fusex_chan_get(chan);
 	d->chan = chan;
 	xa_init(&d->lost);
 	for (i = 0; i < DAX_CLAIMS; i++)

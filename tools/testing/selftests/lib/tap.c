@@ -6,10 +6,12 @@
 #include <fnmatch.h>
 #include <ftw.h>
 #include <glob.h>
+#include <mntent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -254,6 +256,21 @@ static int run_child(const struct tap_test *t, const char *dir)
 	return WEXITSTATUS(status);
 }
 
+/* What a test that failed has left mounted is not to fail the next ones. */
+static void unmount_below(const char *dir)
+{
+	FILE *f = setmntent("/proc/self/mounts", "r");
+	struct mntent *m;
+
+	if (!f)
+		return;
+	while ((m = getmntent(f)))
+		if (!strncmp(m->mnt_dir, dir, strlen(dir)) &&
+		    m->mnt_dir[strlen(dir)] == '/')
+			umount2(m->mnt_dir, MNT_FORCE | MNT_DETACH);
+	endmntent(f);
+}
+
 /* Returns false when the test failed. */
 static bool run_test(const struct tap_test *t, const char *base)
 {
@@ -269,6 +286,8 @@ static bool run_test(const struct tap_test *t, const char *base)
 	} else {
 		chmod(dir, 0755);
 		result = run_child(t, dir);
+		if (result == TEST_FAILED)
+			unmount_below(dir);
 		nftw(dir, remove_one, 32, FTW_PHYS | FTW_DEPTH | FTW_MOUNT);
 	}
 	if (result == TEST_SKIPPED)
