@@ -85,12 +85,19 @@ static int dax_mode_writepages(struct address_space *mapping,
 
 /* ------------------------------------------------------------- taking it away */
 
-/* Somebody holds a page; faults may go on meanwhile. */
+/* How long it takes at most until a page that is not held any more is seen. */
+#define DAX_LOOK_AGAIN	(HZ / 10)
+
+/*
+ * Somebody holds a page; faults may go on meanwhile.  They may map that page
+ * again: when it is let go of it is still in use then, and nobody is woken.
+ */
 static void dax_mode_wait(struct inode *inode)
 {
 	filemap_invalidate_unlock(inode->i_mapping);
-	schedule();
+	schedule_timeout(DAX_LOOK_AGAIN);
 	filemap_invalidate_lock(inode->i_mapping);
+	unmap_mapping_pages(inode->i_mapping, 0, 0, false);
 	/* What they have made dirty is not to be forgotten. */
 	dax_mode_flush_range(inode, 0, LLONG_MAX);
 }

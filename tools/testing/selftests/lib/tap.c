@@ -257,7 +257,7 @@ static int run_child(const struct tap_test *t, const char *dir)
 }
 
 /* What a test that failed has left mounted is not to fail the next ones. */
-static void unmount_below(const char *dir)
+static void unmount_leftovers(void)
 {
 	FILE *f = setmntent("/proc/self/mounts", "r");
 	struct mntent *m;
@@ -265,8 +265,7 @@ static void unmount_below(const char *dir)
 	if (!f)
 		return;
 	while ((m = getmntent(f)))
-		if (!strncmp(m->mnt_dir, dir, strlen(dir)) &&
-		    m->mnt_dir[strlen(dir)] == '/')
+		if (!strcmp(m->mnt_type, "fusex.raw"))
 			umount2(m->mnt_dir, MNT_FORCE | MNT_DETACH);
 	endmntent(f);
 }
@@ -287,7 +286,7 @@ static bool run_test(const struct tap_test *t, const char *base)
 		chmod(dir, 0755);
 		result = run_child(t, dir);
 		if (result == TEST_FAILED)
-			unmount_below(dir);
+			unmount_leftovers();
 		nftw(dir, remove_one, 32, FTW_PHYS | FTW_DEPTH | FTW_MOUNT);
 	}
 	if (result == TEST_SKIPPED)
