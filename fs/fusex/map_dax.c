@@ -47,7 +47,12 @@ static int dax_tell_written(struct inode *inode, const struct iomap *iomap,
 	return fusex_ioend_tell(inode, &in, false);
 }
 
-/* Only what is going to be stored to.  Returns what is ready, bytes. */
+/*
+ * Only what is going to be stored to.  Returns what is ready, bytes.
+ *
+ * Where nothing was, its zeros may be mapped.  IOMAP_F_NEW would see to that, but
+ * also take away what a fault has mapped since, while it is used.
+ */
 static s64 dax_make_ready(const struct iomap_iter *iter,
 			  const struct iomap *iomap)
 {
@@ -61,6 +66,9 @@ static s64 dax_make_ready(const struct iomap_iter *iter,
 	err = fusex_daxdev_zero(iomap, start, end);
 	if (!err)
 		err = dax_tell_written(iter->inode, iomap, start, end);
+	if (!err)
+		fusex_i(iter->inode)->io->mapped_anew(iter->inode, start,
+						      end - 1);
 	return err ?: min_t(s64, end - iter->pos, iter->len);
 }
 
@@ -77,11 +85,8 @@ static int dax_begin_ready(const struct iomap_iter *iter, u32 op,
 				      iomap, NULL);
 		if (err)
 			return err;
-		if (iomap->type == IOMAP_MAPPED) {
-			/* Where nothing was, its zeros may be mapped. */
-			iomap->flags |= IOMAP_F_NEW;
+		if (iomap->type == IOMAP_MAPPED)
 			return 0;
-		}
 		ready = dax_make_ready(iter, iomap);
 		fusex_map_done(inode, iomap, iter->pos, iter->len,
 			       max(ready, 0), op);
