@@ -182,6 +182,31 @@ static bool find_row(const char *row, const char *local, const char *remote,
 	return true;
 }
 
+/* "map_ioend+" in the table is any number of them but 0. */
+static bool is_wanted(const char *got, const char *wanted)
+{
+	size_t len;
+
+	while (*wanted) {
+		len = strcspn(wanted, " +");
+		if (strncmp(got, wanted, len))
+			return false;
+		got += len;
+		wanted += len;
+		if (*wanted == '+') {
+			wanted++;
+			got += *got == '+' ? 1 : strcspn(got, " ");
+		}
+		if (*wanted != *got)
+			return false;
+		if (*wanted) {
+			wanted++;
+			got++;
+		}
+	}
+	return !*got;
+}
+
 static void compare(const char *row)
 {
 	const char *got = made(), *mode = getenv("FUSEX_MODE");
@@ -192,7 +217,8 @@ static void compare(const char *row)
 		snprintf(io, sizeof(io), "%.*s", (int)strcspn(mode, "/"), mode);
 	if (!each_row(io, find_row, &w) && !each_row("plain", find_row, &w))
 		FAIL("the table has no row %s; it takes: %s", row, got);
-	STREQ(got, w.text);
+	if (!is_wanted(got, w.text))
+		STREQ(got, w.text);
 }
 
 #define CASE(row, prepare, act)		\
