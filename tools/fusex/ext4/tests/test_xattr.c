@@ -103,7 +103,7 @@ static void test_times(struct volume *v, struct node *root)
 {
 	struct node *n = image_file(v, root, "times", 0);
 	const int64_t secs[] = { 0, -1, INT32_MIN, INT32_MAX,
-				 1ll << 31, 1ll << 32, 3ll << 32,
+				 1LL << 31, 1LL << 32, 3LL << 32,
 				 attr_time_max(v) };
 	struct fusex_setattr_in in = { .valid = FUSEX_SET_MTIME |
 						FUSEX_SET_ATIME };
