@@ -202,6 +202,8 @@ static bool map_use_answer(struct inode *inode, struct map_answer *a, u32 op,
 	struct fusex_maps *maps = fusex_i(inode)->maps;
 
 	*use = fusex_maps_enter_within(maps, within);
+	/* What writeback gets while a lease is returned is good for it alone. */
+	keep = keep && !atomic_read(&maps->returning);
 	if (a->seq == fusex_mapcache_seq(maps->cache) &&
 	    map_remember(maps->cache, a, op, keep) != -ESTALE) {
 		a->once = !keep;

@@ -20,10 +20,10 @@ static void test_stat(void)
 {
 	struct stat st = {
 		.st_mode = S_IFCHR | 0640, .st_ino = 1ull << 40,
-		.st_size = 1ll << 41, .st_blocks = 1ll << 32, .st_nlink = 3,
+		.st_size = 1LL << 41, .st_blocks = 1LL << 32, .st_nlink = 3,
 		.st_uid = 4, .st_gid = 5, .st_rdev = makedev(259, 70000),
 		.st_blksize = 8192, .st_atim = { -1, 6 },
-		.st_mtim = { 1ll << 33, 999999999 }, .st_ctim = { 9, 10 },
+		.st_mtim = { 1LL << 33, 999999999 }, .st_ctim = { 9, 10 },
 	};
 	struct fusex_attr a;
 
@@ -36,7 +36,7 @@ static void test_stat(void)
 	   a.uid == 4 && a.gid == 5 && a.rdev_major == 259 &&
 	   a.rdev_minor == 70000 && a.blksize == 8192, "numbers from stat");
 	ok(a.atime.sec == -1 && a.atime.nsec == 6 &&
-	   a.mtime.sec == 1ll << 33 && a.mtime.nsec == 999999999 &&
+	   a.mtime.sec == 1LL << 33 && a.mtime.nsec == 999999999 &&
 	   a.ctime.sec == 9 && a.ctime.nsec == 10 && !a.atime.reserved,
 	   "times from stat");
 	ok(!a.flags && !a.change && !a.reserved[2] && !a.btime.sec,
