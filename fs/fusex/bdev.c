@@ -113,6 +113,13 @@ int fusex_bdev_fill(struct fusex_bobj *obj, int fd, u32 block_size)
 	return 0;
 }
 
+/* A device of either kind, held; NULL if it is none. */
+static struct fusex_bobj *find_device(struct fusex_chan *chan, u32 cookie)
+{
+	return fusex_backing_find(chan, cookie, FUSEX_BACKING_BDEV) ?:
+	       fusex_backing_find(chan, cookie, FUSEX_BACKING_DAX);
+}
+
 /* A memory device cannot be registered twice. */
 static bool stripe_has(const struct fusex_bobj *obj, u32 nr,
 		       const struct fusex_bobj *member)
@@ -131,11 +138,9 @@ static int stripe_take(struct fusex_bobj *obj, struct fusex_chan *chan, u32 nr,
 		       u32 cookie)
 {
 	struct fusex_bobj *member;
-	u32 type = nr ? obj->members[0]->type : FUSEX_BACKING_BDEV;
 
-	member = fusex_backing_find(chan, cookie, type);
-	if (!member && !nr)
-		member = fusex_backing_find(chan, cookie, FUSEX_BACKING_DAX);
+	member = nr ? fusex_backing_find(chan, cookie, obj->members[0]->type) :
+		      find_device(chan, cookie);
 	if (!member)
 		return -EINVAL;
 	/* Two units of a stripe are never the same bytes. */
@@ -359,8 +364,7 @@ int fusex_backing_device_inval(struct fusex_chan *chan, u32 dev, u64 offset,
 	struct fusex_bobj *obj;
 	int err;
 
-	obj = fusex_backing_find(chan, dev, FUSEX_BACKING_BDEV) ?:
-	      fusex_backing_find(chan, dev, FUSEX_BACKING_DAX);
+	obj = find_device(chan, dev);
 	if (!obj)
 		return xa_load(&chan->backing, dev) ? -EINVAL : -ENOENT;
 	err = fusex_backing_use(obj);

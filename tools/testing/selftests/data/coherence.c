@@ -511,6 +511,43 @@ TEST(aio, buffered)
 	verify(fd, SIZE, 1);
 }
 
+/* One direct write of a page, behind the first, that nobody waits for yet. */
+struct late_write {
+	struct iocb cb;
+	aio_context_t ctx;
+	int fd;
+};
+
+static void late_begin(struct late_write *w)
+{
+	new_file();
+	w->fd = direct();
+	w->ctx = 0;
+	w->cb = (struct iocb){
+		.aio_lio_opcode = IOCB_CMD_PWRITE,
+		.aio_fildes = (uint32_t)w->fd,
+		.aio_buf = (uintptr_t)aligned(),
+		.aio_nbytes = PAGE,
+		.aio_offset = PAGE,
+	};
+	OK(io_setup(1, &w->ctx));
+}
+
+static void late_submit(struct late_write *w)
+{
+	struct iocb *list = &w->cb;
+
+	EQ(OK(io_submit(w->ctx, 1, &list)), 1);
+}
+
+static void late_wait(struct late_write *w)
+{
+	struct io_event ev;
+
+	EQ(OK(syscall(SYS_io_getevents, w->ctx, 1, 1, &ev, NULL)), 1);
+	EQ(ev.res, PAGE);
+}
+
 static void *allocate_first(void *arg)
 {
 	OK(fallocate(*(int *)arg, 0, 0, PAGE));
@@ -520,63 +557,37 @@ static void *allocate_first(void *arg)
 /* Whoever makes the file larger has the last word, whoever comes first. */
 TEST(aio, grows_beside_fallocate)
 {
-	struct iocb cb = {
-		.aio_lio_opcode = IOCB_CMD_PWRITE,
-		.aio_buf = (uintptr_t)aligned(),
-		.aio_nbytes = PAGE,
-		.aio_offset = PAGE,
-	};
-	struct iocb *list = &cb;
-	aio_context_t ctx = 0;
-	struct io_event ev;
+	struct late_write w;
 	pthread_t thread;
-	int fd;
 
-	new_file();
-	fd = direct();
-	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, PAGE))
+	late_begin(&w);
+	if (fallocate(w.fd, FALLOC_FL_KEEP_SIZE, 0, PAGE))
 		SKIP("the file system has no fallocate");
-	cb.aio_fildes = (uint32_t)fd;
-	OK(io_setup(1, &ctx));
 	for (int i = 0; i < 50; i++) {
-		OK(ftruncate(fd, 0));
-		EQ(pthread_create(&thread, NULL, allocate_first, &fd), 0);
-		EQ(OK(io_submit(ctx, 1, &list)), 1);
-		EQ(OK(syscall(SYS_io_getevents, ctx, 1, 1, &ev, NULL)), 1);
-		EQ(ev.res, PAGE);
+		OK(ftruncate(w.fd, 0));
+		EQ(pthread_create(&thread, NULL, allocate_first, &w.fd), 0);
+		late_submit(&w);
+		late_wait(&w);
 		pthread_join(thread, NULL);
-		EQ(flook(fd).stx_size, 2 * PAGE);
+		EQ(flook(w.fd).stx_size, 2 * PAGE);
 	}
-	OK(syscall(SYS_io_destroy, ctx));
+	OK(syscall(SYS_io_destroy, w.ctx));
 }
 
 /* Nobody waits for the write before the file is cut: it does not grow again. */
 TEST(aio, does_not_undo_a_cut)
 {
-	struct iocb cb = {
-		.aio_lio_opcode = IOCB_CMD_PWRITE,
-		.aio_buf = (uintptr_t)aligned(),
-		.aio_nbytes = PAGE,
-		.aio_offset = PAGE,
-	};
-	struct iocb *list = &cb;
-	aio_context_t ctx = 0;
-	struct io_event ev;
-	int fd;
+	struct late_write w;
 
-	new_file();
-	fd = direct();
-	cb.aio_fildes = (uint32_t)fd;
-	OK(io_setup(1, &ctx));
+	late_begin(&w);
 	for (int i = 0; i < 50; i++) {
-		fill(fd, 2 * PAGE, 1);
-		EQ(OK(io_submit(ctx, 1, &list)), 1);
-		OK(ftruncate(fd, 0));
-		EQ(OK(syscall(SYS_io_getevents, ctx, 1, 1, &ev, NULL)), 1);
-		EQ(ev.res, PAGE);
-		EQ(flook(fd).stx_size, 0);
+		fill(w.fd, 2 * PAGE, 1);
+		late_submit(&w);
+		OK(ftruncate(w.fd, 0));
+		late_wait(&w);
+		EQ(flook(w.fd).stx_size, 0);
 	}
-	OK(syscall(SYS_io_destroy, ctx));
+	OK(syscall(SYS_io_destroy, w.ctx));
 }
 
 TEST(aio, direct)

@@ -729,16 +729,22 @@ TEST(recall, waits_for_who_holds_pages)
 
 /* -------------------------------------------------------- what is not believed */
 
-TEST(pages, are_of_one_file)
+/* The server says that two files are at the same place. */
+static struct raw *with_f_and_g(void)
 {
 	struct raw *r = with_f(MAPPED, PMD, 4 * MIB);
-	char *p, *q;
-	int fd, other;
 
 	maps_at(r, MAP_G, MAPPED, 0, PMD, 4 * MIB);
 	maps_size(r, MAP_G, PMD);
-	fd = open_rw(r, "f", 0);
-	other = open_rw(r, "g", 0);
+	return r;
+}
+
+TEST(pages, are_of_one_file)
+{
+	struct raw *r = with_f_and_g();
+	int fd = open_rw(r, "f", 0), other = open_rw(r, "g", 0);
+	char *p, *q;
+
 	p = map_fd(fd, PMD, RW, MAP_SHARED);
 	q = map_fd(other, PMD, RW, MAP_SHARED);
 	check_pattern(p, BLOCK, 4 * MIB, DISK_SEED(0));
@@ -775,12 +781,10 @@ TEST(pages, are_of_one_place)
 /* Both say so, and only read. */
 TEST(pages, are_shared)
 {
-	struct raw *r = with_f(MAPPED, PMD, 4 * MIB);
+	struct raw *r = with_f_and_g();
 	char *p, *q;
 	int fd, other;
 
-	maps_at(r, MAP_G, MAPPED, 0, PMD, 4 * MIB);
-	maps_size(r, MAP_G, PMD);
 	r->maps->files[MAP_F].flags = FUSEX_MAP_F_SHARED;
 	r->maps->files[MAP_G].flags = FUSEX_MAP_F_SHARED;
 	fd = open_rw(r, "f", 0);
