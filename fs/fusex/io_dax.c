@@ -378,9 +378,7 @@ static void dax_mode_setsize_end(struct inode *inode, loff_t oldsize,
 		return;
 	/* Who makes the file longer again is not to see what was there. */
 	err = dax_mode_zero_tail(inode, size, oldsize);
-	if (err && err != -EINTR)
-		mapping_set_error(inode->i_mapping,
-				  err == -ENOTCONN ? -EIO : err);
+	fusex_mapped_cleared(inode, err);
 }
 
 static int dax_mode_fallocate_begin(struct inode *inode, int mode,

@@ -370,9 +370,7 @@ static void iomap_mode_setsize_end(struct inode *inode, loff_t oldsize,
 		return;
 	/* Who makes the file longer again is not to see what was there. */
 	err = iomap_mode_clear(inode, size, round_up(size, i_blocksize(inode)));
-	if (err && err != -EINTR)
-		mapping_set_error(inode->i_mapping,
-				  err == -ENOTCONN ? -EIO : err);
+	fusex_mapped_cleared(inode, err);
 }
 
 static int iomap_mode_invalidate(struct inode *inode, loff_t start, loff_t end)

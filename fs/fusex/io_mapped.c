@@ -6,6 +6,7 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/iomap.h>
+#include <linux/pagemap.h>
 
 #include "io.h"
 #include "map.h"
@@ -85,6 +86,22 @@ int fusex_mapped_known(struct inode *inode, loff_t size)
 	if (known >= size)
 		return 0;
 	return fusex_mapped_write_back(inode, known, size - 1);
+}
+
+/**
+ * fusex_mapped_cleared - zeros were put behind a new end of the file
+ * @inode: the file, which has been cut
+ * @err: how that went
+ *
+ * Whoever cut it is not told any more: fsync() is.
+ *
+ * Context: any.
+ */
+void fusex_mapped_cleared(struct inode *inode, int err)
+{
+	if (err && err != -EINTR)
+		mapping_set_error(inode->i_mapping,
+				  err == -ENOTCONN ? -EIO : err);
 }
 
 /* ------------------------------------------------------------- looking at it */

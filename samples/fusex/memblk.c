@@ -381,26 +381,14 @@ static int memblk_setattr(struct fusex_req *req, const struct fusex_node *ref,
 			  struct fusex_attr_out *out)
 {
 	struct node *n = &node[ref->nodeid];
-	struct fusex_attr *a = &n->r.attr;
 	int ret = 0;
 
 	if (in->valid & FUSEX_SET_SIZE)
 		ret = set_size(n, in->size);
-	if (in->valid & FUSEX_SET_MODE)
-		a->mode = in->mode;
-	if (in->valid & FUSEX_SET_UID)
-		a->uid = in->uid;
-	if (in->valid & FUSEX_SET_GID)
-		a->gid = in->gid;
-	if (in->valid & FUSEX_SET_ATIME)
-		a->atime = in->atime;
-	if (in->valid & FUSEX_SET_MTIME)
-		a->mtime = in->mtime;
-	if (in->valid & FUSEX_SET_CTIME)
-		a->ctime = in->ctime;
+	fusex_attr_set(&n->r.attr, in);
 	if (!ret)
 		ret = store(n);
-	out->attr = *a;
+	out->attr = n->r.attr;
 	return ret;
 }
 
@@ -443,22 +431,12 @@ static void make(uint32_t id, const char *name, uint32_t mode, uint32_t uid,
 		 uint32_t gid)
 {
 	struct record *r = &node[id].r;
-	struct timespec ts;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	r->id = id;
 	r->generation++;
 	memset(r->unit, 0, sizeof(r->unit));
-	memset(&r->attr, 0, sizeof(r->attr));
-	r->attr.mask = FUSEX_ATTR_REQUIRED | FUSEX_ATTR_BLOCKS;
-	r->attr.mode = mode;
-	r->attr.nlink = S_ISDIR(mode) ? 2 : 1;
-	r->attr.uid = uid;
-	r->attr.gid = gid;
-	r->attr.atime = fusex_time_from_timespec(ts);
-	r->attr.mtime = r->attr.atime;
-	r->attr.ctime = r->attr.atime;
+	fusex_attr_new(&r->attr, mode, uid, gid);
 }
 
 static int memblk_create(struct fusex_req *req, const struct fusex_node *dir,
