@@ -420,9 +420,9 @@ static void local_wrote_through(struct inode *inode, loff_t end,
 		local_update_time(inode, FS_UPD_CMTIME, 0);
 }
 
+/* VFS has seen to it, as for any file system that is nobody else's. */
 static void local_wrote_cache(struct inode *inode)
 {
-	local_update_time(inode, FS_UPD_CMTIME, 0);
 }
 
 static void local_wrote_when(struct inode *inode, struct fusex_time *mtime)

@@ -274,7 +274,8 @@ struct fusex_attr_reply {
  *	too.  Any context that does not hold fusex_inode.lock: nobody need have
  *	waited for the write, and the file may have been cut since
  * @wrote_cache: cached file data was changed, or is about to be, of which the
- *	server learns later; times follow.  Does not sleep on the server
+ *	server learns later, and file_modified() or its like was called; times that
+ *	this leaves alone follow.  Does not sleep on the server
  * @wrote_when: when it was last, as the server is to be told with the data
  * @written_back: the server has the data, written at @mtime as it was told.
  *	Does not sleep

@@ -671,6 +671,7 @@ static vm_fault_t fusex_cache_page_mkwrite(struct vm_fault *vmf)
 	if (fusex_room(inode, false) < 0)
 		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
+	file_update_time(vmf->vma->vm_file);
 	fusex_i(inode)->attr->wrote_cache(inode);
 	if (down_read_killable(&mapping->invalidate_lock))
 		goto out;

@@ -317,6 +317,7 @@ static vm_fault_t dax_mode_huge_fault(struct vm_fault *vmf, unsigned int order)
 	if (IS_IMMUTABLE(inode))
 		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
+	file_update_time(vmf->vma->vm_file);
 	fusex_i(inode)->attr->wrote_cache(inode);
 	ret = dax_mode_fault_locked(vmf, order);
 	sb_end_pagefault(inode->i_sb);

@@ -301,6 +301,7 @@ static vm_fault_t iomap_mode_page_mkwrite(struct vm_fault *vmf)
 	if (IS_IMMUTABLE(inode))
 		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
+	file_update_time(vmf->vma->vm_file);
 	fusex_i(inode)->attr->wrote_cache(inode);
 	if (!down_read_killable(&mapping->invalidate_lock)) {
 		ret = iomap_page_mkwrite(vmf, &fusex_map_iomap_ops, &op);

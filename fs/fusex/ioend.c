@@ -36,6 +36,12 @@ struct fusex_map_pass {
 
 static struct workqueue_struct *ioend_wq;
 
+/*
+ * As fs/iomap's, which writeback takes its from, but keeps for each CPU what was
+ * freed: reads are many and small.
+ */
+struct bio_set fusex_ioend_bioset;
+
 /* ------------------------------------------------------ telling the server */
 
 /**
@@ -225,7 +231,7 @@ static void submit_read(const struct iomap_iter *iter,
 const struct iomap_read_ops fusex_map_read_ops = {
 	.read_folio_range	= read_folio_range,
 	.submit_read		= submit_read,
-	.bio_set		= &iomap_ioend_bioset,
+	.bio_set		= &fusex_ioend_bioset,
 };
 
 /* ------------------------------------------------------------- writing back */
@@ -474,9 +480,18 @@ int fusex_map_writepages(struct address_space *mapping,
  */
 int fusex_ioend_init(void)
 {
+	int err = bioset_init(&fusex_ioend_bioset, BIO_POOL_SIZE,
+			      offsetof(struct iomap_ioend, io_bio),
+			      BIOSET_NEED_BVECS | BIOSET_PERCPU_CACHE);
+
+	if (err)
+		return err;
 	ioend_wq = alloc_workqueue("fusex_ioend", WQ_MEM_RECLAIM | WQ_UNBOUND,
 				   WQ_MAX_ACTIVE);
-	return ioend_wq ? 0 : -ENOMEM;
+	if (ioend_wq)
+		return 0;
+	bioset_exit(&fusex_ioend_bioset);
+	return -ENOMEM;
 }
 
 /**
@@ -485,4 +500,5 @@ int fusex_ioend_init(void)
 void fusex_ioend_exit(void)
 {
 	destroy_workqueue(ioend_wq);
+	bioset_exit(&fusex_ioend_bioset);
 }

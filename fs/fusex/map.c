@@ -145,9 +145,9 @@ static int map_ask(struct inode *inode, loff_t pos, u64 len, u32 op,
 	return 0;
 }
 
-/* MAP_END, once, if the answer wants it. */
-static void map_tell_end(struct inode *inode, bool wanted, loff_t pos, u64 len,
-			 u64 done, u32 op)
+/* MAP_END, once, for an answer that wants it. */
+static noinline void map_send_end(struct inode *inode, loff_t pos, u64 len,
+				  u64 done, u32 op)
 {
 	struct fusex_map_end_in in = {
 		.offset	= pos,
@@ -164,8 +164,14 @@ static void map_tell_end(struct inode *inode, bool wanted, loff_t pos, u64 len,
 	};
 
 	/* Also from who is being killed; there is nothing to fail any more. */
-	if (wanted)
-		fusex_call_sure(fusex_chan_of(inode), &call);
+	fusex_call_sure(fusex_chan_of(inode), &call);
+}
+
+static void map_tell_end(struct inode *inode, bool wanted, loff_t pos, u64 len,
+			 u64 done, u32 op)
+{
+	if (unlikely(wanted))
+		map_send_end(inode, pos, len, done, op);
 }
 
 static bool map_wants_end(const struct map_answer *a)
@@ -522,6 +528,33 @@ void fusex_map_done(struct inode *inode, struct iomap *iomap, loff_t pos,
 }
 
 /**
+ * fusex_map_known - begin to use a mapping of data that is remembered
+ * @inode: the file, in iomap mode
+ * @pos: first byte
+ * @len: bytes
+ * @op: FUSEX_MAP_OP_*
+ * @iomap: zeroed, returns it; fusex_map_done() when it is no longer used
+ *
+ * Context: process, does not wait for the server.
+ * Return: true if all of the range is data, in one piece on one device; else
+ * @iomap is zeroed.
+ */
+bool fusex_map_known(struct inode *inode, loff_t pos, u64 len, u32 op,
+		     struct iomap *iomap)
+{
+	const struct fusex_map_how how = { .nowait = true };
+
+	if (fusex_map_begin(inode, pos, len, op, &how, iomap, NULL))
+		return false;
+	if (iomap->type == IOMAP_MAPPED &&
+	    pos + len <= iomap->offset + iomap->length)
+		return true;
+	fusex_map_done(inode, iomap, pos, len, 0, op);
+	memset(iomap, 0, sizeof(*iomap));
+	return false;
+}
+
+/**
  * fusex_map_valid - is a mapping as good as when it was found?
  * @inode: the file
  * @iomap: the mapping
@@ -600,6 +633,7 @@ static int map_iter_end(const struct iomap_iter *iter, struct iomap *iomap,
 			struct iomap *srcmap)
 {
 	u64 done = iter->pos - iter->iter_start_pos;
+	u32 op = 0;
 	int err = 0;
 
 	if (iomap->type == IOMAP_INLINE && done &&
@@ -607,9 +641,11 @@ static int map_iter_end(const struct iomap_iter *iter, struct iomap *iomap,
 		err = map_inline_written(iter->inode, iomap,
 					 iter->iter_start_pos, done);
 	map_release(srcmap);
+	/* What for is of interest to a server that wants to hear of it only. */
+	if (unlikely(iomap->flags & IOMAP_F_PRIVATE))
+		op = fusex_map_op_of(iter->flags);
 	fusex_map_done(iter->inode, iomap, iter->iter_start_pos,
-		       iter->len + done, err ? 0 : done,
-		       fusex_map_op_of(iter->flags));
+		       iter->len + done, err ? 0 : done, op);
 	return err;
 }
 

@@ -20,6 +20,8 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
+#include "fusex_i.h"
+
 struct fusex_bobj;
 struct fusex_mapcache;
 struct maple_tree;
@@ -31,6 +33,7 @@ struct maple_tree;
  * @busy: uses of mappings, those that began before and after the last
  *	fusex_maps_quiesce()
  * @turn: which of the two new ones count in
+ * @awaited: somebody waits for a counter to become 0
  * @filling: use of who has a folio locked to write to it; inode.i_rwsem
  * @quiesce: one at a time
  * @returning: leases that are being given back: nothing new is asked
@@ -59,6 +62,7 @@ struct fusex_maps {
 	struct fusex_mapcache *cache;
 	atomic_t busy[2];
 	unsigned int turn;
+	bool awaited;
 	unsigned long filling;
 	atomic_t returning;
 	struct mutex quiesce;	/* one fusex_maps_quiesce() at a time */
@@ -139,9 +143,24 @@ void *fusex_map_uncount(struct inode *inode, void *private);
 void fusex_map_unuse(struct inode *inode, void *private);
 bool fusex_map_failing(void *private);
 struct fusex_bobj *fusex_map_device(void *private);
-bool fusex_maps_leased(struct inode *inode);
+bool fusex_maps_have_lease(struct inode *inode);
 void fusex_maps_end_lease(struct inode *inode);
 bool fusex_maps_lease(struct inode *inode, u64 lease, u64 valid, u64 from);
+
+/**
+ * fusex_maps_leased - may what is remembered be used?
+ * @inode: the file
+ *
+ * If others may change the file, under a lease only.
+ *
+ * Context: process.
+ * Return: true if so.
+ */
+static inline bool fusex_maps_leased(struct inode *inode)
+{
+	return likely(!fusex_i(inode)->attr->shared) ||
+	       fusex_maps_have_lease(inode);
+}
 
 /* map.c */
 extern const struct iomap_ops fusex_map_iomap_ops;
@@ -153,12 +172,15 @@ int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
 		    struct iomap *srcmap);
 void fusex_map_done(struct inode *inode, struct iomap *iomap, loff_t pos,
 		    u64 len, u64 done, u32 op);
+bool fusex_map_known(struct inode *inode, loff_t pos, u64 len, u32 op,
+		     struct iomap *iomap);
 bool fusex_map_valid(struct inode *inode, const struct iomap *iomap);
 bool fusex_map_lasts(struct inode *inode, const struct iomap *iomap);
 bool fusex_map_covers(struct inode *inode, const struct iomap *iomap,
 		      loff_t pos);
 
 /* ioend.c */
+extern struct bio_set fusex_ioend_bioset;
 extern const struct iomap_read_ops fusex_map_read_ops;
 u32 fusex_ioend_flags(struct inode *inode, bool unwritten, bool replace,
 		      loff_t end);

@@ -93,8 +93,110 @@ static void dio_submit_read(const struct iomap_iter *iter, struct bio *bio,
 
 static const struct iomap_dio_ops dio_read_ops = {
 	.submit_io	= dio_submit_read,
-	.bio_set	= &iomap_ioend_bioset,
+	.bio_set	= &fusex_ioend_bioset,
 };
+
+/* ----------------------------------------------- what is known, and waited for */
+
+/**
+ * struct dio_known - a read or write that ends before its caller goes on
+ * @iomap: where all of it is; used until it has ended
+ * @unknown: that was not known, and nothing was done
+ *
+ * Its bios need not be looked after: one use is enough, and there is nothing
+ * to tell.  Most of direct I/O is small, and for that it makes a difference.
+ */
+struct dio_known {
+	struct iomap iomap;
+	bool unknown;
+};
+
+static int dio_known_next(const struct iomap_iter *iter, struct iomap *iomap,
+			  struct iomap *srcmap)
+{
+	struct dio_known *k = iter->private;
+	int ret;
+
+	if (iomap->length) {
+		ret = iomap_iter_continue(iter, iomap, srcmap, 0);
+		if (ret <= 0)
+			return ret;
+	} else if (!fusex_map_known(iter->inode, iter->pos, iter->len,
+				    fusex_map_op_of(iter->flags), &k->iomap)) {
+		k->unknown = true;
+		return -ENOTBLK;
+	}
+	*iomap = k->iomap;
+	return 1;
+}
+
+static const struct iomap_ops dio_known_ops = {
+	.iomap_next	= dio_known_next,
+};
+
+/* It has ended, and its device may have been taken away meanwhile. */
+static ssize_t dio_known_done(struct kiocb *iocb, struct iomap *iomap,
+			      loff_t pos, ssize_t ret)
+{
+	if (unlikely(fusex_map_failing(iomap->private)) && ret > 0) {
+		iocb->ki_pos = pos;
+		ret = -ENODEV;
+	}
+	fusex_map_done(file_inode(iocb->ki_filp), iomap, pos, 0, 0, 0);
+	return ret;
+}
+
+/* Returns -EAGAIN if it is to be done in another way. */
+static ssize_t dio_known(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct dio_known k = {};
+	loff_t pos = iocb->ki_pos;
+	ssize_t ret;
+
+	ret = iomap_dio_rw(iocb, iter, &dio_known_ops, NULL, 0, &k, 0);
+	if (k.unknown)
+		return -EAGAIN;
+	return k.iomap.length ? dio_known_done(iocb, &k.iomap, pos, ret) : ret;
+}
+
+/* Likewise, a read of one block, for which fs/iomap has a way of its own. */
+static ssize_t dio_known_block(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct iomap_iter iter = {
+		.inode	= file_inode(iocb->ki_filp),
+		.pos	= iocb->ki_pos,
+		.len	= iov_iter_count(to),
+		.flags	= IOMAP_DIRECT,
+	};
+	ssize_t ret = kiocb_write_and_wait(iocb, iter.len);
+
+	if (ret)
+		return ret;
+	if (!fusex_map_known(iter.inode, iter.pos, iter.len,
+			     FUSEX_MAP_OP_DIRECT, &iter.iomap))
+		return -EAGAIN;
+	inode_dio_begin(iter.inode);
+	ret = __iomap_dio_read_simple(iocb, to, &iter);
+	ret = dio_known_done(iocb, &iter.iomap, iter.pos, ret);
+	return ret == -ENOTBLK ? -EAGAIN : ret;
+}
+
+/* Not for who must not wait: -EAGAIN would say two things. */
+static bool dio_is_waited_for(struct kiocb *iocb)
+{
+	return is_sync_kiocb(iocb) && !(iocb->ki_flags & IOCB_NOWAIT);
+}
+
+static ssize_t dio_read_known(struct kiocb *iocb, struct iov_iter *to)
+{
+	const struct inode *inode = file_inode(iocb->ki_filp);
+	size_t count = iov_iter_count(to);
+
+	if (count <= i_blocksize(inode) &&
+	    iocb->ki_pos + (loff_t)count <= i_size_read(inode))
+		return dio_known_block(iocb, to);
+	return dio_known(iocb, to);
+}
 
 /**
  * fusex_dio_read - read from the device into the caller's memory
@@ -106,6 +208,12 @@ static const struct iomap_dio_ops dio_read_ops = {
  */
 ssize_t fusex_dio_read(struct kiocb *iocb, struct iov_iter *to)
 {
+	ssize_t ret = -EAGAIN;
+
+	if (dio_is_waited_for(iocb))
+		ret = dio_read_known(iocb, to);
+	if (ret != -EAGAIN)
+		return ret;
 	return iomap_dio_rw(iocb, to, &fusex_map_iomap_ops, &dio_read_ops, 0,
 			    NULL, 0);
 }
@@ -238,7 +346,7 @@ static int dio_write_end(struct kiocb *iocb, ssize_t size, int error,
 static const struct iomap_dio_ops dio_write_ops = {
 	.end_io		= dio_write_end,
 	.submit_io	= dio_submit_write,
-	.bio_set	= &iomap_ioend_bioset,
+	.bio_set	= &fusex_ioend_bioset,
 };
 
 /* Back to the caller's; returns it. */
@@ -260,6 +368,16 @@ static void dio_complete(struct kiocb *iocb, long ret)
 	orig->ki_complete(orig, ret);
 }
 
+/* Is there nothing to tell of it if it writes over what is there? */
+static bool dio_is_quiet(const struct kiocb *iocb, loff_t end)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	return !fusex_i(inode)->attr->shared &&
+	       !(iocb->ki_flags & IOCB_ATOMIC) && end <= i_size_read(inode) &&
+	       end <= READ_ONCE(fusex_maps_get(inode)->known);
+}
+
 /**
  * fusex_dio_write - write from the caller's memory to the device
  * @iocb: the operation; i_rwsem is held, and exclusively if it makes the file
@@ -274,10 +392,16 @@ static void dio_complete(struct kiocb *iocb, long ret)
 ssize_t fusex_dio_write(struct kiocb *iocb, struct iov_iter *from, bool wait)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	struct dio_write *dio = kzalloc_obj(*dio);
 	loff_t end = iocb->ki_pos + iov_iter_count(from);
+	struct dio_write *dio;
 	ssize_t ret;
 
+	if (!wait && dio_is_waited_for(iocb) && dio_is_quiet(iocb, end)) {
+		ret = dio_known(iocb, from);
+		if (ret != -EAGAIN)
+			return ret;
+	}
+	dio = kzalloc_obj(*dio);
 	if (!dio)
 		return -ENOMEM;
 	kiocb_clone(&dio->iocb, iocb, iocb->ki_filp);

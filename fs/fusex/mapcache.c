@@ -223,23 +223,30 @@ static struct span span_at(const struct ma_state *mas, const struct extent *ext)
 }
 
 /*
- * The span that @block is in.  Under RCU: what it says is good if nothing was
- * changed meanwhile.  The tree may get empty, which only mas_walk() copes with.
+ * The span that @block is in.  What it says is good if nothing was changed
+ * meanwhile.  The tree may get empty, which only mas_walk() copes with.
  */
-static bool look(struct fusex_mapcache *mc, unsigned long block,
-		 struct span *span)
+static bool look_in_tree(struct fusex_mapcache *mc, unsigned long block,
+			 struct span *span)
 {
 	MA_STATE(mas, &mc->tree, block, block);
 	struct extent *ext;
 
-	if (!mc->in_tree) {
-		*span = mc->one;
-		return mc->count && span->first <= block && span->last >= block;
-	}
+	rcu_read_lock();
 	ext = mas_walk(&mas);
 	if (ext)
 		*span = span_at(&mas, ext);
+	rcu_read_unlock();
 	return ext;
+}
+
+static bool look(struct fusex_mapcache *mc, unsigned long block,
+		 struct span *span)
+{
+	if (mc->in_tree)
+		return look_in_tree(mc, block, span);
+	*span = mc->one;
+	return mc->count && span->first <= block && span->last >= block;
 }
 
 /* The first span that ends at @block or behind it.  Under the lock. */
@@ -744,17 +751,16 @@ unsigned long fusex_mapcache_count(const struct fusex_mapcache *mc)
 bool fusex_mapcache_find(struct fusex_mapcache *mc, loff_t pos,
 			 struct fusex_map *map)
 {
-	struct span span, at;
+	unsigned long block = pos >> mc->blkbits;
 	unsigned int start;
+	struct span span;
 	bool found;
 
-	if (!span_of(mc, pos, pos, &at))
+	if ((u64)pos >> mc->blkbits > ULONG_MAX)
 		return false;
 	do {
 		start = read_seqcount_begin(&mc->change);
-		rcu_read_lock();
-		found = look(mc, at.first, &span);
-		rcu_read_unlock();
+		found = look(mc, block, &span);
 	} while (read_seqcount_retry(&mc->change, start));
 	if (!found)
 		return false;

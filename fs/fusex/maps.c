@@ -106,7 +106,7 @@ void fusex_maps_free(struct inode *inode)
 
 	if (!maps)
 		return;
-	/* Who ends I/O unlocks the folios last but one, or has yet to return. */
+	/* What ends I/O unlocks the folios last but one, or has yet to return. */
 	for (i = 0; i < ARRAY_SIZE(maps->busy); i++)
 		wait_var_event(&maps->busy[i], !atomic_read(&maps->busy[i]));
 	cancel_work_sync(&maps->work);
@@ -147,8 +147,7 @@ unsigned long fusex_maps_enter(struct fusex_maps *maps)
 		smp_mb__after_atomic();
 		if (likely(turn == READ_ONCE(maps->turn)))
 			return turn | USE_COUNTED | USE_BEGUN;
-		if (atomic_dec_and_test(&maps->busy[turn]))
-			wake_up_var(&maps->busy[turn]);
+		fusex_maps_leave(maps, turn | USE_COUNTED);
 	}
 }
 
@@ -195,13 +194,15 @@ unsigned long fusex_maps_enter_pass(struct fusex_maps *maps)
  * @maps: the file's
  * @use: the use
  *
- * Context: any.
+ * Context: process, whose inode it is: it does not go yet.
  */
 void fusex_maps_leave(struct fusex_maps *maps, unsigned long use)
 {
 	atomic_t *busy = &maps->busy[use & USE_TURN];
 
-	if (use & USE_COUNTED && atomic_dec_and_test(busy))
+	/* Pairs with maps_idle(). */
+	if (use & USE_COUNTED && atomic_dec_and_test(busy) &&
+	    unlikely(READ_ONCE(maps->awaited)))
 		wake_up_var(busy);
 }
 
@@ -245,17 +246,20 @@ void *fusex_map_uncount(struct inode *inode, void *private)
 /**
  * fusex_map_unuse - a use of a mapping ends
  * @inode: the file
- * @private: the use
+ * @private: the use, counted
  *
- * Context: any.
+ * Context: any; it may be all that keeps the inode.
  */
 void fusex_map_unuse(struct inode *inode, void *private)
 {
+	atomic_t *busy = fusex_i(inode)->maps->busy;
 	struct fusex_bobj *obj = fusex_map_device(private);
 
+	busy += (unsigned long)private & USE_TURN;
 	if (obj)
 		fusex_backing_device_put(obj);
-	fusex_maps_leave(fusex_i(inode)->maps, (unsigned long)private);
+	if (atomic_dec_and_test(busy))
+		wake_up_var(busy);
 }
 
 /**
@@ -308,8 +312,17 @@ void fusex_maps_outdate(struct inode *inode)
 
 static int maps_idle(struct fusex_maps *maps, unsigned int turn)
 {
-	return wait_var_event_killable(&maps->busy[turn],
-				       !atomic_read(&maps->busy[turn]));
+	atomic_t *busy = &maps->busy[turn];
+	int err;
+
+	if (!atomic_read(busy))
+		return 0;
+	WRITE_ONCE(maps->awaited, true);
+	/* Either fusex_maps_leave() sees it, or we see that it has left. */
+	smp_mb();
+	err = wait_var_event_killable(busy, !atomic_read(busy));
+	WRITE_ONCE(maps->awaited, false);
+	return err;
 }
 
 /**
@@ -483,22 +496,18 @@ static bool lease_lasts(const struct fusex_maps *maps)
 }
 
 /**
- * fusex_maps_leased - may what is remembered be used?
- * @inode: the file
- *
- * If others may change the file, under a lease only.
+ * fusex_maps_have_lease - may what is remembered be used?
+ * @inode: the file, which others may change
  *
  * Context: process.
- * Return: true if so.
+ * Return: true if there is a lease.
  */
-bool fusex_maps_leased(struct inode *inode)
+bool fusex_maps_have_lease(struct inode *inode)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 	struct fusex_maps *maps = fi->maps;
 	bool leased;
 
-	if (!fi->attr->shared)
-		return true;
 	spin_lock(&fi->lock);
 	leased = maps->lease && lease_lasts(maps);
 	spin_unlock(&fi->lock);
