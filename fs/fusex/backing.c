@@ -248,6 +248,37 @@ static struct fusex_bobj *backing_make(struct fusex_chan *chan,
 	return obj;
 }
 
+/* From here on it can be used, and removed. */
+static int backing_publish(struct fusex_chan *chan, struct fusex_bobj *obj,
+			   u32 *cookie)
+{
+	int err;
+
+	xa_lock(&chan->backing);
+	err = __xa_alloc_cyclic(&chan->backing, &obj->cookie, obj, xa_limit_32b,
+				&chan->next_backing, GFP_KERNEL_ACCOUNT);
+	if (err >= 0) {
+		*cookie = obj->cookie;
+		if (obj->type != FUSEX_BACKING_FILE &&
+		    !rcu_access_pointer(chan->device))
+			rcu_assign_pointer(chan->device, obj);
+	}
+	xa_unlock(&chan->backing);
+	return err;
+}
+
+static struct fusex_bobj *backing_withdraw(struct fusex_chan *chan, u32 cookie)
+{
+	struct fusex_bobj *obj;
+
+	xa_lock(&chan->backing);
+	obj = __xa_erase(&chan->backing, cookie);
+	if (obj && obj == rcu_access_pointer(chan->device))
+		RCU_INIT_POINTER(chan->device, NULL);
+	xa_unlock(&chan->backing);
+	return obj;
+}
+
 /**
  * fusex_backing_add - FUSEX_IOC_BACKING_ADD
  * @chan: the channel
@@ -271,13 +302,11 @@ int fusex_backing_add(struct fusex_chan *chan, const struct fusex_backing *b,
 	obj = backing_make(chan, b);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	err = xa_alloc_cyclic(&chan->backing, &obj->cookie, obj, xa_limit_32b,
-			      &chan->next_backing, GFP_KERNEL_ACCOUNT);
+	err = backing_publish(chan, obj, cookie);
 	if (err < 0) {
 		backing_free(obj);
 		return err;
 	}
-	*cookie = obj->cookie;
 	return 0;
 }
 
@@ -323,7 +352,7 @@ static int backing_wait(struct fusex_bobj *obj)
  */
 int fusex_backing_remove(struct fusex_chan *chan, u32 cookie, u32 flags)
 {
-	struct fusex_bobj *obj = xa_erase(&chan->backing, cookie);
+	struct fusex_bobj *obj = backing_withdraw(chan, cookie);
 	int err = 0;
 
 	if (!obj)
@@ -353,7 +382,7 @@ void fusex_backing_clear(struct fusex_chan *chan)
 	unsigned long cookie;
 
 	xa_for_each(&chan->backing, cookie, obj)
-		fusex_backing_put(xa_erase(&chan->backing, cookie));
+		fusex_backing_put(backing_withdraw(chan, cookie));
 }
 
 /**

@@ -95,6 +95,7 @@ struct fusex_dev_limits {
 /* bdev.c: block devices, and stripes of them, for mappings to name. */
 void fusex_backing_device_limits(struct fusex_chan *chan,
 				 struct fusex_dev_limits *limits);
+unsigned long fusex_backing_readahead(struct fusex_chan *chan);
 int fusex_bdev_fill(struct fusex_bobj *obj, int fd, u32 block_size);
 int fusex_stripe_fill(struct fusex_bobj *obj, struct fusex_chan *chan,
 		      const u32 *cookies, u64 unit);

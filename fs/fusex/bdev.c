@@ -9,6 +9,7 @@
  * A stripe is only arithmetic: what is used is the member that has the range,
  * and it is the removal of the member that waits.
  */
+#include <linux/backing-dev-defs.h>
 #include <linux/blkdev.h>
 #include <linux/file.h>
 #include <linux/math64.h>
@@ -203,8 +204,11 @@ u64 fusex_backing_device_size(const struct fusex_bobj *obj)
 /* Under RCU; it may have been removed, and have no reference any more. */
 static struct fusex_bobj *device_find(struct fusex_chan *chan, u32 dev)
 {
-	struct fusex_bobj *obj = xa_load(&chan->backing, dev);
+	struct fusex_bobj *obj = rcu_dereference(chan->device);
 
+	if (likely(obj && obj->cookie == dev))
+		return obj;
+	obj = xa_load(&chan->backing, dev);
 	if (!obj || obj->type == FUSEX_BACKING_FILE)
 		return NULL;
 	return obj;
@@ -318,6 +322,33 @@ struct fusex_bobj *fusex_backing_device(struct fusex_chan *chan, u32 dev,
 	}
 	rcu_read_unlock();
 	return member;
+}
+
+/**
+ * fusex_backing_readahead - how much of a file to read ahead
+ * @chan: the channel
+ *
+ * As much as for a file system on the device; where there is more than one, that
+ * is one of them.
+ *
+ * Context: any.
+ * Return: pages, ULONG_MAX if there is no device that has an opinion.
+ */
+unsigned long fusex_backing_readahead(struct fusex_chan *chan)
+{
+	unsigned long pages = ULONG_MAX;
+	struct fusex_bobj *obj;
+
+	rcu_read_lock();
+	obj = rcu_dereference(chan->device);
+	if (obj && (!obj->bdev || !refcount_inc_not_zero(&obj->ref)))
+		obj = NULL;
+	rcu_read_unlock();
+	if (obj) {
+		pages = obj->bdev->bd_disk->bdi->ra_pages;
+		fusex_backing_put(obj);
+	}
+	return pages;
 }
 
 /* --------------------------------------------------- the device's page cache */

@@ -17,6 +17,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -122,7 +123,7 @@ static inline bool fusex_map_on_device(const struct fusex_map *map)
 }
 
 /* maps.c */
-struct fusex_maps *fusex_maps_get(struct inode *inode);
+struct fusex_maps *fusex_maps_make(struct inode *inode);
 void fusex_maps_free(struct inode *inode);
 int fusex_maps_may_ask(struct inode *inode, const struct fusex_map_how *how,
 		       u32 *seq);
@@ -133,19 +134,125 @@ int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end);
 void fusex_maps_forget(struct inode *inode, loff_t start, loff_t end);
 void fusex_maps_outdate(struct inode *inode);
 void fusex_maps_sized(struct inode *inode, loff_t size);
-unsigned long fusex_maps_enter(struct fusex_maps *maps);
-unsigned long fusex_maps_enter_within(struct fusex_maps *maps,
-				      unsigned long within);
 unsigned long fusex_maps_enter_pass(struct fusex_maps *maps);
-void fusex_maps_leave(struct fusex_maps *maps, unsigned long use);
 void *fusex_map_use(struct inode *inode, void *private);
-void *fusex_map_uncount(struct inode *inode, void *private);
 void fusex_map_unuse(struct inode *inode, void *private);
 bool fusex_map_failing(void *private);
-struct fusex_bobj *fusex_map_device(void *private);
 bool fusex_maps_have_lease(struct inode *inode);
 void fusex_maps_end_lease(struct inode *inode);
 bool fusex_maps_lease(struct inode *inode, u64 lease, u64 valid, u64 from);
+
+/* ---------------------------------------------------------- uses, see maps.c */
+
+#define FUSEX_USE_TURN		1UL
+#define FUSEX_USE_COUNTED	2UL
+#define FUSEX_USE_BEGUN		4UL
+#define FUSEX_USE_BITS		(FUSEX_USE_TURN | FUSEX_USE_COUNTED | \
+				 FUSEX_USE_BEGUN)
+
+/**
+ * fusex_maps_get - the mappings of an inode
+ * @inode: in iomap or dax mode
+ *
+ * Context: process, may sleep, not on the server.
+ * Return: them; they stay as long as the inode.
+ */
+static inline struct fusex_maps *fusex_maps_get(struct inode *inode)
+{
+	/* Pairs with fusex_maps_make(). */
+	struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
+
+	return likely(maps) ? maps : fusex_maps_make(inode);
+}
+
+/**
+ * fusex_map_device - the device of a mapping that is used
+ * @private: the use
+ *
+ * Context: any.
+ * Return: it, NULL for a mapping that is on none.
+ */
+static inline struct fusex_bobj *fusex_map_device(void *private)
+{
+	return (struct fusex_bobj *)((unsigned long)private & ~FUSEX_USE_BITS);
+}
+
+/**
+ * fusex_maps_leave - a use ends, its device was given back
+ * @maps: the file's
+ * @use: the use
+ *
+ * Context: process, whose inode it is: it does not go yet.
+ */
+static inline void fusex_maps_leave(struct fusex_maps *maps, unsigned long use)
+{
+	atomic_t *busy = &maps->busy[use & FUSEX_USE_TURN];
+
+	/* Pairs with maps_idle(). */
+	if (use & FUSEX_USE_COUNTED && atomic_dec_and_test(busy) &&
+	    unlikely(READ_ONCE(maps->awaited)))
+		wake_up_var(busy);
+}
+
+/**
+ * fusex_maps_enter - begin to use mappings
+ * @maps: the file's
+ *
+ * Context: any.
+ * Return: a use without a device, counted in the turn that is on.
+ */
+static inline unsigned long fusex_maps_enter(struct fusex_maps *maps)
+{
+	unsigned int turn;
+
+	for (;;) {
+		turn = READ_ONCE(maps->turn);
+		atomic_inc(&maps->busy[turn]);
+		/* Pairs with the one in fusex_maps_quiesce(). */
+		smp_mb__after_atomic();
+		if (likely(turn == READ_ONCE(maps->turn)))
+			return turn | FUSEX_USE_COUNTED | FUSEX_USE_BEGUN;
+		fusex_maps_leave(maps, turn | FUSEX_USE_COUNTED);
+	}
+}
+
+/**
+ * fusex_maps_enter_within - begin to use mappings, as part of another use
+ * @maps: the file's
+ * @within: a use that does not end before this one; 0 for none
+ *
+ * Who waits for the other one has not to wait for this one.
+ *
+ * Context: any.
+ * Return: like fusex_maps_enter().
+ */
+static inline unsigned long
+fusex_maps_enter_within(struct fusex_maps *maps, unsigned long within)
+{
+	if (!within)
+		return fusex_maps_enter(maps);
+	atomic_inc(&maps->busy[within & FUSEX_USE_TURN]);
+	return within & FUSEX_USE_BITS;
+}
+
+/**
+ * fusex_map_uncount - go on with a mapping that nobody waits for
+ * @inode: the file
+ * @private: a use, has not ended
+ *
+ * Nothing is done by it without looking, in a use that is counted, whether it is
+ * still valid.  Its device stays.
+ *
+ * Context: any.
+ * Return: the use, as it is from now on.
+ */
+static inline void *fusex_map_uncount(struct inode *inode, void *private)
+{
+	unsigned long use = (unsigned long)private;
+
+	fusex_maps_leave(fusex_i(inode)->maps, use);
+	return (void *)(use & ~(FUSEX_USE_TURN | FUSEX_USE_COUNTED));
+}
 
 /**
  * fusex_maps_leased - may what is remembered be used?

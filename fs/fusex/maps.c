@@ -25,11 +25,6 @@
 #include "io.h"
 #include "map.h"
 
-#define USE_TURN	1UL
-#define USE_COUNTED	2UL
-#define USE_BEGUN	4UL
-#define USE_BITS	(USE_TURN | USE_COUNTED | USE_BEGUN)
-
 /* ------------------------------------------------------------------- inodes */
 
 static struct fusex_maps *maps_new(struct inode *inode)
@@ -70,23 +65,18 @@ static void maps_destroy(struct fusex_maps *maps)
 }
 
 /**
- * fusex_maps_get - the mappings of an inode
+ * fusex_maps_make - make what an inode needs for mappings
  * @inode: in iomap or dax mode
  *
  * Context: process, may sleep, not on the server.
- * Return: them; they stay as long as the inode.
+ * Return: it, made by us or by somebody else.
  */
-struct fusex_maps *fusex_maps_get(struct inode *inode)
+struct fusex_maps *fusex_maps_make(struct inode *inode)
 {
-	struct fusex_inode *fi = fusex_i(inode);
-	/* Pairs with the cmpxchg() below. */
-	struct fusex_maps *maps = smp_load_acquire(&fi->maps);
-	struct fusex_maps *new;
+	struct fusex_maps *new = maps_new(inode);
+	/* Pairs with fusex_maps_get() and others. */
+	struct fusex_maps *maps = cmpxchg(&fusex_i(inode)->maps, NULL, new);
 
-	if (likely(maps))
-		return maps;
-	new = maps_new(inode);
-	maps = cmpxchg(&fi->maps, NULL, new);
 	if (!maps)
 		return new;
 	maps_destroy(new);
@@ -118,59 +108,6 @@ void fusex_maps_free(struct inode *inode)
 /* --------------------------------------------------------------------- uses */
 
 /**
- * fusex_map_device - the device of a mapping that is used
- * @private: the use
- *
- * Context: any.
- * Return: it, NULL for a mapping that is on none.
- */
-struct fusex_bobj *fusex_map_device(void *private)
-{
-	return (struct fusex_bobj *)((unsigned long)private & ~USE_BITS);
-}
-
-/**
- * fusex_maps_enter - begin to use mappings
- * @maps: the file's
- *
- * Context: any.
- * Return: a use without a device, counted in the turn that is on.
- */
-unsigned long fusex_maps_enter(struct fusex_maps *maps)
-{
-	unsigned int turn;
-
-	for (;;) {
-		turn = READ_ONCE(maps->turn);
-		atomic_inc(&maps->busy[turn]);
-		/* Pairs with the one in fusex_maps_quiesce(). */
-		smp_mb__after_atomic();
-		if (likely(turn == READ_ONCE(maps->turn)))
-			return turn | USE_COUNTED | USE_BEGUN;
-		fusex_maps_leave(maps, turn | USE_COUNTED);
-	}
-}
-
-/**
- * fusex_maps_enter_within - begin to use mappings, as part of another use
- * @maps: the file's
- * @within: a use that does not end before this one; 0 for none
- *
- * Who waits for the other one has not to wait for this one.
- *
- * Context: any.
- * Return: like fusex_maps_enter().
- */
-unsigned long fusex_maps_enter_within(struct fusex_maps *maps,
-				      unsigned long within)
-{
-	if (!within)
-		return fusex_maps_enter(maps);
-	atomic_inc(&maps->busy[within & USE_TURN]);
-	return within & USE_BITS;
-}
-
-/**
  * fusex_maps_enter_pass - begin a pass of writeback
  * @maps: the file's
  *
@@ -190,23 +127,6 @@ unsigned long fusex_maps_enter_pass(struct fusex_maps *maps)
 }
 
 /**
- * fusex_maps_leave - a use ends, its device was given back
- * @maps: the file's
- * @use: the use
- *
- * Context: process, whose inode it is: it does not go yet.
- */
-void fusex_maps_leave(struct fusex_maps *maps, unsigned long use)
-{
-	atomic_t *busy = &maps->busy[use & USE_TURN];
-
-	/* Pairs with maps_idle(). */
-	if (use & USE_COUNTED && atomic_dec_and_test(busy) &&
-	    unlikely(READ_ONCE(maps->awaited)))
-		wake_up_var(busy);
-}
-
-/**
  * fusex_map_use - one more use of a mapping, for a bio
  * @inode: the file
  * @private: a use that has not ended
@@ -218,29 +138,10 @@ void *fusex_map_use(struct inode *inode, void *private)
 {
 	unsigned long use = (unsigned long)private;
 
-	WARN_ON_ONCE(!(use & USE_COUNTED));
-	atomic_inc(&fusex_i(inode)->maps->busy[use & USE_TURN]);
+	WARN_ON_ONCE(!(use & FUSEX_USE_COUNTED));
+	atomic_inc(&fusex_i(inode)->maps->busy[use & FUSEX_USE_TURN]);
 	fusex_backing_device_get(fusex_map_device(private));
 	return private;
-}
-
-/**
- * fusex_map_uncount - go on with a mapping that nobody waits for
- * @inode: the file
- * @private: a use, has not ended
- *
- * Nothing is done by it without looking, in a use that is counted, whether it is
- * still valid.  Its device stays.
- *
- * Context: any.
- * Return: the use, as it is from now on.
- */
-void *fusex_map_uncount(struct inode *inode, void *private)
-{
-	unsigned long use = (unsigned long)private;
-
-	fusex_maps_leave(fusex_i(inode)->maps, use);
-	return (void *)(use & ~(USE_TURN | USE_COUNTED));
 }
 
 /**
@@ -255,7 +156,7 @@ void fusex_map_unuse(struct inode *inode, void *private)
 	atomic_t *busy = fusex_i(inode)->maps->busy;
 	struct fusex_bobj *obj = fusex_map_device(private);
 
-	busy += (unsigned long)private & USE_TURN;
+	busy += (unsigned long)private & FUSEX_USE_TURN;
 	if (obj)
 		fusex_backing_device_put(obj);
 	if (atomic_dec_and_test(busy))
@@ -286,7 +187,7 @@ bool fusex_map_failing(void *private)
  */
 void fusex_maps_forget(struct inode *inode, loff_t start, loff_t end)
 {
-	/* Pairs with fusex_maps_get(). */
+	/* Pairs with fusex_maps_make(). */
 	struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
 
 	if (maps)
@@ -303,7 +204,7 @@ void fusex_maps_forget(struct inode *inode, loff_t start, loff_t end)
  */
 void fusex_maps_outdate(struct inode *inode)
 {
-	/* Pairs with fusex_maps_get(). */
+	/* Pairs with fusex_maps_make(). */
 	struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
 
 	if (maps)
@@ -339,7 +240,7 @@ static int maps_idle(struct fusex_maps *maps, unsigned int turn)
  */
 int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end)
 {
-	/* Pairs with fusex_maps_get(). */
+	/* Pairs with fusex_maps_make(). */
 	struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
 	unsigned int turn;
 	int err;

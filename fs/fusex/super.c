@@ -20,6 +20,7 @@
 #include <linux/writeback.h>
 #include <linux/xattr.h>
 
+#include "backing.h"
 #include "chan.h"
 #include "fusex_i.h"
 #include "io.h"
@@ -275,6 +276,17 @@ static int fusex_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	return -EINVAL;
 }
 
+static unsigned long fusex_readahead(struct super_block *sb,
+				     const struct fusex_conf *conf)
+{
+	unsigned long pages = conf->max_readahead >> PAGE_SHIFT;
+
+	/* Where no data comes from the server, it is as good as on the device. */
+	if (!(conf->io_modes & ~FUSEX_IO_MAPPED))
+		pages = min(pages, fusex_backing_readahead(fusex_sb(sb)->chan));
+	return pages;
+}
+
 static int fusex_setup_bdi(struct super_block *sb, const struct fusex_conf *conf)
 {
 	int err;
@@ -283,7 +295,7 @@ static int fusex_setup_bdi(struct super_block *sb, const struct fusex_conf *conf
 				   MINOR(sb->s_dev));
 	if (err)
 		return err;
-	sb->s_bdi->ra_pages = conf->max_readahead >> PAGE_SHIFT;
+	sb->s_bdi->ra_pages = fusex_readahead(sb, conf);
 	sb->s_bdi->io_pages = conf->max_read >> PAGE_SHIFT;
 	if (sb->s_user_ns == &init_user_ns)
 		return 0;

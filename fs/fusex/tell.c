@@ -189,7 +189,7 @@ void fusex_tell_changed(struct inode *inode)
  */
 bool fusex_tell_due(const struct inode *inode)
 {
-	/* Pairs with fusex_maps_get(). */
+	/* Pairs with fusex_maps_make(). */
 	const struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
 
 	return maps && READ_ONCE(maps->nr_untold);
@@ -206,7 +206,7 @@ bool fusex_tell_due(const struct inode *inode)
  */
 int fusex_tell_now(struct inode *inode)
 {
-	/* Pairs with fusex_maps_get(). */
+	/* Pairs with fusex_maps_make(). */
 	struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
 	int err;
 

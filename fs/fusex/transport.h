@@ -270,6 +270,8 @@ struct fusex_dev {
  *	0 for never
  * @in_vain_pid: the task that did last
  * @backing: struct fusex_bobj by cookie
+ * @device: one of them that is a device, so that most mappings are of it; changes
+ *	under the lock of @backing
  * @next_backing: the cookie to try next, protected by its lock
  * @bad_replies: how many there were
  * @stats: per opcode, allocated when first needed
@@ -328,6 +330,7 @@ struct fusex_chan {
 	u64 in_vain;
 	pid_t in_vain_pid;
 	struct xarray backing;
+	struct fusex_bobj __rcu *device;
 	u32 next_backing;
 	atomic_t bad_replies;
 	struct fusex_op_stats __percpu *stats[FUSEX_OP_NR];
