@@ -102,6 +102,8 @@ int fusex_stripe_fill(struct fusex_bobj *obj, struct fusex_chan *chan,
 u64 fusex_backing_device_size(const struct fusex_bobj *obj);
 int fusex_backing_device_check(struct fusex_chan *chan, u32 dev, u32 access,
 			       u64 addr, u64 len);
+bool fusex_backing_device_whole(struct fusex_chan *chan, u32 dev, u32 access,
+				u64 addr, u64 len);
 struct fusex_bobj *fusex_backing_device(struct fusex_chan *chan, u32 dev,
 					u32 access, u64 *addr, u64 *len);
 int fusex_backing_device_inval(struct fusex_chan *chan, u32 dev, u64 offset,

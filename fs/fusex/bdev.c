@@ -252,6 +252,34 @@ int fusex_backing_device_check(struct fusex_chan *chan, u32 dev, u32 access,
 	return err;
 }
 
+/**
+ * fusex_backing_device_whole - is a range in one piece on a device?
+ * @chan: the channel
+ * @dev: cookie from the server, not believed
+ * @access: FUSEX_BACKING_* it is to be used for
+ * @addr: first byte, not believed either
+ * @len: bytes, likewise
+ *
+ * For who does not use it yet: that it is the same later is not sure.
+ *
+ * Context: any.
+ * Return: true if fusex_backing_device() would find it on @dev itself.
+ */
+bool fusex_backing_device_whole(struct fusex_chan *chan, u32 dev, u32 access,
+				u64 addr, u64 len)
+{
+	const struct fusex_bobj *obj;
+	bool whole;
+
+	if (unlikely(READ_ONCE(chan->state) == FUSEX_CHAN_DEAD))
+		return false;
+	rcu_read_lock();
+	obj = device_find(chan, dev);
+	whole = obj && obj->bdev && !device_has(obj, access, addr, len);
+	rcu_read_unlock();
+	return whole;
+}
+
 /* The BDEV that has the beginning of a range; *@addr and *@len become its. */
 static struct fusex_bobj *device_member(struct fusex_bobj *obj, u32 access,
 					u64 *addr, u64 *len)
@@ -304,7 +332,7 @@ static int device_begin(struct fusex_bobj *obj, struct fusex_bobj *member)
  * Return: a BDEV, @dev or the member of it, to be followed by
  * fusex_backing_device_put(); -ENODEV if it is unknown or was removed; -EACCES
  * if it was not registered for @access; -EFSCORRUPTED if the range is not on
- * it.
+ * it; -ENOTCONN when there is no server any more, whatever is registered.
  */
 struct fusex_bobj *fusex_backing_device(struct fusex_chan *chan, u32 dev,
 					u32 access, u64 *addr, u64 *len)
@@ -312,6 +340,8 @@ struct fusex_bobj *fusex_backing_device(struct fusex_chan *chan, u32 dev,
 	struct fusex_bobj *obj, *member;
 	int err;
 
+	if (unlikely(READ_ONCE(chan->state) == FUSEX_CHAN_DEAD))
+		return ERR_PTR(-ENOTCONN);
 	rcu_read_lock();
 	obj = device_find(chan, dev);
 	member = obj ? device_member(obj, access, addr, len) : ERR_PTR(-ENODEV);

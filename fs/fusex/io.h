@@ -197,6 +197,30 @@ int fusex_mapped_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 			u64 start, u64 len);
 
 /* io_cache.c: the page cache, for the modes that have one */
+static inline bool fusex_cache_stale(const struct fusex_inode *fi)
+{
+	return READ_ONCE(fi->stale_seq) != READ_ONCE(fi->settled_seq);
+}
+
+int fusex_cache_drop_stale(struct inode *inode, bool nowait);
+
+/**
+ * fusex_cache_settle - see to it that nothing cached is out of date
+ * @inode: the file
+ * @nowait: do not wait
+ *
+ * To be called before cached data is used.
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0, -EINTR when killed, -EAGAIN when @nowait and there is something.
+ */
+static inline int fusex_cache_settle(struct inode *inode, bool nowait)
+{
+	if (likely(!fusex_cache_stale(fusex_i(inode))))
+		return 0;
+	return fusex_cache_drop_stale(inode, nowait);
+}
+
 extern const struct address_space_operations fusex_cache_aops;
 ssize_t fusex_cache_read_iter(struct kiocb *iocb, struct iov_iter *to);
 ssize_t fusex_cache_splice_read(struct file *in, loff_t *ppos,
@@ -219,7 +243,6 @@ int fusex_cache_invalidate(struct inode *inode, loff_t start, loff_t end);
 int fusex_cache_write_back(struct inode *inode, loff_t start, loff_t end);
 int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end,
 		     bool wait);
-int fusex_cache_settle(struct inode *inode, bool nowait);
 int fusex_cache_zero_tail(struct inode *inode, loff_t from, loff_t to);
 struct folio *fusex_cache_lock_folio(struct address_space *mapping, loff_t pos,
 				     size_t len);

@@ -303,22 +303,15 @@ int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end,
 	return ret;
 }
 
-static bool fusex_cache_stale(const struct fusex_inode *fi)
-{
-	return READ_ONCE(fi->stale_seq) != READ_ONCE(fi->settled_seq);
-}
-
 /**
- * fusex_cache_settle - drop what an invalidation had to leave
+ * fusex_cache_drop_stale - drop what an invalidation had to leave
  * @inode: the file
  * @nowait: do not wait
- *
- * To be called before cached data is used.
  *
  * Context: process, sleeps on the server, killable.
  * Return: 0, -EINTR when killed, -EAGAIN when @nowait and there is something.
  */
-int fusex_cache_settle(struct inode *inode, bool nowait)
+int fusex_cache_drop_stale(struct inode *inode, bool nowait)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 

@@ -46,8 +46,9 @@ static void iomap_mode_readahead(struct readahead_control *rac)
 		.ops	= &fusex_map_read_ops,
 		.rac	= rac,
 	};
+	struct fusex_map_op op = {};
 
-	iomap_readahead(&fusex_map_iomap_ops, &ctx, NULL);
+	iomap_readahead(&fusex_map_iomap_ops, &ctx, &op);
 }
 
 /* Zeros, where there is anything; the size stays what it is. */

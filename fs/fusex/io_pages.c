@@ -333,7 +333,8 @@ static int fusex_fill_folio_range(const struct iomap_iter *iter,
  *
  * iomap has made the file grow without our lock, under which a reply may have
  * been looking at the size at the time, and set it back.  The folio is locked:
- * nobody has seen yet that it is behind the end.
+ * nobody has seen yet that it is behind the end.  What ends before the end has not
+ * made the file grow.
  *
  * Context: process.
  */
@@ -342,10 +343,12 @@ void fusex_filled_folio(struct inode *inode, loff_t pos, unsigned int copied,
 {
 	struct fusex_inode *fi = fusex_i(inode);
 
-	spin_lock(&fi->lock);
-	if (copied && pos + copied > i_size_read(inode))
-		i_size_write(inode, pos + copied);
-	spin_unlock(&fi->lock);
+	if (copied && pos + copied >= i_size_read(inode)) {
+		spin_lock(&fi->lock);
+		if (pos + copied > i_size_read(inode))
+			i_size_write(inode, pos + copied);
+		spin_unlock(&fi->lock);
+	}
 	folio_unlock(folio);
 	folio_put(folio);
 }

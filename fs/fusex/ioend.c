@@ -179,19 +179,29 @@ static void read_zero_tail(struct inode *inode, const struct folio_iter *fi)
 				   end);
 }
 
+/* Errors are reported, which must not be done in an interrupt. */
+static noinline void read_bio_failed(struct inode *inode, struct bio *bio,
+				     int error)
+{
+	struct iomap_ioend *ioend = iomap_init_ioend(inode, bio, 0, 0);
+
+	ioend->io_error = error;
+	ioend->io_private = bio->bi_private;
+	fusex_ioend_later(ioend);
+}
+
 static void read_bio_end(struct bio *bio)
 {
-	struct iomap_ioend *ioend = iomap_ioend_from_bio(bio);
-	struct inode *inode = ioend->io_inode;
-	void *use = ioend->io_private;
+	/* Its folios are locked. */
+	struct inode *inode = bio_first_folio_all(bio)->mapping->host;
+	void *use = bio->bi_private;
 	struct folio_iter fi;
+	int error = blk_status_to_errno(bio->bi_status);
 
-	ioend->io_error = blk_status_to_errno(bio->bi_status);
 	if (fusex_map_failing(use))
-		ioend->io_error = -ENODEV;
-	if (unlikely(ioend->io_error)) {
-		/* Errors are reported, which must not be done here. */
-		fusex_ioend_later(ioend);
+		error = -ENODEV;
+	if (unlikely(error)) {
+		read_bio_failed(inode, bio, error);
 		return;
 	}
 	bio_for_each_folio_all(fi, bio) {
@@ -217,14 +227,23 @@ static int read_folio_range(const struct iomap_iter *iter,
 	return 0;
 }
 
+/* Is nothing else going to be done by the mapping?  Then its use is the bio's. */
+static bool read_is_last(const struct iomap_iter *iter)
+{
+	return !iomap_length(iter) && !(iter->iomap.flags & IOMAP_F_PRIVATE);
+}
+
 static void submit_read(const struct iomap_iter *iter,
 			struct iomap_read_folio_ctx *ctx)
 {
-	struct iomap_ioend *ioend;
+	struct fusex_map_op *op = iter->private;
+	struct bio *bio = ctx->read_ctx;
 
-	ioend = iomap_init_ioend(iter->inode, ctx->read_ctx,
-				 ctx->read_ctx_file_offset, 0);
-	ioend->io_private = fusex_map_use(iter->inode, iter->iomap.private);
+	bio->bi_private = iter->iomap.private;
+	if (read_is_last(iter))
+		op->given = true;
+	else
+		fusex_map_use(iter->inode, bio->bi_private);
 	iomap_bio_submit_read_endio(iter, ctx, read_bio_end);
 }
 

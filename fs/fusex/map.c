@@ -17,6 +17,12 @@
 
 /* ------------------------------------------------------------------- asking */
 
+/* What the most common operations ask for is the same bits in both. */
+#define MAP_OP_SAME	(IOMAP_WRITE | IOMAP_ZERO | IOMAP_DIRECT)
+static_assert(IOMAP_WRITE == FUSEX_MAP_OP_WRITE);
+static_assert(IOMAP_ZERO == FUSEX_MAP_OP_ZERO);
+static_assert(IOMAP_DIRECT == FUSEX_MAP_OP_DIRECT);
+
 /**
  * fusex_map_op_of - what fs/iomap or fs/dax wants a mapping for
  * @flags: IOMAP_*
@@ -26,18 +32,14 @@
  */
 u32 fusex_map_op_of(unsigned int flags)
 {
-	u32 op = 0;
+	u32 op = flags & MAP_OP_SAME;
 
-	if (flags & IOMAP_WRITE)
-		op |= FUSEX_MAP_OP_WRITE;
-	if (flags & IOMAP_ZERO)
-		op |= FUSEX_MAP_OP_ZERO;
+	if (likely(!(flags & ~MAP_OP_SAME)))
+		return op;
 	if (flags & IOMAP_UNSHARE)
 		op |= FUSEX_MAP_OP_UNSHARE;
 	if (flags & IOMAP_REPORT)
 		op |= FUSEX_MAP_OP_REPORT;
-	if (flags & IOMAP_DIRECT)
-		op |= FUSEX_MAP_OP_DIRECT;
 	if (flags & IOMAP_FAULT)
 		op |= FUSEX_MAP_OP_FAULT;
 	if (flags & IOMAP_ATOMIC)
@@ -406,13 +408,13 @@ static int map_fill(struct inode *inode, const struct fusex_map *map,
 	return 0;
 }
 
-static void map_release(struct iomap *iomap)
+static inline void map_release(struct iomap *iomap)
 {
 	struct fusex_bobj *obj = fusex_map_device(iomap->private);
 
 	if (obj)
 		fusex_backing_device_put(obj);
-	if (iomap->inline_data)
+	if (unlikely(iomap->inline_data))
 		free_page((unsigned long)iomap->inline_data);
 	iomap->inline_data = NULL;
 	iomap->private = NULL;
@@ -445,28 +447,89 @@ static int map_fill_both(struct inode *inode, loff_t pos, u64 len, u32 op,
 	return err;
 }
 
-/**
- * fusex_map_begin - find where a range is, and begin to use it
- * @inode: the file, in iomap or dax mode
- * @pos: first byte
- * @len: bytes
- * @op: FUSEX_MAP_OP_*
- * @how: how to find it
- * @iomap: zeroed, returns it; fusex_map_done() when it is no longer used
- * @srcmap: likewise, what to read where writing goes elsewhere; NULL for who
- *	does not read
- *
- * What fills the page cache is not waited for by who takes the space away, and
- * looks again with each folio locked: fusex_map_get_folio().
- *
- * Context: process, sleeps on the server, killable.
- * Return: 0, -EAGAIN when it would have to wait and must not, or an error.
+/* What becomes of the whole to the caller, who writes. */
+static unsigned int map_flags(const struct fusex_maps *maps, loff_t end, u32 op)
+{
+	unsigned int flags = 0;
+
+	if (op & FUSEX_MAP_OP_ATOMIC)
+		flags |= IOMAP_F_ATOMIC_BIO;
+	/* The device alone does not make it durable. */
+	if (op & FUSEX_MAP_OP_WRITE &&
+	    (end > READ_ONCE(maps->known) ||
+	     READ_ONCE(maps->changes) != READ_ONCE(maps->durable)))
+		flags |= IOMAP_F_DIRTY;
+	return flags;
+}
+
+/*
+ * The device of a mapping that is remembered.  Who only writes to the page cache
+ * needs to know that it is there, and gets it when something has to be read, see
+ * map_fill_device().
  */
-int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
-		    const struct fusex_map_how *how, struct iomap *iomap,
-		    struct iomap *srcmap)
+static __always_inline int map_hit_device(struct inode *inode,
+					  const struct fusex_map *map,
+					  loff_t pos, u32 op,
+					  struct iomap *iomap)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+
+	if (op == FUSEX_MAP_OP_WRITE &&
+	    fusex_backing_device_whole(chan, map->dev, FUSEX_BACKING_WRITE,
+				       map->addr, map->length)) {
+		iomap->addr = map->addr;
+		return 0;
+	}
+	return map_device(inode, map, pos, op, iomap);
+}
+
+/*
+ * What is remembered of data on a device.  Nearly all operations come by here, and
+ * most of them are small, so this is in few steps.  What is not found here is looked
+ * for with more care.
+ */
+static __always_inline bool map_hit(struct inode *inode, loff_t pos, u64 len,
+				    u32 op, unsigned long within,
+				    struct iomap *iomap)
 {
 	struct fusex_maps *maps = fusex_maps_get(inode);
+	unsigned long use = FUSEX_USE_BEGUN;
+	struct fusex_map map;
+	u32 seq;
+
+	if (!fusex_maps_leased(inode) || op & FUSEX_MAP_OP_DAX)
+		return false;
+	seq = fusex_mapcache_seq(maps->cache);
+	if (!map_op_fills(op))
+		use = fusex_maps_enter_within(maps, within);
+	if (unlikely(!fusex_mapcache_find(maps->cache, pos, &map) ||
+		     !fusex_map_on_device(&map) || !map_suits(&map, op)))
+		goto none;
+	iomap->offset = map.offset;
+	iomap->length = map.length;
+	iomap->private = (void *)use;
+	if (map_hit_device(inode, &map, pos, op, iomap))
+		goto none;
+	iomap->type = map.type == FUSEX_MAP_MAPPED ? IOMAP_MAPPED :
+						     IOMAP_UNWRITTEN;
+	iomap->flags = map_flags(maps, pos + len, op);
+	if (map.flags & FUSEX_MAP_F_SHARED)
+		iomap->flags |= IOMAP_F_SHARED;
+	iomap->validity_cookie = seq;
+	return true;
+none:
+	fusex_maps_leave(maps, use);
+	iomap->private = NULL;
+	iomap->length = 0;
+	return false;
+}
+
+/* The server is asked if it has to be. */
+static noinline int map_begin_asking(struct inode *inode, loff_t pos, u64 len,
+				     u32 op, const struct fusex_map_how *how,
+				     struct iomap *iomap, struct iomap *srcmap)
+{
+	struct fusex_maps *maps = fusex_i(inode)->maps;
 	struct map_answer a;
 	unsigned long use;
 	int err;
@@ -493,14 +556,47 @@ int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
 		iomap->private = fusex_map_uncount(inode, iomap->private);
 	if (map_wants_end(&a))
 		iomap->flags |= IOMAP_F_PRIVATE;
-	if (op & FUSEX_MAP_OP_ATOMIC)
-		iomap->flags |= IOMAP_F_ATOMIC_BIO;
-	/* The device alone does not make it durable. */
-	if (op & FUSEX_MAP_OP_WRITE &&
-	    (pos + len > READ_ONCE(maps->known) ||
-	     READ_ONCE(maps->changes) != READ_ONCE(maps->durable)))
-		iomap->flags |= IOMAP_F_DIRTY;
+	iomap->flags |= map_flags(maps, pos + len, op);
 	return 0;
+}
+
+/**
+ * fusex_map_begin - find where a range is, and begin to use it
+ * @inode: the file, in iomap or dax mode
+ * @pos: first byte
+ * @len: bytes
+ * @op: FUSEX_MAP_OP_*
+ * @how: how to find it
+ * @iomap: zeroed, returns it; fusex_map_done() when it is no longer used
+ * @srcmap: likewise, what to read where writing goes elsewhere; NULL for who
+ *	does not read
+ *
+ * What fills the page cache is not waited for by who takes the space away, and
+ * looks again with each folio locked: fusex_map_get_folio().
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0, -EAGAIN when it would have to wait and must not, or an error.
+ */
+int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
+		    const struct fusex_map_how *how, struct iomap *iomap,
+		    struct iomap *srcmap)
+{
+	if (map_hit(inode, pos, len, op, how->within, iomap))
+		return 0;
+	return map_begin_asking(inode, pos, len, op, how, iomap, srcmap);
+}
+
+static __always_inline void map_done(struct inode *inode, struct iomap *iomap,
+				     loff_t pos, u64 len, u64 done, u32 op)
+{
+	unsigned long use = (unsigned long)iomap->private;
+
+	if (!use)
+		return;
+	map_release(iomap);
+	/* Before the server is asked: who waits for the use may be it. */
+	fusex_maps_leave(fusex_i(inode)->maps, use);
+	map_tell_end(inode, iomap->flags & IOMAP_F_PRIVATE, pos, len, done, op);
 }
 
 /**
@@ -517,14 +613,7 @@ int fusex_map_begin(struct inode *inode, loff_t pos, u64 len, u32 op,
 void fusex_map_done(struct inode *inode, struct iomap *iomap, loff_t pos,
 		    u64 len, u64 done, u32 op)
 {
-	unsigned long use = (unsigned long)iomap->private;
-
-	if (!use)
-		return;
-	map_release(iomap);
-	/* Before the server is asked: who waits for the use may be it. */
-	fusex_maps_leave(fusex_i(inode)->maps, use);
-	map_tell_end(inode, iomap->flags & IOMAP_F_PRIVATE, pos, len, done, op);
+	map_done(inode, iomap, pos, len, done, op);
 }
 
 /**
@@ -640,12 +729,13 @@ static int map_iter_end(const struct iomap_iter *iter, struct iomap *iomap,
 	    iter->flags & (IOMAP_WRITE | IOMAP_ZERO))
 		err = map_inline_written(iter->inode, iomap,
 					 iter->iter_start_pos, done);
-	map_release(srcmap);
+	if (unlikely(srcmap->private || srcmap->inline_data))
+		map_release(srcmap);
 	/* What for is of interest to a server that wants to hear of it only. */
 	if (unlikely(iomap->flags & IOMAP_F_PRIVATE))
 		op = fusex_map_op_of(iter->flags);
-	fusex_map_done(iter->inode, iomap, iter->iter_start_pos,
-		       iter->len + done, err ? 0 : done, op);
+	map_done(iter->inode, iomap, iter->iter_start_pos, iter->len + done,
+		 err ? 0 : done, op);
 	return err;
 }
 
@@ -668,21 +758,31 @@ static int map_iter_check(const struct iomap_iter *iter,
 	return 0;
 }
 
-static int map_iter_begin(const struct iomap_iter *iter, struct iomap *iomap,
-			  struct iomap *srcmap)
+static int map_iter_ask(const struct iomap_iter *iter, u32 op,
+			struct iomap *iomap, struct iomap *srcmap)
 {
 	struct fusex_map_op *fmo = iter->private;
-	u32 op = fusex_map_op_of(iter->flags);
 	struct fusex_map_how how = {
 		.nowait	= iter->flags & IOMAP_NOWAIT,
 		.locked	= map_op_locked(op),
 	};
 	int err;
 
-	err = fusex_map_begin(iter->inode, iter->pos, iter->len, op, &how,
-			      iomap, srcmap);
+	err = map_begin_asking(iter->inode, iter->pos, iter->len, op, &how,
+			       iomap, srcmap);
 	if (err == -EAGAIN && how.locked && fmo)
 		fmo->recalled = true;
+	return err;
+}
+
+static int map_iter_begin(const struct iomap_iter *iter, struct iomap *iomap,
+			  struct iomap *srcmap)
+{
+	u32 op = fusex_map_op_of(iter->flags);
+	int err = 0;
+
+	if (!map_hit(iter->inode, iter->pos, iter->len, op, 0, iomap))
+		err = map_iter_ask(iter, op, iomap, srcmap);
 	if (err)
 		return err;
 	err = map_iter_check(iter, iomap, srcmap);
@@ -700,6 +800,10 @@ static int fusex_map_next(const struct iomap_iter *iter, struct iomap *iomap,
 	int err = 0;
 
 	if (iomap->length) {
+		if (op && op->given) {
+			iomap->private = NULL;
+			op->given = false;
+		}
 		err = map_iter_end(iter, iomap, srcmap);
 		/* It goes on after an error if something was done. */
 		if (err && op)
@@ -715,6 +819,23 @@ const struct iomap_ops fusex_map_iomap_ops = {
 	.iomap_next	= fusex_map_next,
 };
 
+/* The rest of a block is read: now the device is needed, see map_hit_device(). */
+static noinline void map_fill_device(struct inode *inode, struct iomap *iomap,
+				     loff_t pos)
+{
+	struct fusex_mapcache *mc = fusex_i(inode)->maps->cache;
+	struct fusex_map map;
+
+	if (fusex_mapcache_find(mc, pos, &map) && fusex_map_on_device(&map)) {
+		/* It may have become longer. */
+		iomap->offset = map.offset;
+		if (!map_device(inode, &map, pos, FUSEX_MAP_OP_WRITE, iomap))
+			return;
+	}
+	/* It is not valid any more. */
+	iomap->validity_cookie = fusex_mapcache_seq(mc) - 1;
+}
+
 /*
  * With the folio locked nothing is waited for any more, so a recall can wait; and
  * what the mapping is used for begins now, if it is still valid.  One task at a
@@ -725,10 +846,15 @@ static struct folio *fusex_map_get_folio(struct iomap_iter *iter, loff_t pos,
 {
 	struct fusex_maps *maps = fusex_i(iter->inode)->maps;
 	struct folio *folio = iomap_get_folio(iter, pos, len);
+	struct iomap *iomap = &iter->iomap;
 
 	lockdep_assert_held_write(&iter->inode->i_rwsem);
-	if (!IS_ERR(folio))
-		maps->filling = fusex_maps_enter(maps);
+	if (IS_ERR(folio))
+		return folio;
+	maps->filling = fusex_maps_enter(maps);
+	if (iomap->addr != IOMAP_NULL_ADDR && !iomap->bdev &&
+	    (pos | len) & (i_blocksize(iter->inode) - 1))
+		map_fill_device(iter->inode, iomap, pos);
 	return folio;
 }
 

@@ -91,10 +91,12 @@ struct fusex_maps {
  * @err: what went wrong after a mapping was used, for the caller to return
  * @recalled: it has to wait for fusex_maps_returned() when it has no folio locked,
  *	and to be begun again
+ * @given: the use of the last mapping is a bio's now
  */
 struct fusex_map_op {
 	int err;
 	bool recalled;
+	bool given;
 };
 
 /**
