@@ -380,60 +380,6 @@ ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
 }
 
 /**
- * fusex_io_lock - take the i_rwsem for a write
- * @iocb: the write
- * @shared: beside others, which do not change more than data and times
- *
- * Context: process, killable, unless @iocb must not wait.
- * Return: 0, to be followed by fusex_io_unlock(); -EINTR when killed, -EAGAIN
- * if it would have to wait.
- */
-int fusex_io_lock(const struct kiocb *iocb, bool shared)
-{
-	struct rw_semaphore *sem = &file_inode(iocb->ki_filp)->i_rwsem;
-
-	if (!(iocb->ki_flags & IOCB_NOWAIT))
-		return shared ? down_read_killable(sem) :
-				down_write_killable(sem);
-	return (shared ? down_read_trylock(sem) : down_write_trylock(sem)) ?
-		0 : -EAGAIN;
-}
-
-/**
- * fusex_io_unlock - undo fusex_io_lock()
- * @iocb: the write
- * @shared: as it was taken
- */
-void fusex_io_unlock(const struct kiocb *iocb, bool shared)
-{
-	struct inode *inode = file_inode(iocb->ki_filp);
-
-	if (shared)
-		inode_unlock_shared(inode);
-	else
-		inode_unlock(inode);
-}
-
-/**
- * fusex_io_may_write - may this file be written to at all, any more?
- * @iocb: the write, before its position is known
- *
- * VFS asks when a file is opened; a server could not tell a write to what is
- * append-only now from an append.
- *
- * Context: any.
- * Return: 0 or -EPERM.
- */
-int fusex_io_may_write(const struct kiocb *iocb)
-{
-	const struct inode *inode = file_inode(iocb->ki_filp);
-
-	if (IS_IMMUTABLE(inode))
-		return -EPERM;
-	return IS_APPEND(inode) && !(iocb->ki_flags & IOCB_APPEND) ? -EPERM : 0;
-}
-
-/**
  * fusex_io_write_size - know the size of the file that a write goes by
  * @iocb: the write; i_rwsem is held
  *

@@ -40,17 +40,6 @@ static int iomap_mode_read_folio(struct file *file, struct folio *folio)
 	return 0;
 }
 
-static void iomap_mode_readahead(struct readahead_control *rac)
-{
-	struct iomap_read_folio_ctx ctx = {
-		.ops	= &fusex_map_read_ops,
-		.rac	= rac,
-	};
-	struct fusex_map_op op = {};
-
-	iomap_readahead(&fusex_map_iomap_ops, &ctx, &op);
-}
-
 /* Zeros, where there is anything; the size stays what it is. */
 static int iomap_mode_zero(struct inode *inode, loff_t from, loff_t to)
 {
@@ -524,7 +513,7 @@ static void iomap_mode_swap_deactivate(struct file *file)
 
 static const struct address_space_operations iomap_mode_aops = {
 	.read_folio		= iomap_mode_read_folio,
-	.readahead		= iomap_mode_readahead,
+	.readahead		= fusex_map_readahead,
 	.writepages		= fusex_map_writepages,
 	.dirty_folio		= iomap_dirty_folio,
 	.release_folio		= iomap_release_folio,

@@ -626,20 +626,18 @@ void fusex_map_done(struct inode *inode, struct iomap *iomap, loff_t pos,
  *
  * Context: process, does not wait for the server.
  * Return: true if all of the range is data, in one piece on one device; else
- * @iomap is zeroed.
+ * the length of @iomap is 0, and it is of no use.
  */
 bool fusex_map_known(struct inode *inode, loff_t pos, u64 len, u32 op,
 		     struct iomap *iomap)
 {
-	const struct fusex_map_how how = { .nowait = true };
-
-	if (fusex_map_begin(inode, pos, len, op, &how, iomap, NULL))
+	if (!map_hit(inode, pos, len, op, 0, iomap))
 		return false;
 	if (iomap->type == IOMAP_MAPPED &&
 	    pos + len <= iomap->offset + iomap->length)
 		return true;
-	fusex_map_done(inode, iomap, pos, len, 0, op);
-	memset(iomap, 0, sizeof(*iomap));
+	map_done(inode, iomap, pos, len, 0, op);
+	iomap->length = 0;
 	return false;
 }
 

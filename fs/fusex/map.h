@@ -290,7 +290,6 @@ bool fusex_map_covers(struct inode *inode, const struct iomap *iomap,
 
 /* ioend.c */
 extern struct bio_set fusex_ioend_bioset;
-extern const struct iomap_read_ops fusex_map_read_ops;
 u32 fusex_ioend_flags(struct inode *inode, bool unwritten, bool replace,
 		      loff_t end);
 int fusex_ioend_tell(struct inode *inode, struct fusex_map_ioend_in *in,
@@ -303,6 +302,10 @@ void fusex_ioend_later(struct iomap_ioend *ioend);
 void fusex_ioend_work(struct work_struct *work);
 int fusex_ioend_init(void);
 void fusex_ioend_exit(void);
+
+/* map_read.c */
+extern const struct iomap_read_ops fusex_map_read_ops;
+void fusex_map_readahead(struct readahead_control *rac);
 
 /* tell.c */
 bool fusex_tell_joins(const struct fusex_map_ioend_in *last,
