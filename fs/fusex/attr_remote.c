@@ -426,11 +426,17 @@ static void remote_apply(struct inode *inode, const struct fusex_attr_reply *r)
 	struct fusex_inode *fi = fusex_i(inode);
 	bool drop = false;
 	bool took = false;
+	bool aside;
+	u64 expires;
 
 	spin_lock(&fi->lock);
+	expires = fi->attr_expires;
+	aside = r->aside && remote_fresh(inode);
 	if (r->attr && r->attr->mask && r->epoch >= fi->epoch) {
 		drop = remote_take(inode, r);
 		took = true;
+		if (aside)
+			fi->attr_expires = min(expires, fi->attr_expires);
 	} else {
 		fi->attr_expires = 0;
 		/* A guess, until the server is asked, that lets inodes go. */
@@ -440,7 +446,7 @@ static void remote_apply(struct inode *inode, const struct fusex_attr_reply *r)
 		fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
 	spin_unlock(&fi->lock);
 
-	if (took && !r->did)
+	if (took && !r->did && !aside)
 		fusex_attr_forget_absence(inode);
 	if (drop && fi->io->invalidate)
 		fi->io->invalidate(inode, 0, LLONG_MAX);

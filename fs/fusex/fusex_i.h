@@ -248,12 +248,15 @@ static inline u64 fusex_fh(const struct file *file)
  * @valid: nanoseconds @attr may be cached
  * @epoch: fusex_chan_epoch() noted before the request was queued
  * @did: FUSEX_DID_* that the operation did to the inode
+ * @aside: the operation was not to look at attributes: what is known beyond @attr
+ *	stays as good as it was, and nothing becomes good for longer
  */
 struct fusex_attr_reply {
 	const struct fusex_attr *attr;
 	u64 valid;
 	u64 epoch;
 	u32 did;
+	bool aside;
 };
 
 /**

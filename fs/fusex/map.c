@@ -107,10 +107,14 @@ static int map_reply(struct inode *inode, struct fusex_call *call, u64 epoch)
 		return err;
 	if ((out->read.flags | out->write.flags) & FUSEX_MAP_F_DIRTY)
 		fusex_tell_changed(inode);
+	/* Nothing was allocated, which is no news of the inode. */
+	if (!out->attr.mask)
+		return 0;
 	fusex_attr_apply(inode, &(struct fusex_attr_reply) {
 		.attr	= &out->attr,
 		.valid	= out->attr_valid,
 		.epoch	= epoch,
+		.aside	= true,
 	});
 	return 0;
 }

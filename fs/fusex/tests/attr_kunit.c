@@ -295,6 +295,30 @@ static void remote_epoch_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fi->attr_expires, c->believed ? U64_MAX : 0);
 }
 
+/* Space was found: what is absent stays so, for as long as it would have. */
+static void remote_aside_test(struct kunit *test)
+{
+	struct inode *inode = test_inode(test, S_IFREG, 1);
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_attr_reply r = {
+		.attr = &full, .valid = U64_MAX, .aside = true,
+	};
+
+	set_bit(FUSEX_I_NO_CAPS, &fi->state);
+	fi->attr_expires = U64_MAX - 1;
+	fusex_attr_remote.apply(inode, &r);
+	KUNIT_EXPECT_EQ(test, inode->i_blocks, 8);
+	KUNIT_EXPECT_EQ(test, fi->attr_expires, U64_MAX - 1);
+	KUNIT_EXPECT_TRUE(test, test_bit(FUSEX_I_NO_CAPS, &fi->state));
+
+	/* When that was uncertain, it is the same as any other answer. */
+	set_bit(FUSEX_I_STALE, &fi->state);
+	fusex_attr_remote.apply(inode, &r);
+	KUNIT_EXPECT_EQ(test, fi->attr_expires, U64_MAX);
+	KUNIT_EXPECT_FALSE(test, test_bit(FUSEX_I_NO_CAPS, &fi->state));
+	KUNIT_EXPECT_FALSE(test, test_bit(FUSEX_I_STALE, &fi->state));
+}
+
 /* Local: only the blocks, ... */
 static void local_epoch_test(struct kunit *test)
 {
@@ -505,6 +529,7 @@ static struct kunit_case attr_cases[] = {
 	KUNIT_CASE(copy_type_stays_test),
 	KUNIT_CASE(copy_set_user_id_test),
 	KUNIT_CASE_PARAM(remote_epoch_test, epoch_gen_params),
+	KUNIT_CASE(remote_aside_test),
 	KUNIT_CASE_PARAM(local_epoch_test, epoch_gen_params),
 	KUNIT_CASE_PARAM(local_stale_epoch_test, epoch_gen_params),
 	KUNIT_CASE_PARAM(local_stale_absence_test, epoch_gen_params),
