@@ -78,19 +78,17 @@ static int store(struct inode *inode)
 
 /* ---------------------------------------------------------------- mappings */
 
-/* Blocks of one kind become another; a hole takes no space. */
-static void turn(struct inode *inode, uint64_t from, uint64_t end,
-		 enum fusex_map_type is, enum fusex_map_type becomes)
+/* Where a file is, as fusex_blocks_begin() and its like want it. */
+static struct fusex_blocks blocks_of(struct inode *inode)
 {
-	for (; from < end && from < FILE_BLOCKS; from++) {
-		if (inode->type[from] != is)
-			continue;
-		inode->type[from] = (unsigned char)becomes;
-		if (is == FUSEX_MAP_HOLE)
-			inode->attr.blocks += BLOCK / 512;
-		if (becomes == FUSEX_MAP_HOLE)
-			inode->attr.blocks -= BLOCK / 512;
-	}
+	const uint64_t id = (uint64_t)(inode - inodes);
+
+	return (struct fusex_blocks){
+		.type = inode->type, .attr = &inode->attr,
+		.count = FILE_BLOCKS, .block_size = BLOCK,
+		.dev = device_cookie,
+		.addr = (last_node + 1 + (id - 1) * FILE_BLOCKS) * BLOCK,
+	};
 }
 
 /*
@@ -103,32 +101,9 @@ static int block_map_begin(struct fusex_req *req, const struct fusex_node *node,
 			   const struct fusex_map_begin_in *in,
 			   struct fusex_map_begin_out *out)
 {
-	uint64_t area = last_node + 1 + (node->nodeid - 1) * FILE_BLOCKS;
-	struct inode *inode = &inodes[node->nodeid];
-	uint64_t first = in->offset / BLOCK, end = first;
-	unsigned int type;
+	struct fusex_blocks blocks = blocks_of(&inodes[node->nodeid]);
 
-	if (first >= FILE_BLOCKS)
-		return -EFBIG;
-	if (in->op & FUSEX_MAP_OP_WRITE)
-		turn(inode, first, (in->offset + in->length - 1) / BLOCK + 1,
-		     FUSEX_MAP_HOLE, FUSEX_MAP_UNWRITTEN);
-	type = inode->type[first];
-	while (first && inode->type[first - 1] == type)
-		first--;
-	while (end < FILE_BLOCKS && inode->type[end] == type)
-		end++;
-	if (type == FUSEX_MAP_HOLE)
-		fusex_map_hole(&out->read, first * BLOCK,
-			       (end - first) * BLOCK);
-	else
-		fusex_map_at(&out->read, type, first * BLOCK,
-			     (end - first) * BLOCK, device_cookie,
-			     (area + first) * BLOCK);
-	/* The other attributes the kernel knows better. */
-	out->attr.mask = FUSEX_ATTR_BLOCKS;
-	out->attr.blocks = inode->attr.blocks;
-	return 0;
+	return fusex_blocks_begin(&blocks, in, out);
 }
 
 /*
@@ -140,15 +115,10 @@ static int block_map_ioend(struct fusex_req *req, const struct fusex_node *node,
 			   struct fusex_attr_out *out)
 {
 	struct inode *inode = change(node->nodeid);
+	struct fusex_blocks blocks = blocks_of(inode);
 
-	if (in->error)
-		return 0;
-	turn(inode, in->offset / BLOCK,
-	     (in->offset + in->length - 1) / BLOCK + 1,
-	     FUSEX_MAP_UNWRITTEN, FUSEX_MAP_MAPPED);
-	if (in->flags & FUSEX_IOEND_APPEND && inode->attr.size < in->size)
-		inode->attr.size = in->size;
-	return store(inode);
+	fusex_blocks_ioend(&blocks, in);
+	return in->error ? 0 : store(inode);
 }
 
 /* Who overwrites what is mapped tells nobody; the device may not have it yet. */
@@ -182,15 +152,11 @@ static int block_setattr(struct fusex_req *req, const struct fusex_node *node,
 			 struct fusex_attr_out *out)
 {
 	struct inode *inode = change(node->nodeid);
-	uint64_t end = (in->size + BLOCK - 1) / BLOCK;
+	struct fusex_blocks blocks = blocks_of(inode);
 	int ret;
 
-	if (in->valid & FUSEX_SET_SIZE) {
-		turn(inode, end, FILE_BLOCKS, FUSEX_MAP_MAPPED, FUSEX_MAP_HOLE);
-		turn(inode, end, FILE_BLOCKS, FUSEX_MAP_UNWRITTEN,
-		     FUSEX_MAP_HOLE);
-		inode->attr.size = in->size;
-	}
+	if (in->valid & FUSEX_SET_SIZE)
+		fusex_blocks_resize(&blocks, in->size);
 	fusex_attr_set(&inode->attr, in);
 	ret = store(inode);
 	out->attr = inode->attr;
@@ -297,17 +263,12 @@ static int block_readdir(struct fusex_req *req, const struct fusex_node *node,
 static int block_statfs(struct fusex_req *req, const struct fusex_node *node,
 			struct fusex_statfs_out *out)
 {
-	uint64_t id;
+	uint64_t id, left = 0;
 
 	for (id = 2; id <= last_node; id++)
-		out->ffree += !inodes[id].attr.nlink;
-	out->files = last_node;
-	out->bsize = BLOCK;
-	out->frsize = BLOCK;
-	out->namelen = FUSEX_NAME_MAX;
-	out->blocks = out->files * FILE_BLOCKS;
-	out->bfree = out->ffree * FILE_BLOCKS;
-	out->bavail = out->bfree;
+		left += !inodes[id].attr.nlink;
+	fusex_statfs_new(out, BLOCK, last_node * FILE_BLOCKS,
+			 left * FILE_BLOCKS, last_node, left);
 	return 0;
 }
 

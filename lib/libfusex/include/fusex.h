@@ -1024,6 +1024,59 @@ static inline void fusex_map_inline(struct fusex_map *map, uint64_t room)
 	*map = (struct fusex_map){ 0, room, 0, FUSEX_MAP_INLINE, 0, 0 };
 }
 
+/**
+ * struct fusex_blocks - a file whose blocks have fixed places on a device
+ * @type: of each block, FUSEX_MAP_HOLE, FUSEX_MAP_UNWRITTEN or FUSEX_MAP_MAPPED;
+ *	the server's memory, and on its disk in whatever way it likes
+ * @attr: of the file: size and blocks follow what happens to it
+ * @count: how many blocks the file has room for
+ * @block_size: bytes, at least 512
+ * @dev: cookie of the device, from fusex_backing_add_dev()
+ * @addr: where the first block is on it, bytes, a multiple of the block size
+ *
+ * For servers that need not look for space: a file has an area of its own, and
+ * which blocks of it have data is all there is to know.
+ */
+struct fusex_blocks {
+	unsigned char		*type;
+	struct fusex_attr	*attr;
+	uint64_t		count;
+	uint32_t		block_size;
+	uint32_t		dev;
+	uint64_t		addr;
+};
+
+/**
+ * fusex_blocks_begin() - answer MAP_BEGIN
+ * @b: the file
+ * @in: what is asked
+ * @out: returned: all around @in->offset that is of one type, and how many blocks
+ *	the file has
+ *
+ * What is going to be written to is no hole any more but unwritten, which need not
+ * be durable before fusex_blocks_ioend().
+ *
+ * Return: 0; -EFBIG behind the last block.
+ */
+int fusex_blocks_begin(const struct fusex_blocks *b,
+		       const struct fusex_map_begin_in *in,
+		       struct fusex_map_begin_out *out);
+
+/**
+ * fusex_blocks_ioend() - MAP_IOEND: what was written to is data, up to its end
+ * @b: the file
+ * @in: what was written; nothing changes if that failed
+ */
+void fusex_blocks_ioend(const struct fusex_blocks *b,
+			const struct fusex_map_ioend_in *in);
+
+/**
+ * fusex_blocks_resize() - SETATTR with FUSEX_SET_SIZE
+ * @b: the file
+ * @size: what it is to be; blocks behind that become holes
+ */
+void fusex_blocks_resize(const struct fusex_blocks *b, uint64_t size);
+
 /* ---------------------------------------------------------- backing objects */
 
 /**
@@ -1228,6 +1281,20 @@ void fusex_attr_new(struct fusex_attr *attr, uint32_t mode, uint32_t uid,
  * now unless the kernel keeps it.
  */
 void fusex_attr_set(struct fusex_attr *attr, const struct fusex_setattr_in *in);
+
+/**
+ * fusex_statfs_new() - figures of a file system without any but these
+ * @out: filled in completely: what is free is for everybody, names are as long as
+ *	can be
+ * @block_size: bytes
+ * @blocks: all of them
+ * @bfree: those that are free
+ * @files: inodes there can be
+ * @ffree: those that are free
+ */
+void fusex_statfs_new(struct fusex_statfs_out *out, uint32_t block_size,
+		      uint64_t blocks, uint64_t bfree, uint64_t files,
+		      uint64_t ffree);
 
 /**
  * fusex_statfs_from_statvfs() - file system figures from statvfs(3)

@@ -182,6 +182,21 @@ void fusex_attr_set(struct fusex_attr *attr, const struct fusex_setattr_in *in)
 	set_times(attr, in);
 }
 
+void fusex_statfs_new(struct fusex_statfs_out *out, uint32_t block_size,
+		      uint64_t blocks, uint64_t bfree, uint64_t files,
+		      uint64_t ffree)
+{
+	memset(out, 0, sizeof(*out));
+	out->blocks = blocks;
+	out->bfree = bfree;
+	out->bavail = bfree;
+	out->files = files;
+	out->ffree = ffree;
+	out->bsize = block_size;
+	out->frsize = block_size;
+	out->namelen = FUSEX_NAME_MAX;
+}
+
 static uint64_t at_most(uint64_t n, uint64_t max)
 {
 	return n < max ? n : max;

@@ -236,8 +236,21 @@ static void test_set(void)
 	is(a.mode, S_IFREG | 02645, "what is no privilege stays");
 }
 
+static void test_statfs_new(void)
+{
+	struct fusex_statfs_out out;
+
+	memset(&out, 0xff, sizeof(out));
+	fusex_statfs_new(&out, 512, 100, 60, 20, 7);
+	ok(out.blocks == 100 && out.bfree == 60 && out.bavail == 60 &&
+	   out.files == 20 && out.ffree == 7, "figures as they are given");
+	ok(out.bsize == 512 && out.frsize == 512 &&
+	   out.namelen == FUSEX_NAME_MAX, "and those that follow");
+}
+
 int main(void)
 {
+	test_statfs_new();
 	test_stat();
 	test_blksize();
 	test_statx();
