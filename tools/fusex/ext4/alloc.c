@@ -6,7 +6,7 @@
  * is durable: after a crash it would be in two files, or a file that was never
  * deleted would have another's data.
  *
- * Context: all with the lock.
+ * Context: all take volume.core.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -180,13 +180,16 @@ static void note(struct volume *v, uint64_t block, uint64_t count, int inuse)
 int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want, bool root,
 		  uint64_t *out)
 {
-	int64_t n = find_run(v, goal, want, root, out);
+	int64_t n;
 
+	core_lock(v);
+	n = find_run(v, goal, want, root, out);
 	if (n > 0) {
 		bcache_forget(v->cache, *out, (uint64_t)n);
 		ext2fs_block_alloc_stats_range(v->fs, *out, (blk_t)n, 1);
 		note(v, *out, (uint64_t)n, 1);
 	}
+	core_unlock(v);
 	return n;
 }
 
@@ -194,14 +197,26 @@ void alloc_free(struct volume *v, uint64_t block, uint64_t count)
 {
 	blk_t n;
 
+	core_lock(v);
 	for (; count; count -= n, block += n) {
 		n = count < 1u << 30 ? (blk_t)count : 1u << 30;
 		ext2fs_block_alloc_stats_range(v->fs, block, n, -1);
 		note(v, block, n, -1);
 	}
+	core_unlock(v);
 }
 
-/* libext2fs wants one for itself, and takes it. */
+uint64_t alloc_left(struct volume *v)
+{
+	uint64_t left;
+
+	core_lock(v);
+	left = ext2fs_free_blocks_count(v->fs->super);
+	core_unlock(v);
+	return left;
+}
+
+/* libext2fs wants one for itself, and takes it; who called it has the core. */
 static errcode_t on_get(ext2_filsys fs, blk64_t goal, blk64_t *out)
 {
 	struct volume *v = fs->priv_data;
@@ -248,9 +263,14 @@ void alloc_committed(struct volume *v)
 	v->closing_count = 0;
 }
 
-bool alloc_waits(const struct volume *v)
+bool alloc_waits(struct volume *v)
 {
-	return v->pending_count || v->closing_count;
+	bool waits;
+
+	core_lock(v);
+	waits = v->pending_count || v->closing_count;
+	core_unlock(v);
+	return waits;
 }
 
 uint64_t alloc_goal(const struct volume *v, const struct node *n)
@@ -307,8 +327,8 @@ static dgrp_t group_for_dir(struct volume *v, const struct node *dir)
 	return g;
 }
 
-int alloc_inode(struct volume *v, const struct node *dir, bool is_directory,
-		ext2_ino_t *ino)
+static int find_inode(struct volume *v, const struct node *dir,
+		      bool is_directory, ext2_ino_t *ino)
 {
 	dgrp_t g, i;
 
@@ -326,4 +346,23 @@ int alloc_inode(struct volume *v, const struct node *dir, bool is_directory,
 			g = 0;
 	}
 	return -ENOSPC;
+}
+
+int alloc_inode(struct volume *v, const struct node *dir, bool is_directory,
+		ext2_ino_t *ino)
+{
+	int ret;
+
+	core_lock(v);
+	ret = find_inode(v, dir, is_directory, ino);
+	core_unlock(v);
+	return ret;
+}
+
+void alloc_inode_free(struct volume *v, ext2_ino_t ino, bool is_directory)
+{
+	core_lock(v);
+	ext2fs_inode_alloc_stats2(v->fs, ino, -1, is_directory);
+	v->groups[ext2fs_group_of_ino(v->fs, ino)] |= GROUP_INODES;
+	core_unlock(v);
 }

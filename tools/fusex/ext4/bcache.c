@@ -11,8 +11,10 @@
  * The block size is 1024 until libext2fs has seen the superblock; until then
  * nothing is kept.
  *
- * Context: all with the lock of the volume; reading from it, for reading is enough.
- * Those who read then keep out of each other's way by bcache.readers.
+ * Context: all but bcache_take() take bcache.lock themselves, and let go of it while
+ * the device reads.  That nobody writes a block meanwhile is by the locks of the
+ * volume: blocks of an inode are for who has its lock, and the table of inodes is
+ * written by who is alone.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -69,7 +71,7 @@ struct block {
  * @clean_count: how many
  * @dirty: those to be written
  * @dirty_count: how many
- * @readers: held by who reads while others may, too; not while the device does
+ * @lock: of all that is not constant
  */
 struct bcache {
 	const struct device	*dev;
@@ -78,8 +80,8 @@ struct bcache {
 	struct links		clean;
 	size_t			clean_count;
 	struct links		dirty;
-	size_t			dirty_count;
-	pthread_mutex_t		readers;
+	atomic_size_t		dirty_count;
+	pthread_mutex_t		lock;
 };
 
 static __thread const struct device *next_device;
@@ -206,53 +208,34 @@ static void use(struct bcache *c, struct block *b)
 	ring_add(&c->clean, &b->links);
 }
 
-static errcode_t get(struct bcache *c, uint64_t nr, struct block **out)
+/* What another reader has brought meanwhile is as good.  Called with the lock. */
+static struct block *remember(struct bcache *c, uint64_t nr, void *data)
 {
 	struct block *b = find(c, nr);
-	void *data;
-	int err;
 
 	if (b) {
-		use(c, b);
-		*out = b;
-		return 0;
+		free(data);
+		return b;
 	}
-	data = new_data(c);
-	if (!data)
-		return EXT2_ET_NO_MEMORY;
-	err = device_read(c->dev, data, c->block_size, nr * c->block_size);
-	b = err ? NULL : add(c, nr, data);
+	b = add(c, nr, data);
 	if (!b)
 		free(data);
-	*out = b;
-	return err ? -err : b ? 0 : EXT2_ET_NO_MEMORY;
+	return b;
 }
 
-/* What another reader has brought meanwhile is as good. */
-static void remember(struct bcache *c, uint64_t nr, void *data)
+/* Returns with the lock if there was no error. */
+static errcode_t get(struct bcache *c, uint64_t nr, struct block **out)
 {
-	pthread_mutex_lock(&c->readers);
-	if (find(c, nr) || !add(c, nr, data))
-		free(data);
-	pthread_mutex_unlock(&c->readers);
-}
-
-/* The beginning of a block. */
-static errcode_t copy(struct bcache *c, uint64_t nr, void *to, size_t count)
-{
-	struct block *b;
 	void *data;
 	int err;
 
-	pthread_mutex_lock(&c->readers);
-	b = find(c, nr);
-	if (b) {
-		use(c, b);
-		memcpy(to, b->data, count);
-	}
-	pthread_mutex_unlock(&c->readers);
-	if (b)
+	pthread_mutex_lock(&c->lock);
+	*out = find(c, nr);
+	if (*out) {
+		use(c, *out);
 		return 0;
+	}
+	pthread_mutex_unlock(&c->lock);
 	data = new_data(c);
 	if (!data)
 		return EXT2_ET_NO_MEMORY;
@@ -261,8 +244,25 @@ static errcode_t copy(struct bcache *c, uint64_t nr, void *to, size_t count)
 		free(data);
 		return -err;
 	}
-	memcpy(to, data, count);
-	remember(c, nr, data);
+	pthread_mutex_lock(&c->lock);
+	*out = remember(c, nr, data);
+	if (*out)
+		return 0;
+	pthread_mutex_unlock(&c->lock);
+	return EXT2_ET_NO_MEMORY;
+}
+
+/* The beginning of a block. */
+static errcode_t copy(struct bcache *c, uint64_t nr, void *to, size_t count)
+{
+	struct block *b;
+	errcode_t err;
+
+	err = get(c, nr, &b);
+	if (err)
+		return err;
+	memcpy(to, b->data, count);
+	pthread_mutex_unlock(&c->lock);
 	return 0;
 }
 
@@ -297,8 +297,8 @@ static errcode_t own(struct bcache *c, struct block *b, bool keep)
 	return 0;
 }
 
-static errcode_t put(struct bcache *c, uint64_t nr, const void *data,
-		     ext2_ino_t sum_for)
+static errcode_t put_locked(struct bcache *c, uint64_t nr, const void *data,
+			    ext2_ino_t sum_for)
 {
 	struct block *b = find(c, nr);
 	errcode_t err;
@@ -324,6 +324,17 @@ static errcode_t put(struct bcache *c, uint64_t nr, const void *data,
 	b->sum_for = sum_for;
 	mark_dirty(c, b);
 	return 0;
+}
+
+static errcode_t put(struct bcache *c, uint64_t nr, const void *data,
+		     ext2_ino_t sum_for)
+{
+	errcode_t err;
+
+	pthread_mutex_lock(&c->lock);
+	err = put_locked(c, nr, data, sum_for);
+	pthread_mutex_unlock(&c->lock);
+	return err;
 }
 
 /* Bytes, by way of a buffer that is aligned: while nothing is kept. */
@@ -376,7 +387,7 @@ static errcode_t io_open(const char *name, int flags, io_channel *out)
 	}
 	c->dev = next_device;
 	c->block_size = 1024;
-	pthread_mutex_init(&c->readers, NULL);
+	pthread_mutex_init(&c->lock, NULL);
 	ring_init(&c->clean);
 	ring_init(&c->dirty);
 	ch->magic = EXT2_ET_MAGIC_IO_CHANNEL;
@@ -396,7 +407,7 @@ static errcode_t io_close(io_channel ch)
 	if (--ch->refcount > 0)
 		return 0;
 	drop_all(c);
-	pthread_mutex_destroy(&c->readers);
+	pthread_mutex_destroy(&c->lock);
 	free(c);
 	free(ch->name);
 	free(ch);
@@ -448,13 +459,16 @@ static errcode_t write_part(struct bcache *c, uint64_t nr, size_t offset,
 	errcode_t err;
 
 	err = get(c, nr, &b);
-	if (!err && memcmp((char *)b->data + offset, data, count)) {
+	if (err)
+		return err;
+	if (memcmp((char *)b->data + offset, data, count)) {
 		err = own(c, b, true);
-		if (err)
-			return err;
-		memcpy((char *)b->data + offset, data, count);
-		mark_dirty(c, b);
+		if (!err) {
+			memcpy((char *)b->data + offset, data, count);
+			mark_dirty(c, b);
+		}
 	}
+	pthread_mutex_unlock(&c->lock);
 	return err;
 }
 
@@ -532,10 +546,10 @@ static unsigned int missing(struct bcache *c, uint64_t nr, unsigned int max)
 {
 	unsigned int n = 0;
 
-	pthread_mutex_lock(&c->readers);
+	pthread_mutex_lock(&c->lock);
 	while (n < max && !find(c, nr + n))
 		n++;
-	pthread_mutex_unlock(&c->readers);
+	pthread_mutex_unlock(&c->lock);
 	return n;
 }
 
@@ -548,7 +562,7 @@ static errcode_t io_ahead(io_channel ch, unsigned long long nr,
 	unsigned int i, n = keeps(c) ? missing(c, nr, max) : 0;
 	void *mem, *data;
 
-	if (n < 2)
+	if (!n)
 		return 0;
 	mem = aligned_alloc(4096, (n * (size_t)c->block_size + 4095) & ~4095u);
 	if (mem && !device_read(c->dev, mem, n * (size_t)c->block_size,
@@ -559,7 +573,9 @@ static errcode_t io_ahead(io_channel ch, unsigned long long nr,
 				break;
 			memcpy(data, (char *)mem + i * (size_t)c->block_size,
 			       c->block_size);
+			pthread_mutex_lock(&c->lock);
 			remember(c, nr + i, data);
+			pthread_mutex_unlock(&c->lock);
 		}
 	}
 	free(mem);
@@ -582,29 +598,36 @@ struct struct_io_manager bcache_manager = {
 	.zeroout	= io_zeroout,
 };
 
+static void forget_all(struct bcache *c, uint64_t block, uint64_t count)
+{
+	struct block *b, *next;
+	size_t i;
+
+	for (i = 0; i < TABLE_SIZE; i++) {
+		for (b = c->table[i]; b; b = next) {
+			next = b->hash_next;
+			if (b->nr - block < count)
+				drop(c, b);
+		}
+	}
+}
+
 void bcache_forget(struct bcache *c, uint64_t block, uint64_t count)
 {
 	struct block *b;
-	size_t i;
 
+	pthread_mutex_lock(&c->lock);
 	/* Most of what is freed was data of files. */
 	if (count > TABLE_SIZE) {
-		for (i = 0; i < TABLE_SIZE; i++) {
-			struct block *next;
-
-			for (b = c->table[i]; b; b = next) {
-				next = b->hash_next;
-				if (b->nr - block < count)
-					drop(c, b);
-			}
-		}
-		return;
+		forget_all(c, block, count);
+		count = 0;
 	}
 	for (; count; count--, block++) {
 		b = find(c, block);
 		if (b)
 			drop(c, b);
 	}
+	pthread_mutex_unlock(&c->lock);
 }
 
 size_t bcache_dirty(const struct bcache *c)
@@ -631,15 +654,20 @@ errcode_t bcache_read_dir(ext2_filsys fs, uint64_t block, void *buf,
 		return err;
 	memcpy(buf, b->data, c->block_size);
 	*sound = b->is_sound;
+	pthread_mutex_unlock(&c->lock);
 	return 0;
 }
 
 void bcache_is_sound(ext2_filsys fs, uint64_t block)
 {
-	struct block *b = find(bcache_of(fs), block);
+	struct bcache *c = bcache_of(fs);
+	struct block *b;
 
+	pthread_mutex_lock(&c->lock);
+	b = find(c, block);
 	if (b)
 		b->is_sound = true;
+	pthread_mutex_unlock(&c->lock);
 }
 
 errcode_t bcache_write_dir(ext2_filsys fs, uint64_t block, const void *buf,
@@ -703,6 +731,7 @@ void bcache_written(struct bcache *c, struct dirty_block *list, size_t count)
 	struct block *b;
 	size_t i;
 
+	pthread_mutex_lock(&c->lock);
 	for (i = 0; i < count; i++) {
 		b = find(c, list[i].block);
 		if (!b || b->data != list[i].data) {
@@ -713,6 +742,7 @@ void bcache_written(struct bcache *c, struct dirty_block *list, size_t count)
 		ring_add(&c->clean, &b->links);
 		c->clean_count++;
 	}
-	free(list);
 	trim(c);
+	pthread_mutex_unlock(&c->lock);
+	free(list);
 }

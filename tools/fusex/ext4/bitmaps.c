@@ -165,14 +165,20 @@ static errcode_t mark_system(struct volume *v)
 	return err;
 }
 
-bool bitmaps_is_data(const struct volume *v, uint64_t block, uint64_t count)
+/* To look is to change: libext2fs remembers where it was. */
+bool bitmaps_is_data(struct volume *v, uint64_t block, uint64_t count)
 {
 	uint64_t end = ext2fs_blocks_count(v->fs->super);
+	bool is_data;
 
-	return count && block > v->fs->super->s_first_data_block &&
-	       block < end && count <= end - block &&
-	       ext2fs_test_block_bitmap_range2(v->system, block,
-					       (blk_t)count);
+	if (!count || block <= v->fs->super->s_first_data_block ||
+	    block >= end || count > end - block)
+		return false;
+	core_lock(v);
+	is_data = ext2fs_test_block_bitmap_range2(v->system, block,
+						  (blk_t)count);
+	core_unlock(v);
+	return is_data;
 }
 
 int bitmaps_open(struct volume *v)

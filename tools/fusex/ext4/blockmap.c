@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Files whose blocks are found by lists of numbers, as ext2 and ext3 made them;
- * and what kind of file it is.
+ * and what kind of file it is.  Whatever libext2fs does to them is done with
+ * volume.core.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,8 +27,7 @@ static int bmap(struct volume *v, struct node *n, uint64_t lblk, uint64_t *pblk)
 	return 0;
 }
 
-int blockmap_find(struct volume *v, struct node *n, uint64_t lblk,
-		  struct run *r)
+static int find(struct volume *v, struct node *n, uint64_t lblk, struct run *r)
 {
 	uint64_t end = size_max(v, false) / block_size(v), next;
 	int ret;
@@ -52,18 +52,31 @@ int blockmap_find(struct volume *v, struct node *n, uint64_t lblk,
 	return 0;
 }
 
+int blockmap_find(struct volume *v, struct node *n, uint64_t lblk,
+		  struct run *r)
+{
+	int ret;
+
+	core_lock(v);
+	ret = find(v, n, lblk, r);
+	core_unlock(v);
+	return ret;
+}
+
 int blockmap_insert(struct volume *v, struct node *n, const struct run *r)
 {
 	errcode_t err = 0;
 	blk64_t block;
 	uint64_t i;
 
+	core_lock(v);
 	for (i = 0; i < r->len && !err; i++) {
 		block = r->pblk + i;
 		err = ext2fs_bmap2(v->fs, n->ino, inode_of(n), NULL,
 				   BMAP_SET | BMAP_ALLOC,
 				   r->lblk + i, NULL, &block);
 	}
+	core_unlock(v);
 	node_dirty(v, n);
 	return volume_error(v, err);
 }
@@ -114,7 +127,7 @@ static int blockmap_punch(struct volume *v, struct node *n, uint64_t lblk,
 		return volume_error(v, ext2fs_punch(v->fs, n->ino, inode_of(n),
 						    NULL, lblk, ~0ull));
 	for (; lblk < end && !ret; lblk += r.len) {
-		ret = blockmap_find(v, n, lblk, &r);
+		ret = find(v, n, lblk, &r);
 		if (ret)
 			break;
 		if (r.len > end - lblk)
@@ -133,7 +146,9 @@ int file_punch(struct volume *v, struct node *n, uint64_t lblk, uint64_t len)
 		return extents_punch(v, n, lblk, len);
 	if (!len)
 		return 0;
+	core_lock(v);
 	ret = blockmap_punch(v, n, lblk, len);
+	core_unlock(v);
 	node_dirty(v, n);
 	return ret;
 }

@@ -2,8 +2,8 @@
 /*
  * Metadata becomes durable.
  *
- * A transaction is everything that changed since the last one.  It is taken with
- * the lock of the volume held, between two operations, and written without it.
+ * A transaction is everything that changed since the last one.  It is taken by who
+ * is alone, between two operations, and written without any lock.
  * Data of files is on the device before its metadata is: the kernel says so
  * after it has written it.
  *
@@ -28,6 +28,7 @@
  * @change: something did
  * @started: number of the transaction that was begun last
  * @done: number of the last one that is durable, or failed
+ * @home: number of the last one that is in its places, too, or failed
  * @wanted: number of the last one that somebody waits for
  * @error: what came of it
  * @running: one is being written
@@ -45,6 +46,7 @@ struct commit {
 	pthread_cond_t	change;
 	atomic_ullong	started;
 	atomic_ullong	done;
+	uint64_t	home;
 	uint64_t	wanted;
 	int		error;
 	bool		running;
@@ -57,13 +59,17 @@ struct commit {
 	size_t		room;
 };
 
-static bool anything(const struct volume *v)
+static bool anything(struct volume *v)
 {
-	return v->dirty || bcache_dirty(v->cache) ||
-	       v->fs->flags & EXT2_FLAG_DIRTY;
+	bool changed;
+
+	core_lock(v);
+	changed = v->fs->flags & EXT2_FLAG_DIRTY;
+	core_unlock(v);
+	return changed || v->dirty_count || bcache_dirty(v->cache);
 }
 
-/* Called with the lock. */
+/* Called alone. */
 static int take(struct volume *v, struct dirty_block **list, size_t *count)
 {
 	errcode_t err = 0;
@@ -176,6 +182,7 @@ static void run_next(struct volume *v, struct commit *c)
 	pthread_mutex_unlock(&c->lock);
 	run(v, c, id);
 	pthread_mutex_lock(&c->lock);
+	c->home = id;
 	c->running = false;
 	pthread_cond_broadcast(&c->change);
 }
@@ -214,6 +221,20 @@ int commit_now(struct volume *v)
 	return ret;
 }
 
+int commit_space(struct volume *v)
+{
+	struct commit *c = v->commit;
+	uint64_t want = commit_next(v);
+	int ret;
+
+	ret = commit_now(v);
+	pthread_mutex_lock(&c->lock);
+	while (c->home < want)
+		pthread_cond_wait(&c->change, &c->lock);
+	pthread_mutex_unlock(&c->lock);
+	return ret;
+}
+
 void commit_pause(struct volume *v, bool pause)
 {
 	struct commit *c = v->commit;
@@ -240,10 +261,8 @@ int commit_room(struct volume *v)
 	struct commit *c = v->commit;
 	size_t blocks;
 
-	RD_LOCK(v);
 	/* At worst, each inode is in a block of its own. */
 	blocks = bcache_dirty(v->cache) + v->dirty_count;
-	UNLOCK(v);
 	if (blocks >= c->room)
 		return commit_now(v);
 	if (blocks >= c->room / 2 && !c->kicked)
@@ -273,9 +292,7 @@ static bool is_needed(struct volume *v, struct commit *c)
 	if (c->paused)
 		return false;
 	pthread_mutex_unlock(&c->lock);
-	RD_LOCK(v);
 	needed = anything(v);
-	UNLOCK(v);
 	pthread_mutex_lock(&c->lock);
 	return needed && !c->paused;
 }

@@ -3,7 +3,7 @@
  * Blocks of directories: entries that follow each other, each as long as to
  * reach the next, and with checksums something like an entry at the end.
  *
- * Context: with the lock.
+ * Context: the directory is locked.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
  * Of names whose hashes are equal some may be in the next leaf, whose hash then
  * is odd.
  *
- * Context: with the lock.
+ * Context: the directory is locked for writing.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -24,11 +24,32 @@
  *	inline.c	data in the inode
  *	plain.c		data by way of the server
  *	remote.c	what the kernel leaves to the server with -o attr=remote
+ *	reclaim.c	what was taken in advance is taken back
  *	ops_*.c		the requests
  *
- * Who changes something, or uses libext2fs, which is not made for threads,
- * holds struct volume.lock for writing; what is in memory can be looked at with
- * the lock held for reading.  "Called with the lock" means for writing.
+ * Locks, in the order in which they are taken:
+ *
+ *	volume.lock	for reading by everybody; who has it for writing is alone
+ *			and needs none of the others
+ *	node.lock	of a directory, then of a file, or a new inode, in it: for
+ *			writing by who changes the inode, its blocks or names, for
+ *			reading by who looks at them
+ *	volume.core	what libext2fs has of the whole file system: bitmaps,
+ *			descriptors, superblock, its cache of inodes; and the list
+ *			of orphans.  Recursive, as libext2fs calls back
+ *	volume.table	which inodes are in memory, and which are dirty
+ *	bcache.lock	blocks in memory, see there
+ *
+ * A transaction is taken alone, so that it is between two operations.  Alone is
+ * also who renames, links, removes directories, changes extended attributes or
+ * data in inodes, and drops inodes from memory: with volume.lock held for reading
+ * an inode in use stays what it is.  No directory is locked with another one, but
+ * for reading, so that those of a damaged file system, which may be in a circle,
+ * do no harm.  Nothing waits for the device with volume.core if it can be helped.
+ *
+ * "Called with the lock" means: alone, or with volume.lock and the node's lock for
+ * writing.  libext2fs reads blocks and trees of an inode without volume.core; what
+ * allocates or frees there has it.
  *
  * Functions return 0 or -errno unless they say otherwise.
  */
@@ -81,8 +102,22 @@ struct device {
 enum dax { DAX_NEVER, DAX_FLAGGED, DAX_ALWAYS };
 
 /**
+ * struct recalls - space that the kernel is to give back
+ * @lock: of what follows; the last of all
+ * @change: there is none
+ * @count: files that are waited for
+ */
+struct recalls {
+	pthread_mutex_t	lock;
+	pthread_cond_t	change;
+	unsigned int	count;
+};
+
+/**
  * struct volume - a file system
- * @lock: of all that is not constant
+ * @lock: see above
+ * @core: likewise
+ * @table: likewise
  * @fs: libext2fs's
  * @dev: where it is
  * @cache: its blocks
@@ -92,6 +127,8 @@ enum dax { DAX_NEVER, DAX_FLAGGED, DAX_ALWAYS };
  * @map_dev: cookie of the device, for mappings
  * @iomap: the kernel moves data
  * @remote: attributes are the server's, not the kernel's
+ * @lease: seconds for which its layout leases are good then, 0 for ever
+ * @recalls: see there
  * @dax: by which files memory is used as it is, DAX_*
  * @readonly: nothing is written
  * @failed: an error made it read-only
@@ -112,13 +149,14 @@ enum dax { DAX_NEVER, DAX_FLAGGED, DAX_ALWAYS };
  * @node_count: how many
  * @dirty: inodes to be written
  * @dirty_count: how many
- * @direct: libext2fs reads and writes inodes by itself for now
  * @hand: where icache_shrink() goes on
  * @orphans: inodes without a name, the last one first, as on the disk
  * @generation: of the next inode
  */
 struct volume {
 	pthread_rwlock_t	lock;
+	pthread_mutex_t		core;
+	pthread_mutex_t		table;
 	ext2_filsys		fs;
 	struct device		dev;
 	struct bcache		*cache;
@@ -128,9 +166,11 @@ struct volume {
 	uint32_t		map_dev;
 	bool			iomap;
 	bool			remote;
+	uint32_t		lease;
+	struct recalls		recalls;
 	enum dax		dax;
 	bool			readonly;
-	bool			failed;
+	atomic_bool		failed;
 	bool			panic;
 	bool			valid;
 	unsigned int		inode_size;
@@ -147,8 +187,7 @@ struct volume {
 	size_t			nodes_mask;
 	size_t			node_count;
 	struct node		*dirty;
-	size_t			dirty_count;
-	bool			direct;
+	atomic_size_t		dirty_count;
 	size_t			hand;
 	struct node		*orphans;
 	uint32_t		generation;
@@ -161,7 +200,9 @@ struct volume {
 /**
  * struct node - an inode in memory
  * @next: in the hash table
+ * @lock: of what follows, see above
  * @ino: its number
+ * @type: LINUX_S_IFMT of its mode, which does not change
  * @lookups: of the kernel
  * @users: others that need it to stay
  * @is_dirty: it is among struct volume.dirty
@@ -182,15 +223,17 @@ struct volume {
  */
 struct node {
 	struct node	*next;
+	pthread_rwlock_t lock;
 	ext2_ino_t	ino;
+	uint16_t	type;
 	atomic_ullong	lookups;
 	atomic_uint	users;
-	bool		is_dirty;
+	atomic_bool	is_dirty;
 	bool		is_orphan;
 	bool		is_detached;
 	bool		dead;
-	bool		checked;
-	uint64_t	changed;
+	atomic_bool	checked;
+	atomic_ullong	changed;
 	struct node	*dirty_next;
 	struct node	*orphan_prev;
 	struct node	*orphan_next;
@@ -228,12 +271,12 @@ static inline bool node_has(const struct node *n, uint32_t flag)
 
 static inline bool is_dir(const struct node *n)
 {
-	return LINUX_S_ISDIR(n->raw.i_mode);
+	return n->type == LINUX_S_IFDIR;
 }
 
 static inline bool is_reg(const struct node *n)
 {
-	return LINUX_S_ISREG(n->raw.i_mode);
+	return n->type == LINUX_S_IFREG;
 }
 
 static inline uint64_t size_of(const struct node *n)
@@ -250,6 +293,31 @@ static inline void set_size(struct node *n, uint64_t size)
 #define RD_LOCK(v)	pthread_rwlock_rdlock(&(v)->lock)
 #define WR_LOCK(v)	pthread_rwlock_wrlock(&(v)->lock)
 #define UNLOCK(v)	pthread_rwlock_unlock(&(v)->lock)
+
+static inline void core_lock(struct volume *v)
+{
+	pthread_mutex_lock(&v->core);
+}
+
+static inline void core_unlock(struct volume *v)
+{
+	pthread_mutex_unlock(&v->core);
+}
+
+static inline void node_lock(struct node *n)
+{
+	pthread_rwlock_wrlock(&n->lock);
+}
+
+static inline void node_lock_shared(struct node *n)
+{
+	pthread_rwlock_rdlock(&n->lock);
+}
+
+static inline void node_unlock(struct node *n)
+{
+	pthread_rwlock_unlock(&n->lock);
+}
 
 /* ----------------------------------------------------------------- device.c */
 
@@ -331,6 +399,7 @@ int recover_if_dirty(struct device *d, bool readonly, bool fsck);
  * @readonly: nothing is written
  * @iomap: the kernel will move data
  * @remote: it will leave attributes to us
+ * @lease: seconds for which it may use mappings then, 0 for ever
  * @fsck: run e2fsck when needed
  * @errors: EXT2_ERRORS_*, 0 for what the superblock says
  * @interval: seconds after which what changed is written
@@ -339,6 +408,7 @@ struct volume_options {
 	bool		readonly;
 	bool		iomap;
 	bool		remote;
+	uint32_t	lease;
 	bool		fsck;
 	uint32_t	errors;
 	uint32_t	interval;
@@ -395,13 +465,13 @@ static inline int volume_corrupt(struct volume *v, ext2_ino_t ino,
 	return -ECORRUPT;
 }
 
-/** volume_fail() - it cannot go on writing; called with the lock */
+/** volume_fail() - it cannot go on writing */
 void volume_fail(struct volume *v, const char *why, int err);
 
 /** volume_writable() - 0, or -EROFS */
 int volume_writable(const struct volume *v);
 
-/** volume_statfs() - its figures; called with the lock for reading */
+/** volume_statfs() - its figures */
 void volume_statfs(struct volume *v, struct fusex_statfs_out *out);
 
 /* ----------------------------------------------------------------- bcache.c */
@@ -457,11 +527,11 @@ size_t bcache_dirty(const struct bcache *c);
  *	bcache_written(); the contents stay what they are meanwhile
  * @count: returned: its length
  *
- * Called with the lock.
+ * Called alone.
  */
 int bcache_take(ext2_filsys fs, struct dirty_block **list, size_t *count);
 
-/** bcache_written() - they are; called with the lock */
+/** bcache_written() - they are */
 void bcache_written(struct bcache *c, struct dirty_block *list, size_t count);
 
 /* ---------------------------------------------------------------- bitmaps.c */
@@ -473,9 +543,9 @@ int bitmaps_open(struct volume *v);
 void bitmaps_close(struct volume *v);
 
 /** bitmaps_is_data() - can these blocks be a file's? */
-bool bitmaps_is_data(const struct volume *v, uint64_t block, uint64_t count);
+bool bitmaps_is_data(struct volume *v, uint64_t block, uint64_t count);
 
-/** bitmaps_touch() - blocks were allocated or freed */
+/** bitmaps_touch() - blocks were allocated or freed; with volume.core */
 void bitmaps_touch(struct volume *v, uint64_t block, uint64_t count);
 
 /* ------------------------------------------------------- commit.c, journal.c */
@@ -495,6 +565,13 @@ void commit_stop(struct volume *v);
  */
 int commit_now(struct volume *v);
 
+/**
+ * commit_space() - likewise, and wait until what was freed can be used
+ *
+ * That is later than durable: when everything is in its places.
+ */
+int commit_space(struct volume *v);
+
 /** commit_next() - the number of the transaction that is taken next */
 uint64_t commit_next(const struct volume *v);
 
@@ -508,7 +585,7 @@ bool commit_is_done(const struct volume *v, uint64_t id);
  */
 void commit_pause(struct volume *v, bool pause);
 
-/** commit_kick() - there is a lot to write: do not wait; with the lock or not */
+/** commit_kick() - there is a lot to write: do not wait */
 void commit_kick(struct volume *v);
 
 /**
@@ -565,14 +642,17 @@ int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want, bool root,
 /** alloc_free() - free them; they are not used before the next transaction */
 void alloc_free(struct volume *v, uint64_t block, uint64_t count);
 
-/** alloc_committed() - from now on they can be; called with the lock */
+/** alloc_left() - blocks that are free, and those that will be */
+uint64_t alloc_left(struct volume *v);
+
+/** alloc_committed() - from now on they can be; called alone */
 void alloc_committed(struct volume *v);
 
-/** alloc_closing() - blocks freed from now on are another transaction's */
+/** alloc_closing() - blocks freed from now on are another transaction's; alone */
 void alloc_closing(struct volume *v);
 
 /** alloc_waits() - would a transaction free something? */
-bool alloc_waits(const struct volume *v);
+bool alloc_waits(struct volume *v);
 
 /** alloc_goal() - where the first block of a file should be */
 uint64_t alloc_goal(const struct volume *v, const struct node *n);
@@ -580,6 +660,9 @@ uint64_t alloc_goal(const struct volume *v, const struct node *n);
 /** alloc_inode() - the number of a new inode in directory @dir */
 int alloc_inode(struct volume *v, const struct node *dir, bool is_directory,
 		ext2_ino_t *ino);
+
+/** alloc_inode_free() - it may be another's */
+void alloc_inode_free(struct volume *v, ext2_ino_t ino, bool is_directory);
 
 /* ----------------------------------------------------------------- icache.c */
 
@@ -592,22 +675,34 @@ void icache_close(struct volume *v);
 /**
  * node_peek() - an inode that is in memory
  *
- * Context: with the lock for reading.
+ * Context: with volume.lock.
  * Return: it, used, or NULL.
  */
 struct node *node_peek(struct volume *v, ext2_ino_t ino);
 
-/** node_get() - an inode, used; called with the lock */
+/** node_get() - an inode, used; with volume.lock */
 int node_get(struct volume *v, ext2_ino_t ino, struct node **out);
 
-/** node_new() - an inode that was just allocated, used; called with the lock */
-int node_new(struct volume *v, ext2_ino_t ino, struct node **out);
+/** node_new() - an inode that was just allocated, used and locked for writing */
+int node_new(struct volume *v, ext2_ino_t ino, uint32_t mode,
+	     struct node **out);
 
-/** node_put() - not used any more; with the lock for reading */
+/** node_put() - not used any more; with volume.lock, not its own */
 void node_put(struct volume *v, struct node *n);
 
-/** node_forget() - the kernel has dropped it; called with the lock */
-void node_forget(struct volume *v, struct node *n, uint64_t lookups);
+/**
+ * node_forget() - the kernel has dropped it
+ *
+ * Context: it is locked.
+ * Return: true if node_unused() has something to do about it.
+ */
+bool node_forget(struct node *n, uint64_t lookups);
+
+/** node_unused() - unless the kernel needs it; with the lock, alone if node_is_odd() */
+void node_unused(struct volume *v, struct node *n);
+
+/** node_is_odd() - has it got data or attributes that libext2fs changes alone? */
+bool node_is_odd(const struct volume *v, const struct node *n);
 
 /** node_dirty() - it has to be written */
 void node_dirty(struct volume *v, struct node *n);
@@ -615,19 +710,25 @@ void node_dirty(struct volume *v, struct node *n);
 /** node_delete() - take it and its blocks away; called with the lock */
 int node_delete(struct volume *v, struct node *n);
 
-/** node_kill() - it is of no use: a new inode that could not be made */
+/** node_kill() - it is of no use: a new inode that could not be made; locked */
 void node_kill(struct volume *v, struct node *n);
 
-/** node_full() - let libext2fs read and write it in full, by its number */
+/** node_full() - let libext2fs read and write it in full, by its number; alone */
 int node_full(struct volume *v, struct node *n);
+
+/** node_direct() - until told otherwise, without asking for it here; alone */
+void node_direct(bool by_itself);
 
 /** node_reread() - and take over what it did */
 int node_reread(struct volume *v, struct node *n);
 
-/** icache_flush() - all dirty inodes become dirty blocks; with the lock */
+/** icache_flush() - all dirty inodes become dirty blocks; alone */
 int icache_flush(struct volume *v);
 
-/** icache_shrink() - drop some inodes that nobody uses; with @keep 0, all */
+/** icache_is_full() - is it time to drop some? */
+bool icache_is_full(struct volume *v, size_t keep);
+
+/** icache_shrink() - drop some inodes that nobody uses; with @keep 0, all; alone */
 void icache_shrink(struct volume *v, size_t keep);
 
 /* ------------------------------------------------------------------- attr.c */
@@ -713,12 +814,12 @@ struct run {
  * @lblk: the block
  * @r: returned: all there is of it, as one extent or up to the next one
  *
- * Called with the lock.
+ * Context: the file is locked for reading.
  */
 int extents_find(struct volume *v, struct node *n, uint64_t lblk,
 		 struct run *r);
 
-/** extents_peek() - likewise, or -EAGAIN; with the lock for reading */
+/** extents_peek() - likewise, or -EAGAIN */
 int extents_peek(struct volume *v, struct node *n, uint64_t lblk,
 		 struct run *r);
 
@@ -791,13 +892,20 @@ int map_allocate(struct volume *v, struct node *n, uint64_t lblk, uint64_t len,
 int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
 		  uint64_t *pblk);
 
-/** map_trim() - give back what was taken in advance; called with the lock */
+/** map_spare() - the first block of what was taken in advance */
+uint64_t map_spare(const struct volume *v, const struct node *n);
+
+/** map_trim() - give it back; called with the lock */
 int map_trim(struct volume *v, struct node *n);
+
+/** map_return() - MAP_RETURN; called with the lock */
+int map_return(struct volume *v, struct node *n,
+	       const struct fusex_map_return_in *in);
 
 /**
  * map_peek() - MAP_BEGIN, if nothing has to change for it
  *
- * Context: with the lock for reading.
+ * Context: the file is locked for reading.
  * Return: 0, or -EAGAIN: it is map_begin()'s.
  */
 int map_peek(struct volume *v, struct node *n,
@@ -892,7 +1000,7 @@ uint8_t dirblk_type(uint32_t mode);
 /** dirblk_unindex() - a directory does without its tree of hashes */
 int dirblk_unindex(struct volume *v, struct node *dir);
 
-/** dir_load() - read the names of a directory; called with the lock */
+/** dir_load() - read the names of a directory; called with the lock, if it is not */
 int dir_load(struct volume *v, struct node *dir);
 
 /** dir_unload() - drop them */
@@ -901,7 +1009,7 @@ void dir_unload(struct node *dir);
 /**
  * dir_find() - find a name
  *
- * Context: with the lock for reading, after dir_load().
+ * Context: the directory is locked for reading, after dir_load().
  * Return: 0 or -ENOENT.
  */
 int dir_find(const struct node *dir, const char *name, struct dirent_at *at);
@@ -953,7 +1061,7 @@ bool dir_is_sorted(const struct node *dir);
  * @dir: after dir_sort()
  * @cookie: of the name before, 0 for the beginning
  *
- * Context: with the lock for reading, as long as the name is used.
+ * Context: the directory is locked for reading as long as the name is used.
  * Return: the name, or NULL.
  */
 const struct dir_name *dir_first(const struct node *dir, uint64_t cookie);
@@ -1026,10 +1134,10 @@ struct make {
 
 /*
  * All are called with the lock, on directories that are in use.  An inode that
- * is returned is used, too.
+ * is returned is used, too.  Those that return -EAGAIN have to be called alone.
  */
 
-/** name_lookup() - -ENOENT if there is none */
+/** name_lookup() - -ENOENT if there is none; directory locked for reading if loaded */
 int name_lookup(struct volume *v, struct node *dir, const char *name,
 		struct node **out);
 
@@ -1037,7 +1145,7 @@ int name_lookup(struct volume *v, struct node *dir, const char *name,
 int name_make(struct volume *v, struct node *dir, const char *name,
 	      const struct make *mk, struct node **out);
 
-/** name_link() - give it a further name */
+/** name_link() - give it a further name; alone */
 int name_link(struct volume *v, struct node *dir, const char *name,
 	      struct node *n);
 
@@ -1048,10 +1156,13 @@ int name_link(struct volume *v, struct node *dir, const char *name,
  * @name: the name
  * @directory: it has to be an empty directory, or none
  * @unused: nobody has it open
+ * @alone: with volume.lock for writing
  * @out: returned: what it was, in use; may be NULL
+ *
+ * Return: 0 or -errno; -EAGAIN if it has to be done alone.
  */
 int name_unlink(struct volume *v, struct node *dir, const char *name,
-		bool directory, bool unused, struct node **out);
+		bool directory, bool unused, bool alone, struct node **out);
 
 /**
  * struct moved - what a rename was about
@@ -1063,7 +1174,7 @@ struct moved {
 	struct node	*node2;
 };
 
-/** name_rename() - RENAME_* flags as in renameat2(2); @out is in use */
+/** name_rename() - RENAME_* flags as in renameat2(2); @out is in use; alone */
 int name_rename(struct volume *v, struct node *dir, const char *name,
 		struct node *dir2, const char *name2, uint32_t flags,
 		const struct make *whiteout, struct moved *out);
@@ -1071,32 +1182,35 @@ int name_rename(struct volume *v, struct node *dir, const char *name,
 /** name_readlink() - the length of the target, which is not NUL-terminated */
 ssize_t name_readlink(struct volume *v, struct node *n, char *buf, size_t size);
 
-/** orphan_add() - it has no name any more; called with the lock */
+/** orphan_add() - it has no name any more; it is locked */
 void orphan_add(struct volume *v, struct node *n);
 
-/** orphan_remove() - it has, or is gone */
+/** orphan_remove() - it has, or is gone; it is locked */
 void orphan_remove(struct volume *v, struct node *n);
 
-/** orphan_delete_all() - nobody has them open any more; called with the lock */
+/** orphan_link() - before it is written: where the list goes on; alone */
+void orphan_link(struct node *n);
+
+/** orphan_delete_all() - nobody has them open any more; called alone */
 int orphan_delete_all(struct volume *v);
 
 /* ------------------------------------------------------------------ xattr.c */
 
-/** xattr_get() - as fusex_ops.getxattr; called with the lock */
+/** xattr_get() - as fusex_ops.getxattr; it is locked */
 ssize_t xattr_get(struct volume *v, struct node *n, const char *name,
 		  void *value, size_t size);
 
-/** xattr_list() - as fusex_ops.listxattr; called with the lock */
+/** xattr_list() - as fusex_ops.listxattr; it is locked */
 ssize_t xattr_list(struct volume *v, struct node *n, char *list, size_t size);
 
-/** xattr_set() - as fusex_ops.setxattr; called with the lock */
+/** xattr_set() - as fusex_ops.setxattr; called alone */
 int xattr_set(struct volume *v, struct node *n, const char *name,
 	      const void *value, size_t size, uint32_t flags);
 
-/** xattr_remove() - as fusex_ops.removexattr; called with the lock */
+/** xattr_remove() - as fusex_ops.removexattr; alone if there are any */
 int xattr_remove(struct volume *v, struct node *n, const char *name);
 
-/** xattr_free() - of an inode that is deleted */
+/** xattr_free() - of an inode that is deleted; alone if there are any */
 int xattr_free(struct volume *v, struct node *n);
 
 /** xattr_check() - those in the inode are where they can be */
@@ -1107,23 +1221,28 @@ uint32_t xattr_hints(const struct volume *v, const struct node *n);
 
 /* ----------------------------------------------------------------- inline.c */
 
+/*
+ * All are called alone.
+ */
+
 /** inline_room() - bytes of data that fit into the inode */
 size_t inline_room(struct volume *v, struct node *n);
 
-/** inline_read() - all of it, up to @size bytes; called with the lock */
+/** inline_read() - all of it, up to @size bytes */
 ssize_t inline_read(struct volume *v, struct node *n, void *buf, size_t size);
 
 /** inline_write() - all of it is @size bytes from now on; -ENOSPC */
 int inline_write(struct volume *v, struct node *n, const void *buf,
 		 size_t size);
 
-/** inline_to_blocks() - a file or directory gets a block; called with the lock */
+/** inline_to_blocks() - a file or directory gets a block */
 int inline_to_blocks(struct volume *v, struct node *n);
 
 /* ------------------------------------------------------------------ plain.c */
 
 /*
- * All are called with the lock.
+ * All are called with the lock, or, to look, with the file locked for reading; and
+ * alone where data is in the inode.
  */
 
 /** plain_read() - read from a file; how much */
@@ -1171,10 +1290,25 @@ void remote_wrote(struct volume *v, struct node *n,
 /**
  * remote_lease() - the layout lease of mappings, 0 for none
  *
- * It is good until it is recalled, which is never: blocks of a file become
- * another's, or are moved, only by requests before which the kernel itself ends
- * all that goes by the old mappings.
+ * Blocks of a file become another's, or are moved, by requests before which the
+ * kernel itself ends all that goes by the old mappings, and by reclaim(), which
+ * recalls it.
  */
 uint64_t remote_lease(const struct volume *v, const struct node *n);
+
+/* ---------------------------------------------------------------- reclaim.c */
+
+/**
+ * reclaim() - there is no space: what files have in advance is taken back
+ * @v: the file system
+ * @self: number of the inode that wants it, whose own is not
+ *
+ * Context: not with any lock; waits for the kernel, for a few seconds at most.
+ * Return: true if there may be space now, when a transaction has been written.
+ */
+bool reclaim(struct volume *v, uint64_t self);
+
+/** reclaim_returned() - one of those that were asked for has been given back */
+void reclaim_returned(struct volume *v);
 
 #endif

@@ -3,7 +3,8 @@
  * Files whose blocks are found by a tree of extents.
  *
  * The tree is libext2fs's business.  It moves a cursor from extent to extent and
- * changes the one the cursor is at; what is made of that here are ranges.
+ * changes the one the cursor is at; what is made of that here are ranges.  Nodes
+ * of the tree are allocated and freed when extents are inserted and deleted.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -103,11 +104,14 @@ static errcode_t fix_parents(ext2_extent_handle_t h)
 	return err == EXT2_ET_NO_CURRENT_NODE ? 0 : err;
 }
 
-static errcode_t insert(ext2_extent_handle_t h, int flags,
+static errcode_t insert(struct volume *v, ext2_extent_handle_t h, int flags,
 			struct ext2fs_extent *e)
 {
-	errcode_t err = ext2fs_extent_insert(h, flags, e);
+	errcode_t err;
 
+	core_lock(v);
+	err = ext2fs_extent_insert(h, flags, e);
+	core_unlock(v);
 	return err ? err : ext2fs_extent_fix_parents(h);
 }
 
@@ -118,10 +122,13 @@ static errcode_t replace(ext2_extent_handle_t h, struct ext2fs_extent *e)
 	return err ? err : ext2fs_extent_fix_parents(h);
 }
 
-static errcode_t delete(ext2_extent_handle_t h)
+static errcode_t delete(struct volume *v, ext2_extent_handle_t h)
 {
-	errcode_t err = ext2fs_extent_delete(h, 0);
+	errcode_t err;
 
+	core_lock(v);
+	err = ext2fs_extent_delete(h, 0);
+	core_unlock(v);
 	return err ? err : fix_parents(h);
 }
 
@@ -194,7 +201,7 @@ int extents_peek(struct volume *v, struct node *n, uint64_t lblk,
 }
 
 /* Makes one of the extent at @lblk and the one behind it, if it can be done. */
-static errcode_t merge(ext2_extent_handle_t h, uint64_t lblk)
+static errcode_t merge(struct volume *v, ext2_extent_handle_t h, uint64_t lblk)
 {
 	struct ext2fs_extent e, more;
 	errcode_t err;
@@ -207,7 +214,7 @@ static errcode_t merge(ext2_extent_handle_t h, uint64_t lblk)
 	if (err == EXT2_ET_EXTENT_NO_NEXT || (!err && !mergeable(&e, &more)))
 		return 0;
 	if (!err)
-		err = delete(h);
+		err = delete(v, h);
 	if (!err)
 		err = ext2fs_extent_goto(h, lblk);
 	if (err)
@@ -217,7 +224,8 @@ static errcode_t merge(ext2_extent_handle_t h, uint64_t lblk)
 }
 
 /* Puts an extent into a hole. */
-static errcode_t insert_one(ext2_extent_handle_t h, struct ext2fs_extent *e)
+static errcode_t insert_one(struct volume *v, ext2_extent_handle_t h,
+			    struct ext2fs_extent *e)
 {
 	struct ext2fs_extent prev;
 	errcode_t err;
@@ -229,19 +237,19 @@ static errcode_t insert_one(ext2_extent_handle_t h, struct ext2fs_extent *e)
 		return err;
 	err = current(h, &prev);
 	if (err == EXT2_ET_NO_CURRENT_NODE)
-		return insert(h, 0, e);
+		return insert(v, h, 0, e);
 	if (err)
 		return err;
 	if (prev.e_lblk > e->e_lblk) {
-		err = insert(h, 0, e);
+		err = insert(v, h, 0, e);
 	} else if (mergeable(&prev, e)) {
 		e->e_lblk = prev.e_lblk;
 		prev.e_len += e->e_len;
 		err = replace(h, &prev);
 	} else {
-		err = insert(h, EXT2_EXTENT_INSERT_AFTER, e);
+		err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, e);
 	}
-	return err ? err : merge(h, e->e_lblk);
+	return err ? err : merge(v, h, e->e_lblk);
 }
 
 int extents_insert(struct volume *v, struct node *n, const struct run *r)
@@ -267,7 +275,7 @@ int extents_insert(struct volume *v, struct node *n, const struct run *r)
 			.e_len = len,
 			.e_flags = unwritten ? EXT2_EXTENT_FLAGS_UNINIT : 0,
 		};
-		err = insert_one(h, &e);
+		err = insert_one(v, h, &e);
 	}
 	ext2fs_extent_free(h);
 	node_dirty(v, n);
@@ -278,8 +286,8 @@ int extents_insert(struct volume *v, struct node *n, const struct run *r)
  * The usual case: data was written behind data, to the beginning of space that
  * was taken in advance.  Only a border moves.  Returns true if it was that.
  */
-static bool move_border(ext2_extent_handle_t h, struct ext2fs_extent *e,
-			uint32_t len, errcode_t *err)
+static bool move_border(struct volume *v, ext2_extent_handle_t h,
+			struct ext2fs_extent *e, uint32_t len, errcode_t *err)
 {
 	struct ext2fs_extent prev, head = *e;
 	uint64_t start;
@@ -300,9 +308,9 @@ static bool move_border(ext2_extent_handle_t h, struct ext2fs_extent *e,
 	if (*err)
 		return true;
 	if (e->e_len == len) {
-		*err = delete(h);
+		*err = delete(v, h);
 		if (!*err)
-			*err = merge(h, start);
+			*err = merge(v, h, start);
 		return true;
 	}
 	e->e_lblk += len;
@@ -313,8 +321,8 @@ static bool move_border(ext2_extent_handle_t h, struct ext2fs_extent *e,
 }
 
 /* Cuts [from, to) out of an extent the cursor is at; it becomes the other type. */
-static errcode_t split(ext2_extent_handle_t h, struct ext2fs_extent e,
-		       uint64_t from, uint64_t to)
+static errcode_t split(struct volume *v, ext2_extent_handle_t h,
+		       struct ext2fs_extent e, uint64_t from, uint64_t to)
 {
 	struct ext2fs_extent mid = e, right = e;
 	errcode_t err = 0;
@@ -332,19 +340,20 @@ static errcode_t split(ext2_extent_handle_t h, struct ext2fs_extent e,
 	} else {
 		err = replace(h, &e);
 		if (!err)
-			err = insert(h, EXT2_EXTENT_INSERT_AFTER, &mid);
+			err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, &mid);
 	}
 	if (!err && right.e_len) {
 		err = ext2fs_extent_goto(h, from);
 		if (!err)
-			err = insert(h, EXT2_EXTENT_INSERT_AFTER, &right);
+			err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, &right);
 	}
 	return err;
 }
 
 /* Converts [from, to) of an extent the cursor is at. */
-static errcode_t convert_one(ext2_extent_handle_t h, struct ext2fs_extent *e,
-			     uint64_t from, uint64_t to)
+static errcode_t convert_one(struct volume *v, ext2_extent_handle_t h,
+			     struct ext2fs_extent *e, uint64_t from,
+			     uint64_t to)
 {
 	errcode_t err;
 
@@ -352,11 +361,11 @@ static errcode_t convert_one(ext2_extent_handle_t h, struct ext2fs_extent *e,
 	if (to - from > EXT_UNINIT_MAX_LEN)
 		to = from + EXT_UNINIT_MAX_LEN;
 	if (from == e->e_lblk &&
-	    move_border(h, e, (uint32_t)(to - from), &err))
+	    move_border(v, h, e, (uint32_t)(to - from), &err))
 		return err;
-	err = split(h, *e, from, to);
+	err = split(v, h, *e, from, to);
 	if (!err && to == end_of(e))
-		err = merge(h, from);
+		err = merge(v, h, from);
 	return err;
 }
 
@@ -392,7 +401,7 @@ int extents_convert(struct volume *v, struct node *n, uint64_t lblk,
 		if (is_unwritten(&e) != unwritten) {
 			if (stop - lblk > EXT_UNINIT_MAX_LEN)
 				stop = lblk + EXT_UNINIT_MAX_LEN;
-			err = convert_one(h, &e, lblk, stop);
+			err = convert_one(v, h, &e, lblk, stop);
 		}
 		lblk = stop;
 	}
@@ -402,7 +411,7 @@ int extents_convert(struct volume *v, struct node *n, uint64_t lblk,
 }
 
 /* Is it where data of files can be? */
-static bool is_legal(const struct volume *v, const struct ext2fs_extent *e)
+static bool is_legal(struct volume *v, const struct ext2fs_extent *e)
 {
 	return end_of(e) <= LBLK_END &&
 	       bitmaps_is_data(v, e->e_pblk, e->e_len);
@@ -514,7 +523,9 @@ static int uproot(struct volume *v, struct node *n)
 	for (; !err; err = ext2fs_extent_get(h, EXT2_EXTENT_NEXT, &e)) {
 		if ((e.e_flags & inner) != EXT2_EXTENT_FLAGS_SECOND_VISIT)
 			continue;
+		core_lock(v);
 		ext2fs_block_alloc_stats2(v->fs, e.e_pblk, -1);
+		core_unlock(v);
 		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), 1);
 	}
 	ext2fs_extent_free(h);
@@ -523,8 +534,8 @@ static int uproot(struct volume *v, struct node *n)
 }
 
 /* Cuts [from, to) out of an extent the cursor is at. */
-static errcode_t cut(ext2_extent_handle_t h, struct ext2fs_extent e,
-		     uint64_t from, uint64_t to)
+static errcode_t cut(struct volume *v, ext2_extent_handle_t h,
+		     struct ext2fs_extent e, uint64_t from, uint64_t to)
 {
 	struct ext2fs_extent right = e;
 	errcode_t err;
@@ -534,10 +545,10 @@ static errcode_t cut(ext2_extent_handle_t h, struct ext2fs_extent e,
 	right.e_len = (uint32_t)(end_of(&e) - to);
 	e.e_len = (uint32_t)(from - e.e_lblk);
 	if (!e.e_len)
-		return right.e_len ? replace(h, &right) : delete(h);
+		return right.e_len ? replace(h, &right) : delete(v, h);
 	err = replace(h, &e);
 	if (!err && right.e_len)
-		err = insert(h, EXT2_EXTENT_INSERT_AFTER, &right);
+		err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, &right);
 	return err;
 }
 
@@ -569,7 +580,7 @@ static errcode_t punch(struct volume *v, struct node *n,
 			break;
 		from = e.e_lblk > lblk ? e.e_lblk : lblk;
 		to = end_of(&e) < end ? end_of(&e) : end;
-		err = cut(h, e, from, to);
+		err = cut(v, h, e, from, to);
 		if (!err) {
 			alloc_free(v, e.e_pblk + from - e.e_lblk, to - from);
 			err = ext2fs_iblk_sub_blocks(v->fs, inode_of(n),

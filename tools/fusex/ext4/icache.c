@@ -19,11 +19,15 @@
 /* Places of the table that are looked at, at a time. */
 #define SHRINK_MAX	1024u
 
+/* libext2fs reads and writes inodes of this thread's by itself for now. */
+static __thread bool direct;
+
 static struct node **slot_of(const struct volume *v, ext2_ino_t ino)
 {
 	return &v->nodes[ino & v->nodes_mask];
 }
 
+/* Called with the table. */
 static struct node *find(const struct volume *v, ext2_ino_t ino)
 {
 	struct node *n;
@@ -34,11 +38,23 @@ static struct node *find(const struct volume *v, ext2_ino_t ino)
 	return NULL;
 }
 
+/* The inode that libext2fs asks for: one that this thread has locked. */
+static struct node *find_own(struct volume *v, ext2_ino_t ino)
+{
+	struct node *n;
+
+	if (direct)
+		return NULL;
+	pthread_mutex_lock(&v->table);
+	n = find(v, ino);
+	pthread_mutex_unlock(&v->table);
+	return n;
+}
+
 static errcode_t on_read(ext2_filsys fs, ext2_ino_t ino,
 			 struct ext2_inode *inode)
 {
-	struct volume *v = fs->priv_data;
-	struct node *n = v->direct ? NULL : find(v, ino);
+	struct node *n = find_own(fs->priv_data, ino);
 
 	if (!n)
 		return EXT2_ET_CALLBACK_NOTHANDLED;
@@ -50,7 +66,7 @@ static errcode_t on_write(ext2_filsys fs, ext2_ino_t ino,
 			  struct ext2_inode *inode)
 {
 	struct volume *v = fs->priv_data;
-	struct node *n = v->direct ? NULL : find(v, ino);
+	struct node *n = find_own(v, ino);
 
 	if (!n || inode != inode_of(n))
 		return EXT2_ET_CALLBACK_NOTHANDLED;
@@ -69,11 +85,11 @@ int icache_open(struct volume *v)
 	return 0;
 }
 
-static void node_free(struct volume *v, struct node *n)
+static void node_free(struct node *n)
 {
 	dir_unload(n);
+	pthread_rwlock_destroy(&n->lock);
 	free(n);
-	v->node_count--;
 }
 
 void icache_close(struct volume *v)
@@ -86,7 +102,7 @@ void icache_close(struct volume *v)
 	for (i = 0; i <= v->nodes_mask; i++) {
 		while ((n = v->nodes[i])) {
 			v->nodes[i] = n->next;
-			node_free(v, n);
+			node_free(n);
 		}
 	}
 	free(v->nodes);
@@ -102,6 +118,7 @@ static struct node *node_alloc(struct volume *v, ext2_ino_t ino)
 	struct node *n = calloc(1, offsetof(struct node, raw) + size);
 
 	if (n) {
+		pthread_rwlock_init(&n->lock, NULL);
 		n->ino = ino;
 		n->users = 1;
 	}
@@ -119,10 +136,13 @@ static void insert(struct volume *v, struct node *n)
 
 struct node *node_peek(struct volume *v, ext2_ino_t ino)
 {
-	struct node *n = find(v, ino);
+	struct node *n;
 
+	pthread_mutex_lock(&v->table);
+	n = find(v, ino);
 	if (n)
 		n->users++;
+	pthread_mutex_unlock(&v->table);
 	return n;
 }
 
@@ -172,13 +192,32 @@ static int read_node(struct volume *v, struct node *n)
 {
 	errcode_t err;
 
-	v->direct = true;
+	core_lock(v);
+	direct = true;
 	err = ext2fs_read_inode_full(v->fs, n->ino, inode_of(n),
 				     (int)v->inode_size);
-	v->direct = false;
+	direct = false;
+	core_unlock(v);
 	if (err == EXT2_ET_INODE_CSUM_INVALID)
 		return volume_corrupt(v, n->ino, "checksum of the inode");
 	return err ? volume_error(v, err) : 0;
+}
+
+/* Somebody else may have read it meanwhile. */
+static struct node *insert_read(struct volume *v, struct node *n)
+{
+	struct node *old;
+
+	pthread_mutex_lock(&v->table);
+	old = find(v, n->ino);
+	if (old)
+		old->users++;
+	else
+		insert(v, n);
+	pthread_mutex_unlock(&v->table);
+	if (old)
+		node_free(n);
+	return old ? old : n;
 }
 
 int node_get(struct volume *v, ext2_ino_t ino, struct node **out)
@@ -202,21 +241,24 @@ int node_get(struct volume *v, ext2_ino_t ino, struct node **out)
 	if (!ret)
 		ret = check(v, n);
 	if (ret) {
-		free(n);
+		node_free(n);
 		return ret;
 	}
-	insert(v, n);
-	*out = n;
+	n->type = n->raw.i_mode & LINUX_S_IFMT;
+	*out = insert_read(v, n);
 	return 0;
 }
 
 /*
  * It was deleted a while ago.  If the kernel has not forgotten it yet, it will by
- * its old generation.
+ * its old generation.  Nobody uses it, so nobody has it locked.
  */
 static void revive(struct node *n, unsigned int size)
 {
 	memset(&n->raw, 0, size);
+	/* What was locked with it before is nothing to it. */
+	pthread_rwlock_destroy(&n->lock);
+	pthread_rwlock_init(&n->lock, NULL);
 	n->users = 1;
 	n->lookups = 0;
 	n->dead = false;
@@ -227,7 +269,7 @@ static void revive(struct node *n, unsigned int size)
 	n->next_write = 0;
 }
 
-/* Somebody still has it in use: it is freed when that is over. */
+/* Somebody still has it in use: it is freed when that is over.  With the table. */
 static void detach(struct volume *v, struct node *n)
 {
 	struct node **link = slot_of(v, n->ino);
@@ -246,12 +288,13 @@ static void detach(struct volume *v, struct node *n)
 	n->is_detached = true;
 }
 
-int node_new(struct volume *v, ext2_ino_t ino, struct node **out)
+/* Called with the table. */
+static int renew(struct volume *v, ext2_ino_t ino, struct node **out)
 {
 	struct node *n = find(v, ino);
 
 	if (n && !n->dead)
-		return volume_corrupt(v, ino, "bitmap of inodes");
+		return -ECORRUPT;
 	if (n && n->users) {
 		detach(v, n);
 		n = NULL;
@@ -264,17 +307,49 @@ int node_new(struct volume *v, ext2_ino_t ino, struct node **out)
 			return -ENOMEM;
 		insert(v, n);
 	}
-	if (v->inode_size > EXT2_GOOD_OLD_INODE_SIZE)
-		n->raw.i_extra_isize = (uint16_t)v->extra_isize;
-	n->raw.i_generation = v->generation++;
 	*out = n;
 	return 0;
 }
 
+int node_new(struct volume *v, ext2_ino_t ino, uint32_t mode, struct node **out)
+{
+	struct node *n = NULL;
+	int ret;
+
+	pthread_mutex_lock(&v->table);
+	ret = renew(v, ino, &n);
+	if (!ret) {
+		/* Nobody knows it yet, so it can be had at once. */
+		pthread_rwlock_trywrlock(&n->lock);
+		if (v->inode_size > EXT2_GOOD_OLD_INODE_SIZE)
+			n->raw.i_extra_isize = (uint16_t)v->extra_isize;
+		n->raw.i_generation = v->generation++;
+		n->raw.i_mode = (uint16_t)mode;
+		n->type = n->raw.i_mode & LINUX_S_IFMT;
+		*out = n;
+	}
+	pthread_mutex_unlock(&v->table);
+	if (ret == -ECORRUPT)
+		volume_note_corrupt(v, ino, "bitmap of inodes");
+	return ret;
+}
+
 void node_put(struct volume *v, struct node *n)
 {
-	if (n && !--n->users && n->is_detached)
-		free(n);
+	bool unused;
+
+	if (!n)
+		return;
+	pthread_mutex_lock(&v->table);
+	unused = !--n->users && n->is_detached;
+	pthread_mutex_unlock(&v->table);
+	if (unused)
+		node_free(n);
+}
+
+bool node_is_odd(const struct volume *v, const struct node *n)
+{
+	return node_has(n, EXT4_INLINE_DATA_FL) || !xattr_hints(v, n);
 }
 
 void node_dirty(struct volume *v, struct node *n)
@@ -282,20 +357,27 @@ void node_dirty(struct volume *v, struct node *n)
 	n->changed = commit_next(v);
 	if (n->is_dirty || n->dead)
 		return;
-	n->is_dirty = true;
-	n->dirty_next = v->dirty;
-	v->dirty = n;
-	v->dirty_count++;
+	pthread_mutex_lock(&v->table);
+	if (!n->is_dirty) {
+		n->is_dirty = true;
+		n->dirty_next = v->dirty;
+		v->dirty = n;
+		v->dirty_count++;
+	}
+	pthread_mutex_unlock(&v->table);
 }
 
 static int write_node(struct volume *v, struct node *n)
 {
 	errcode_t err;
 
-	v->direct = true;
+	orphan_link(n);
+	core_lock(v);
+	direct = true;
 	err = ext2fs_write_inode_full(v->fs, n->ino, inode_of(n),
 				      (int)v->inode_size);
-	v->direct = false;
+	direct = false;
+	core_unlock(v);
 	return err ? volume_error(v, err) : 0;
 }
 
@@ -320,6 +402,11 @@ int node_full(struct volume *v, struct node *n)
 	return n->is_dirty ? write_node(v, n) : 0;
 }
 
+void node_direct(bool by_itself)
+{
+	direct = by_itself;
+}
+
 int node_reread(struct volume *v, struct node *n)
 {
 	return read_node(v, n);
@@ -335,8 +422,7 @@ static void bury(struct volume *v, struct node *n)
 	n->raw.i_dtime = (uint32_t)attr_now(v).sec;
 	node_dirty(v, n);
 	n->dead = true;
-	ext2fs_inode_alloc_stats2(v->fs, n->ino, -1, directory);
-	v->groups[ext2fs_group_of_ino(v->fs, n->ino)] |= GROUP_INODES;
+	alloc_inode_free(v, n->ino, directory);
 }
 
 static bool has_blocks(struct node *n)
@@ -370,15 +456,23 @@ int node_delete(struct volume *v, struct node *n)
 void node_kill(struct volume *v, struct node *n)
 {
 	node_delete(v, n);
+	node_unlock(n);
 	node_put(v, n);
 }
 
-void node_forget(struct volume *v, struct node *n, uint64_t lookups)
+bool node_forget(struct node *n, uint64_t lookups)
 {
-	n->lookups -= lookups < n->lookups ? lookups : n->lookups;
-	if (n->lookups || n->users)
-		return;
-	if (volume_writable(v))
+	unsigned long long have = n->lookups, left;
+
+	do {
+		left = have - (lookups < have ? lookups : have);
+	} while (!atomic_compare_exchange_weak(&n->lookups, &have, left));
+	return !left && (n->is_orphan || n->reserved);
+}
+
+void node_unused(struct volume *v, struct node *n)
+{
+	if (n->lookups || volume_writable(v))
 		return;
 	if (n->is_orphan)
 		node_delete(v, n);
@@ -394,13 +488,23 @@ static bool shrink_one(struct volume *v, struct node **link)
 	if (n->users || n->lookups || n->is_dirty)
 		return false;
 	if (n->is_orphan || n->reserved) {
-		if (!volume_writable(v))
-			node_forget(v, n, 0);
+		node_unused(v, n);
 		return false;
 	}
 	*link = n->next;
-	node_free(v, n);
+	v->node_count--;
+	node_free(n);
 	return true;
+}
+
+bool icache_is_full(struct volume *v, size_t keep)
+{
+	bool is_full;
+
+	pthread_mutex_lock(&v->table);
+	is_full = v->node_count > keep;
+	pthread_mutex_unlock(&v->table);
+	return is_full;
 }
 
 void icache_shrink(struct volume *v, size_t keep)

@@ -3,7 +3,7 @@
  * Data in the inode: where other files have the beginning of their tree, and
  * behind it as an extended attribute.
  *
- * Context: all with the lock.
+ * Context: alone.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -80,11 +80,11 @@ int inline_write(struct volume *v, struct node *n, const void *buf, size_t size)
 	memcpy(all, buf, size);
 	set_size(n, size);
 	ret = node_full(v, n);
-	v->direct = true;
+	node_direct(true);
 	if (!ret)
 		err = ext2fs_inline_data_set(v->fs, n->ino, inode_of(n), all,
 					     size > FIRST ? size : FIRST);
-	v->direct = false;
+	node_direct(false);
 	if (err)
 		ret = volume_error(v, err);
 	free(all);

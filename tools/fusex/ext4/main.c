@@ -33,6 +33,7 @@
  * @foreground: do not go into the background
  * @io: enum fusex_io_mode
  * @attr: enum fusex_attr_mode
+ * @lease: seconds for which mappings are good then, 0 for ever
  * @errors: EXT2_ERRORS_*, 0 for what the superblock says
  * @commit: seconds after which what changed is durable
  * @nofsck: refuse instead of running e2fsck
@@ -47,6 +48,7 @@ struct settings {
 	bool		foreground;
 	uint32_t	io;
 	uint32_t	attr;
+	uint32_t	lease;
 	uint32_t	errors;
 	uint32_t	commit;
 	bool		nofsck;
@@ -88,6 +90,8 @@ static const struct option_desc options[] = {
 	  "iomap|dax|plain|writeback", "how data moves (iomap)", NULL },
 	{ "attr", OPTION_CHOICE, &set.attr, 0, 0, attr_modes, "local|remote",
 	  "who owns sizes and times, kernel or server (local)", NULL },
+	{ "lease", OPTION_UINT, &set.lease, 0, 86400, NULL, "SECONDS",
+	  "how long mappings are good, remote (0: until recalled)", NULL },
 	{ "errors", OPTION_CHOICE, &set.errors, 0, 0, error_words,
 	  "continue|remount-ro|panic",
 	  "what corruption leads to (as the superblock says)", NULL },
@@ -360,6 +364,7 @@ static int run(const char *source, const char *target)
 		.readonly = set.readonly,
 		.iomap = set.io == FUSEX_IO_IOMAP || set.io == FUSEX_IO_DAX,
 		.remote = set.attr == FUSEX_ATTR_REMOTE,
+		.lease = set.lease,
 		.fsck = !set.nofsck,
 		.errors = set.errors,
 		.interval = set.commit,

@@ -6,7 +6,7 @@
  * data when the data is there.  Who writes a file from front to back is given
  * more than was asked for, the more the longer it goes on, so that the file
  * becomes few extents and the kernel asks rarely; what is left of it goes back
- * when the kernel forgets the file.
+ * when the kernel forgets the file, or when there is no other space (reclaim.c).
  */
 #include <errno.h>
 
@@ -22,14 +22,14 @@
 static uint64_t advance(struct volume *v, struct node *n, uint64_t lblk,
 			uint64_t len, const struct run *hole)
 {
-	uint64_t some = ext2fs_free_blocks_count(v->fs->super) / SHARE;
-	uint64_t bits = v->block_bits;
+	uint64_t bits = v->block_bits, some;
 
 	if (!node_has(n, EXT4_EXTENTS_FL) || !lblk || lblk != n->next_write ||
 	    hole->lblk + hole->len != LBLK_END) {
 		n->window = 0;
 		return 0;
 	}
+	some = alloc_left(v) / SHARE;
 	n->window = n->window * 2 > len ? n->window * 2 : len;
 	if (n->window < WINDOW_MIN >> bits)
 		n->window = WINDOW_MIN >> bits;
@@ -154,15 +154,22 @@ int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
 	return add(v, n, &r);
 }
 
-int map_trim(struct volume *v, struct node *n)
+uint64_t map_spare(const struct volume *v, const struct node *n)
 {
 	uint64_t from = blocks_of(v, size_of(n));
 
-	if (!n->reserved)
-		return 0;
 	/* Without extents all of it is: it is the file's that ends behind it. */
 	if (from < n->reserved && node_has(n, EXT4_EXTENTS_FL))
 		from = n->reserved;
+	return from;
+}
+
+int map_trim(struct volume *v, struct node *n)
+{
+	uint64_t from = map_spare(v, n);
+
+	if (!n->reserved)
+		return 0;
 	n->reserved = 0;
 	n->window = 0;
 	return file_punch(v, n, from, LBLK_END);
@@ -216,7 +223,9 @@ static void grant(const struct volume *v, const struct node *n,
 		  struct fusex_map_begin_out *out)
 {
 	out->lease = remote_lease(v, n);
-	out->lease_valid = out->lease ? FUSEX_FOREVER : 0;
+	if (out->lease)
+		out->lease_valid = v->lease ? v->lease * 1000000000ull :
+					      FUSEX_FOREVER;
 }
 
 int map_peek(struct volume *v, struct node *n,
@@ -273,6 +282,16 @@ int map_begin(struct volume *v, struct node *n,
 		attr_fill(v, n, &out->attr);
 	}
 	return 0;
+}
+
+/* What was allocated since may begin before what the kernel has forgotten. */
+int map_return(struct volume *v, struct node *n,
+	       const struct fusex_map_return_in *in)
+{
+	if (in->error || in->length ||
+	    map_spare(v, n) < in->offset >> v->block_bits)
+		return 0;
+	return map_trim(v, n);
 }
 
 int map_ioend(struct volume *v, struct node *n,

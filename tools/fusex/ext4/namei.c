@@ -2,8 +2,8 @@
 /*
  * Making, linking, removing and moving names.
  *
- * Context: all with the lock.  The kernel has checked permissions, and that no
- * directory is moved into itself.
+ * Context: the directory is locked, or its caller alone; see each in ext4.h.  The
+ * kernel has checked permissions, and that no directory is moved into itself.
  */
 #include <errno.h>
 #include <linux/fs.h>
@@ -22,8 +22,10 @@ static void links_up(struct volume *v, struct node *dir)
 		return;
 	if (dir->raw.i_links_count >= LINKS_MAX - 1) {
 		dir->raw.i_links_count = 1;
+		core_lock(v);
 		ext2fs_set_feature_dir_nlink(v->fs->super);
 		ext2fs_mark_super_dirty(v->fs);
+		core_unlock(v);
 	} else {
 		dir->raw.i_links_count++;
 	}
@@ -145,7 +147,6 @@ static int init_node(struct volume *v, struct node *n, struct node *dir,
 	size_t i;
 	int ret;
 
-	n->raw.i_mode = (uint16_t)mk->mode;
 	n->raw.i_links_count = is_dir(n) ? 2 : 1;
 	attr_set_owner(n, mk->uid, mk->gid);
 	attr_inherit(v, n, dir);
@@ -158,7 +159,7 @@ static int init_node(struct volume *v, struct node *n, struct node *dir,
 	return ret;
 }
 
-/* An inode that no name leads to yet. */
+/* An inode that no name leads to yet, locked. */
 static int make_node(struct volume *v, struct node *dir, const struct make *mk,
 		     struct node **out)
 {
@@ -169,9 +170,9 @@ static int make_node(struct volume *v, struct node *dir, const struct make *mk,
 	ret = alloc_inode(v, dir, directory, &ino);
 	if (ret)
 		return ret;
-	ret = node_new(v, ino, out);
+	ret = node_new(v, ino, mk->mode, out);
 	if (ret) {
-		ext2fs_inode_alloc_stats2(v->fs, ino, -1, directory);
+		alloc_inode_free(v, ino, directory);
 		return ret;
 	}
 	ret = init_node(v, *out, dir, mk);
@@ -206,6 +207,7 @@ int name_make(struct volume *v, struct node *dir, const char *name,
 	if (!name) {
 		n->raw.i_links_count = 0;
 		orphan_add(v, n);
+		node_unlock(n);
 		return 0;
 	}
 	ret = dir_add(v, dir, name, n->ino, dirblk_type(mk->mode));
@@ -213,6 +215,7 @@ int name_make(struct volume *v, struct node *dir, const char *name,
 		node_kill(v, n);
 		return ret;
 	}
+	node_unlock(n);
 	if (is_dir(n))
 		links_up(v, dir);
 	attr_touch(v, dir);
@@ -242,6 +245,13 @@ int name_link(struct volume *v, struct node *dir, const char *name,
 	return 0;
 }
 
+/* The kernel may be about to, though nobody has it open. */
+static bool may_be_written(struct volume *v, struct node *n)
+{
+	return v->iomap && is_reg(n) &&
+	       ext2fs_get_stat_i_blocks(v->fs, inode_of(n));
+}
+
 /*
  * A name of an inode is gone; what nobody uses goes with its last one.  Unless
  * the kernel moves its data: it may be about to write some, and until it has
@@ -256,7 +266,7 @@ static void drop_name(struct volume *v, struct node *n, bool unused)
 	attr_changed(v, n);
 	if (n->raw.i_links_count)
 		return;
-	if (!n->lookups || (unused && !(v->iomap && is_reg(n))))
+	if (!n->lookups || (unused && !may_be_written(v, n)))
 		node_delete(v, n);
 	else
 		orphan_add(v, n);
@@ -279,8 +289,29 @@ static int check_victim(struct volume *v, struct node *n, bool directory)
 	return dir_is_empty(n) ? 0 : -ENOTEMPTY;
 }
 
+/* No directory is locked below another one, and they are for who is alone. */
+static int take_name(struct volume *v, struct node *dir, const char *name,
+		     struct node *n, bool unused, bool alone)
+{
+	int ret = -EAGAIN;
+
+	if (!is_dir(n))
+		node_lock(n);
+	if (alone || (!is_dir(n) && xattr_hints(v, n)))
+		ret = dir_remove(v, dir, name);
+	if (!ret) {
+		if (is_dir(n))
+			links_down(v, dir);
+		attr_touch(v, dir);
+		drop_name(v, n, unused);
+	}
+	if (!is_dir(n))
+		node_unlock(n);
+	return ret;
+}
+
 int name_unlink(struct volume *v, struct node *dir, const char *name,
-		bool directory, bool unused, struct node **out)
+		bool directory, bool unused, bool alone, struct node **out)
 {
 	struct node *n;
 	int ret;
@@ -292,13 +323,7 @@ int name_unlink(struct volume *v, struct node *dir, const char *name,
 		return ret;
 	ret = check_victim(v, n, directory);
 	if (!ret)
-		ret = dir_remove(v, dir, name);
-	if (!ret) {
-		if (directory)
-			links_down(v, dir);
-		attr_touch(v, dir);
-		drop_name(v, n, unused);
-	}
+		ret = take_name(v, dir, name, n, unused, alone);
 	if (ret || !out)
 		node_put(v, n);
 	else
@@ -422,10 +447,12 @@ static int rename_found(struct volume *v, struct node *dir, const char *name,
 		ret = exchange(v, dir, name, dir2, name2, m);
 	else
 		ret = move(v, dir, name, dir2, name2, wh, m);
-	if (wh && ret)
+	if (wh && ret) {
 		node_kill(v, wh);
-	else
+	} else if (wh) {
+		node_unlock(wh);
 		node_put(v, wh);
+	}
 	if (ret)
 		return ret;
 	attr_changed(v, m->node);

@@ -26,48 +26,112 @@ int op_node(struct volume *v, const struct fusex_node *node, struct node **out)
 	return -ESTALE;
 }
 
-struct node *op_peek(struct volume *v, const struct fusex_node *node)
+/* libext2fs is on its own with data in an inode, and so are we with attributes. */
+static bool wants_alone(const struct volume *v, const struct node *n,
+			enum op_how how)
 {
-	struct node *n = node->nodeid > UINT32_MAX ? NULL :
-			 node_peek(v, (ext2_ino_t)node->nodeid);
-
-	node_put(v, n);
-	return n && is_same(n, node) ? n : NULL;
+	if (how == OP_LOOK)
+		return false;
+	return node_has(n, EXT4_INLINE_DATA_FL) ||
+	       (how == OP_CHANGE && v->remote && !xattr_hints(v, n));
 }
 
-int op_begin(struct volume *v, const struct fusex_node *node,
-	     struct node **out)
+static void lock_for(struct node *n, enum op_how how)
 {
-	int ret;
+	if (how >= OP_LOAD)
+		node_lock(n);
+	else
+		node_lock_shared(n);
+}
 
-	ret = commit_room(v);
-	if (ret)
-		return ret;
+static int begin_alone(struct volume *v, const struct fusex_node *node,
+		       enum op_how how, struct node **out)
+{
+	int ret = 0;
+
 	WR_LOCK(v);
-	ret = volume_writable(v);
+	if (how >= OP_CHANGE)
+		ret = volume_writable(v);
 	if (!ret)
 		ret = op_node(v, node, out);
 	if (ret)
 		UNLOCK(v);
+	else
+		lock_for(*out, how);
+	return ret;
+}
+
+/* Returns -EAGAIN, without the locks, if it has to be alone. */
+static int begin_shared(struct volume *v, const struct fusex_node *node,
+			enum op_how how, struct node **out)
+{
+	int ret = 0;
+
+	RD_LOCK(v);
+	if (how == OP_CHANGE)
+		ret = volume_writable(v);
+	if (!ret)
+		ret = node->nodeid > UINT32_MAX ? -ESTALE :
+		      node_get(v, (ext2_ino_t)node->nodeid, out);
+	if (ret) {
+		UNLOCK(v);
+		return ret;
+	}
+	lock_for(*out, how);
+	if (!is_same(*out, node))
+		ret = -ESTALE;
+	else if (wants_alone(v, *out, how))
+		ret = -EAGAIN;
+	if (ret)
+		op_end(v, *out);
+	return ret;
+}
+
+int op_begin(struct volume *v, const struct fusex_node *node, enum op_how how,
+	     struct node **out)
+{
+	int ret = 0;
+
+	if (how >= OP_CHANGE)
+		ret = commit_room(v);
+	if (ret)
+		return ret;
+	ret = how == OP_ALONE ? -EAGAIN : begin_shared(v, node, how, out);
+	if (ret == -EAGAIN)
+		ret = begin_alone(v, node, how, out);
 	return ret;
 }
 
 void op_end(struct volume *v, struct node *n)
 {
+	node_unlock(n);
 	node_put(v, n);
 	UNLOCK(v);
 }
 
-bool op_again(struct volume *v, int ret, int *tries)
+int op_entry(struct volume *v, struct node *n, struct fusex_entry_reply *out)
 {
-	bool waits;
+	int ret = 0;
 
-	if (ret != -ENOSPC || (*tries)++)
+	node_lock_shared(n);
+	if (n->dead)
+		ret = -ESTALE;
+	else
+		attr_entry(v, n, out);
+	node_unlock(n);
+	return ret;
+}
+
+/* What was freed is free soon; then there is what files have in advance. */
+bool op_again(struct volume *v, const struct fusex_node *self, int ret,
+	      int *tries)
+{
+	if (ret != -ENOSPC || *tries > 1)
 		return false;
-	RD_LOCK(v);
-	waits = alloc_waits(v);
-	UNLOCK(v);
-	return waits && !commit_now(v);
+	if (!(*tries)++ && alloc_waits(v))
+		return !commit_space(v);
+	*tries = 2;
+	return self && reclaim(v, self->nodeid) && !commit_space(v);
 }
 
 bool op_is_root(const struct volume *v, const struct fusex_req *req)
@@ -113,5 +177,6 @@ const struct fusex_ops ext4_ops = {
 	.parent		= ext4_parent,
 	.map_begin	= ext4_map_begin,
 	.map_ioend	= ext4_map_ioend,
+	.map_return	= ext4_map_return,
 	.freeze		= ext4_freeze,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The requests: each finds its inodes, takes the lock, and leaves the rest to
+ * The requests: each finds its inodes, takes the locks, and leaves the rest to
  * what ext4.h describes.
  */
 #ifndef FUSEX_EXT4_OPS_H
@@ -20,41 +20,50 @@ static inline struct volume *volume_of(const struct fusex_req *req)
  * @node: as the request names it
  * @out: the inode, in use
  *
- * Called with the lock.
+ * Called alone.
  * Return: 0, or -ESTALE when it is another one by now.
  */
 int op_node(struct volume *v, const struct fusex_node *node,
 	    struct node **out);
 
 /**
- * op_peek() - likewise, if it is in memory
- *
- * Context: with the lock for reading, as long as it is used.
- * Return: it, or NULL.
+ * enum op_how - what a request does to its inode, and so how it is locked
+ * @OP_LOOK: its attributes, and what is in memory, are looked at
+ * @OP_READ: its data or names are read
+ * @OP_LOAD: its names are read into memory
+ * @OP_CHANGE: it is changed
+ * @OP_ALONE: it is changed, and so may others be
  */
-struct node *op_peek(struct volume *v, const struct fusex_node *node);
+enum op_how { OP_LOOK, OP_READ, OP_LOAD, OP_CHANGE, OP_ALONE };
 
 /**
- * op_begin() - something is going to change: take the lock and the inode
+ * op_begin() - take the locks for a request, and its inode
  * @v: the file system
  * @node: the inode
- * @out: it, in use
+ * @how: what for; who wants less than to be alone may be it nevertheless
+ * @out: it, in use and locked
  *
- * Return: 0, or -errno without the lock.
+ * Return: 0, or -errno without any lock.
  */
-int op_begin(struct volume *v, const struct fusex_node *node,
+int op_begin(struct volume *v, const struct fusex_node *node, enum op_how how,
 	     struct node **out);
 
-/** op_end() - give both back */
+/** op_end() - give all of them back */
 void op_end(struct volume *v, struct node *n);
 
+/** op_entry() - attr_entry() of an inode that is not locked; -ESTALE if it is gone */
+int op_entry(struct volume *v, struct node *n, struct fusex_entry_reply *out);
+
 /**
- * op_again() - was there no space because what was freed is not free yet?
+ * op_again() - was there no space, and is there now?
  * @v: the file system, not locked
+ * @self: the inode that wants it; NULL: there is no time for others to give back
+ *	what they do not need
  * @ret: what it came to
  * @tries: how often, 0 at first
  */
-bool op_again(struct volume *v, int ret, int *tries);
+bool op_again(struct volume *v, const struct fusex_node *self, int ret,
+	      int *tries);
 
 /** op_is_root() - may the request use the last blocks? */
 bool op_is_root(const struct volume *v, const struct fusex_req *req);
@@ -144,5 +153,7 @@ int ext4_map_begin(struct fusex_req *req, const struct fusex_node *node,
 int ext4_map_ioend(struct fusex_req *req, const struct fusex_node *node,
 		   const struct fusex_map_ioend_in *in,
 		   struct fusex_attr_out *out);
+int ext4_map_return(struct fusex_req *req, const struct fusex_node *node,
+		    const struct fusex_map_return_in *in);
 
 #endif

@@ -17,23 +17,14 @@ int ext4_getattr(struct fusex_req *req, const struct fusex_node *node,
 {
 	struct volume *v = volume_of(req);
 	struct node *n;
-	int ret = 0;
+	int ret;
 
-	RD_LOCK(v);
-	n = op_peek(v, node);
-	if (n)
-		fill(v, n, out);
-	UNLOCK(v);
-	if (n)
-		return 0;
-	WR_LOCK(v);
-	ret = op_node(v, node, &n);
-	if (!ret) {
-		fill(v, n, out);
-		node_put(v, n);
-	}
-	UNLOCK(v);
-	return ret;
+	ret = op_begin(v, node, OP_LOOK, &n);
+	if (ret)
+		return ret;
+	fill(v, n, out);
+	op_end(v, n);
+	return 0;
 }
 
 static int setattr_once(struct volume *v, const struct fusex_node *node,
@@ -43,7 +34,7 @@ static int setattr_once(struct volume *v, const struct fusex_node *node,
 	struct node *n;
 	int ret;
 
-	ret = op_begin(v, node, &n);
+	ret = op_begin(v, node, OP_CHANGE, &n);
 	if (ret)
 		return ret;
 	if (in->valid & FUSEX_SET_SIZE)
@@ -66,7 +57,7 @@ int ext4_setattr(struct fusex_req *req, const struct fusex_node *node,
 
 	do {
 		ret = setattr_once(v, node, in, out);
-	} while (op_again(v, ret, &tries));
+	} while (op_again(v, node, ret, &tries));
 	return ret;
 }
 
@@ -77,27 +68,12 @@ ssize_t ext4_readlink(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n;
 	ssize_t ret;
 
-	WR_LOCK(v);
-	ret = op_node(v, node, &n);
-	if (!ret) {
-		ret = name_readlink(v, n, buf, size);
-		node_put(v, n);
-	}
-	UNLOCK(v);
+	ret = op_begin(v, node, OP_READ, &n);
+	if (ret)
+		return ret;
+	ret = name_readlink(v, n, buf, size);
+	op_end(v, n);
 	return ret;
-}
-
-/* There mostly are none, which is easy to see. */
-static bool has_none(struct volume *v, const struct fusex_node *node)
-{
-	struct node *n;
-	bool none;
-
-	RD_LOCK(v);
-	n = op_peek(v, node);
-	none = n && xattr_hints(v, n);
-	UNLOCK(v);
-	return none;
 }
 
 ssize_t ext4_getxattr(struct fusex_req *req, const struct fusex_node *node,
@@ -107,15 +83,11 @@ ssize_t ext4_getxattr(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n;
 	ssize_t ret;
 
-	if (has_none(v, node))
-		return -ENODATA;
-	WR_LOCK(v);
-	ret = op_node(v, node, &n);
-	if (!ret) {
-		ret = xattr_get(v, n, name, value, size);
-		node_put(v, n);
-	}
-	UNLOCK(v);
+	ret = op_begin(v, node, OP_LOOK, &n);
+	if (ret)
+		return ret;
+	ret = xattr_get(v, n, name, value, size);
+	op_end(v, n);
 	return ret;
 }
 
@@ -126,15 +98,11 @@ ssize_t ext4_listxattr(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n;
 	ssize_t ret;
 
-	if (has_none(v, node))
-		return 0;
-	WR_LOCK(v);
-	ret = op_node(v, node, &n);
-	if (!ret) {
-		ret = xattr_list(v, n, list, size);
-		node_put(v, n);
-	}
-	UNLOCK(v);
+	ret = op_begin(v, node, OP_LOOK, &n);
+	if (ret)
+		return ret;
+	ret = xattr_list(v, n, list, size);
+	op_end(v, n);
 	return ret;
 }
 
@@ -145,7 +113,7 @@ static int setxattr_once(struct volume *v, const struct fusex_node *node,
 	struct node *n;
 	int ret;
 
-	ret = op_begin(v, node, &n);
+	ret = op_begin(v, node, OP_ALONE, &n);
 	if (ret)
 		return ret;
 	ret = remote_is_acl(v, name) ?
@@ -166,7 +134,7 @@ int ext4_setxattr(struct fusex_req *req, const struct fusex_node *node,
 
 	do {
 		ret = setxattr_once(v, node, name, value, size, flags, out);
-	} while (op_again(v, ret, &tries));
+	} while (op_again(v, node, ret, &tries));
 	return ret;
 }
 
@@ -177,7 +145,7 @@ int ext4_removexattr(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n;
 	int ret;
 
-	ret = op_begin(v, node, &n);
+	ret = op_begin(v, node, OP_ALONE, &n);
 	if (ret)
 		return ret;
 	ret = xattr_remove(v, n, name);
@@ -194,15 +162,13 @@ int ext4_fileattr_get(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n;
 	int ret;
 
-	WR_LOCK(v);
-	ret = op_node(v, node, &n);
-	if (!ret) {
-		attr_get_flags(v, n, out);
-		if (is_reg(n) && node_has(n, EXT4_EXTENTS_FL))
-			ret = extents_count(v, n, &out->nextents);
-		node_put(v, n);
-	}
-	UNLOCK(v);
+	ret = op_begin(v, node, OP_LOOK, &n);
+	if (ret)
+		return ret;
+	attr_get_flags(v, n, out);
+	if (is_reg(n) && node_has(n, EXT4_EXTENTS_FL))
+		ret = extents_count(v, n, &out->nextents);
+	op_end(v, n);
 	return ret;
 }
 
@@ -214,7 +180,7 @@ int ext4_fileattr_set(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n;
 	int ret;
 
-	ret = op_begin(v, node, &n);
+	ret = op_begin(v, node, OP_CHANGE, &n);
 	if (ret)
 		return ret;
 	ret = attr_set_flags(v, n, in);
@@ -229,8 +195,6 @@ int ext4_statfs(struct fusex_req *req, const struct fusex_node *node,
 {
 	struct volume *v = volume_of(req);
 
-	RD_LOCK(v);
 	volume_statfs(v, out);
-	UNLOCK(v);
 	return 0;
 }

@@ -14,14 +14,12 @@ ssize_t ext4_read(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n;
 	ssize_t ret;
 
-	WR_LOCK(v);
-	ret = op_node(v, node, &n);
-	if (!ret) {
-		ret = is_reg(n) ? plain_read(v, n, buf, in->size, in->offset) :
-				  -EINVAL;
-		node_put(v, n);
-	}
-	UNLOCK(v);
+	ret = op_begin(v, node, OP_READ, &n);
+	if (ret)
+		return ret;
+	ret = is_reg(n) ? plain_read(v, n, buf, in->size, in->offset) :
+			  -EINVAL;
+	op_end(v, n);
 	return ret;
 }
 
@@ -57,7 +55,7 @@ static int write_once(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n;
 	int ret;
 
-	ret = op_begin(v, node, &n);
+	ret = op_begin(v, node, OP_CHANGE, &n);
 	if (ret)
 		return ret;
 	ret = write_data(req, n, in, buf, out);
@@ -77,7 +75,7 @@ int ext4_write(struct fusex_req *req, const struct fusex_node *node,
 
 	do {
 		ret = write_once(req, node, in, buf, out);
-	} while (op_again(volume_of(req), ret, &tries));
+	} while (op_again(volume_of(req), node, ret, &tries));
 	return ret;
 }
 
@@ -87,10 +85,10 @@ static bool is_durable(struct volume *v, const struct fusex_node *node)
 	struct node *n;
 	bool durable;
 
-	RD_LOCK(v);
-	n = op_peek(v, node);
-	durable = n && !n->is_dirty && commit_is_done(v, n->changed);
-	UNLOCK(v);
+	if (op_begin(v, node, OP_LOOK, &n))
+		return false;
+	durable = !n->is_dirty && commit_is_done(v, n->changed);
+	op_end(v, n);
 	return durable;
 }
 
@@ -117,7 +115,7 @@ static int fallocate_once(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n;
 	int ret;
 
-	ret = op_begin(v, node, &n);
+	ret = op_begin(v, node, OP_CHANGE, &n);
 	if (ret)
 		return ret;
 	ret = falloc(v, n, in->mode, in->offset, in->length,
@@ -139,7 +137,7 @@ int ext4_fallocate(struct fusex_req *req, const struct fusex_node *node,
 
 	do {
 		ret = fallocate_once(req, node, in, out);
-	} while (op_again(volume_of(req), ret, &tries));
+	} while (op_again(volume_of(req), node, ret, &tries));
 	return ret;
 }
 
@@ -152,33 +150,33 @@ int ext4_lseek(struct fusex_req *req, const struct fusex_node *node,
 
 	if (in->whence != SEEK_DATA && in->whence != SEEK_HOLE)
 		return -EINVAL;
-	WR_LOCK(v);
-	ret = op_node(v, node, &n);
-	if (!ret) {
-		ret = plain_seek(v, n, in->offset, in->whence == SEEK_HOLE);
-		node_put(v, n);
-	}
-	UNLOCK(v);
+	ret = op_begin(v, node, OP_READ, &n);
+	if (ret)
+		return (int)ret;
+	ret = plain_seek(v, n, in->offset, in->whence == SEEK_HOLE);
+	op_end(v, n);
 	if (ret < 0)
 		return (int)ret;
 	out->offset = (uint64_t)ret;
 	return 0;
 }
 
-/* What is there already takes the lock for reading only. */
+/* What is there already is only looked at. */
 static int begin_fast(struct fusex_req *req, const struct fusex_node *node,
 		      const struct fusex_map_begin_in *in,
 		      struct fusex_map_begin_out *out)
 {
 	struct volume *v = volume_of(req);
 	struct node *n;
-	int ret = -EAGAIN;
+	int ret;
 
-	RD_LOCK(v);
-	n = op_peek(v, node);
-	if (n && (!(in->op & FUSEX_MAP_OP_WRITE) || !volume_writable(v)))
+	ret = op_begin(v, node, OP_LOOK, &n);
+	if (ret)
+		return ret;
+	ret = -EAGAIN;
+	if (!(in->op & FUSEX_MAP_OP_WRITE) || !volume_writable(v))
 		ret = map_peek(v, n, in, out);
-	UNLOCK(v);
+	op_end(v, n);
 	return ret;
 }
 
@@ -192,14 +190,7 @@ static int begin_once(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n;
 	int ret;
 
-	if (writes) {
-		ret = op_begin(v, node, &n);
-	} else {
-		WR_LOCK(v);
-		ret = op_node(v, node, &n);
-		if (ret)
-			UNLOCK(v);
-	}
+	ret = op_begin(v, node, writes ? OP_CHANGE : OP_READ, &n);
 	if (ret)
 		return ret;
 	ret = map_begin(v, n, in, op_is_root(v, req), out);
@@ -211,13 +202,16 @@ int ext4_map_begin(struct fusex_req *req, const struct fusex_node *node,
 		   const struct fusex_map_begin_in *in,
 		   struct fusex_map_begin_out *out)
 {
+	/* To write back, the kernel may have locked what it would give back. */
+	const struct fusex_node *self = in->op & FUSEX_MAP_OP_WRITEBACK ? NULL :
+									  node;
 	int ret = begin_fast(req, node, in, out), tries = 0;
 
 	if (ret != -EAGAIN)
 		return ret;
 	do {
 		ret = begin_once(req, node, in, out);
-	} while (op_again(volume_of(req), ret, &tries));
+	} while (op_again(volume_of(req), self, ret, &tries));
 	return ret;
 }
 
@@ -229,7 +223,7 @@ int ext4_map_ioend(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n;
 	int ret;
 
-	ret = op_begin(v, node, &n);
+	ret = op_begin(v, node, OP_CHANGE, &n);
 	if (ret)
 		return ret;
 	ret = map_ioend(v, n, in);
@@ -238,6 +232,22 @@ int ext4_map_ioend(struct fusex_req *req, const struct fusex_node *node,
 		attr_fill(v, n, &out->attr);
 	}
 	op_end(v, n);
+	return ret;
+}
+
+int ext4_map_return(struct fusex_req *req, const struct fusex_node *node,
+		    const struct fusex_map_return_in *in)
+{
+	struct volume *v = volume_of(req);
+	struct node *n;
+	int ret;
+
+	ret = op_begin(v, node, OP_CHANGE, &n);
+	if (!ret) {
+		ret = map_return(v, n, in);
+		op_end(v, n);
+	}
+	reclaim_returned(v);
 	return ret;
 }
 

@@ -25,45 +25,40 @@ static void absent(struct fusex_entry_reply *out)
 	out->entry.entry_valid = FUSEX_FOREVER;
 }
 
-/* Returns -EAGAIN if something is not in memory. */
-static int lookup_fast(struct volume *v, const struct fusex_node *node,
-		       const char *name, struct fusex_entry_reply *out)
+/* Returns -EAGAIN if the names have to be read first. */
+static int look_up(struct volume *v, struct node *dir, const char *name,
+		   struct node **out)
 {
-	struct node *dir = op_peek(v, node), *n;
-	struct dirent_at at;
-
-	if (!dir || !dir->dir)
+	if (is_dir(dir) && dir->raw.i_links_count && !dir->dir)
 		return -EAGAIN;
-	if (dir_find(dir, name, &at)) {
-		absent(out);
-		return 0;
-	}
-	n = node_peek(v, at.ino);
-	node_put(v, n);
-	if (!n || n->dead)
-		return -EAGAIN;
-	attr_entry(v, n, out);
-	return 0;
+	return name_lookup(v, dir, name, out);
 }
 
-static int lookup_slow(struct volume *v, const struct fusex_node *node,
-		       const char *name, struct fusex_entry_reply *out)
+/*
+ * The directory is let go of before the inode is locked.  So it may be gone when
+ * it is looked at, which is -ESTALE.
+ */
+static int lookup_once(struct volume *v, const struct fusex_node *node,
+		       const char *name, enum op_how how,
+		       struct fusex_entry_reply *out)
 {
 	struct node *dir, *n;
 	int ret;
 
-	ret = op_node(v, node, &dir);
+	ret = op_begin(v, node, how, &dir);
 	if (ret)
 		return ret;
-	ret = name_lookup(v, dir, name, &n);
-	if (!ret) {
-		attr_entry(v, n, out);
-		node_put(v, n);
-	} else if (ret == -ENOENT) {
-		absent(out);
-		ret = 0;
+	ret = how == OP_LOAD ? name_lookup(v, dir, name, &n) :
+			       look_up(v, dir, name, &n);
+	if (ret) {
+		op_end(v, dir);
+		return ret;
 	}
+	node_unlock(dir);
+	ret = op_entry(v, n, out);
+	node_put(v, n);
 	node_put(v, dir);
+	UNLOCK(v);
 	return ret;
 }
 
@@ -71,17 +66,18 @@ int ext4_lookup(struct fusex_req *req, const struct fusex_node *dir,
 		const char *name, struct fusex_entry_reply *out)
 {
 	struct volume *v = volume_of(req);
+	unsigned int tries = 0;
 	int ret;
 
-	RD_LOCK(v);
-	ret = lookup_fast(v, dir, name, out);
-	UNLOCK(v);
-	if (ret != -EAGAIN)
+	do {
+		ret = lookup_once(v, dir, name, OP_LOOK, out);
+		if (ret == -EAGAIN)
+			ret = lookup_once(v, dir, name, OP_LOAD, out);
+	} while (ret == -ESTALE && !tries++);
+	if (ret != -ENOENT)
 		return ret;
-	WR_LOCK(v);
-	ret = lookup_slow(v, dir, name, out);
-	UNLOCK(v);
-	return ret;
+	absent(out);
+	return 0;
 }
 
 static int fill_make(struct fusex_req *req, const struct fusex_make_in *in,
@@ -120,12 +116,12 @@ static int make_once(struct volume *v, const struct fusex_node *node,
 	struct node *dir, *n;
 	int ret;
 
-	ret = op_begin(v, node, &dir);
+	ret = op_begin(v, node, mk->nr_xattrs ? OP_ALONE : OP_CHANGE, &dir);
 	if (ret)
 		return ret;
 	ret = name_make(v, dir, name, mk, &n);
 	if (!ret) {
-		attr_entry(v, n, out);
+		ret = op_entry(v, n, out);
 		attr_fill(v, dir, &out->dir);
 		node_put(v, n);
 	}
@@ -146,7 +142,7 @@ static int make(struct fusex_req *req, const struct fusex_node *dir,
 		return ret;
 	do {
 		ret = make_once(v, dir, name, &mk, out);
-	} while (op_again(v, ret, &tries));
+	} while (op_again(v, dir, ret, &tries));
 	free((void *)mk.xattrs);
 	return ret;
 }
@@ -191,7 +187,7 @@ static int link_once(struct volume *v, const struct fusex_node *node,
 	struct node *dir, *n;
 	int ret;
 
-	ret = op_begin(v, in, &dir);
+	ret = op_begin(v, in, OP_ALONE, &dir);
 	if (ret)
 		return ret;
 	ret = op_node(v, node, &n);
@@ -216,7 +212,39 @@ int ext4_link(struct fusex_req *req, const struct fusex_node *node,
 
 	do {
 		ret = link_once(v, node, dir, name, out);
-	} while (op_again(v, ret, &tries));
+	} while (op_again(v, dir, ret, &tries));
+	return ret;
+}
+
+/* Of a file, it is locked below its directory; a removed directory is alone. */
+static void fill_removed(struct volume *v, struct node *dir, struct node *n,
+			 struct fusex_unlink_out *out)
+{
+	attr_fill(v, dir, &out->dir);
+	if (!is_dir(n))
+		node_lock_shared(n);
+	if (!n->dead)
+		attr_fill(v, n, &out->node);
+	if (!is_dir(n))
+		node_unlock(n);
+	node_put(v, n);
+}
+
+static int remove_once(struct volume *v, const struct fusex_node *node,
+		       const char *name, bool directory, uint32_t flags,
+		       bool alone, struct fusex_unlink_out *out)
+{
+	struct node *dir, *n;
+	int ret;
+
+	ret = op_begin(v, node, alone ? OP_ALONE : OP_CHANGE, &dir);
+	if (ret)
+		return ret;
+	ret = name_unlink(v, dir, name, directory, flags & FUSEX_UNLINK_UNUSED,
+			  alone, &n);
+	if (!ret)
+		fill_removed(v, dir, n, out);
+	op_end(v, dir);
 	return ret;
 }
 
@@ -225,21 +253,12 @@ static int remove_name(struct fusex_req *req, const struct fusex_node *node,
 		       struct fusex_unlink_out *out)
 {
 	struct volume *v = volume_of(req);
-	struct node *dir, *n;
-	int ret;
+	int ret = -EAGAIN;
 
-	ret = op_begin(v, node, &dir);
-	if (ret)
-		return ret;
-	ret = name_unlink(v, dir, name, directory, flags & FUSEX_UNLINK_UNUSED,
-			  &n);
-	if (!ret) {
-		attr_fill(v, dir, &out->dir);
-		if (!n->dead)
-			attr_fill(v, n, &out->node);
-		node_put(v, n);
-	}
-	op_end(v, dir);
+	if (!directory)
+		ret = remove_once(v, node, name, directory, flags, false, out);
+	if (ret == -EAGAIN)
+		ret = remove_once(v, node, name, directory, flags, true, out);
 	return ret;
 }
 
@@ -282,7 +301,7 @@ static int rename_once(struct fusex_req *req, const struct fusex_node *from,
 	struct moved m;
 	int ret;
 
-	ret = op_begin(v, from, &dir);
+	ret = op_begin(v, from, OP_ALONE, &dir);
 	if (ret)
 		return ret;
 	ret = op_node(v, to, &dir2);
@@ -306,7 +325,7 @@ int ext4_rename(struct fusex_req *req, const struct fusex_node *dir,
 
 	do {
 		ret = rename_once(req, dir, name, dir2, name2, flags, out);
-	} while (op_again(volume_of(req), ret, &tries));
+	} while (op_again(volume_of(req), dir, ret, &tries));
 	return ret;
 }
 
@@ -317,7 +336,6 @@ int ext4_rename(struct fusex_req *req, const struct fusex_node *dir,
  * @out: the reply
  * @cookie: where to go on
  * @attrs: inodes are wanted, too
- * @load: those that are not in memory are read
  */
 struct listing {
 	struct volume	*v;
@@ -325,7 +343,6 @@ struct listing {
 	struct fusex_dir *out;
 	uint64_t	cookie;
 	bool		attrs;
-	bool		load;
 };
 
 static uint8_t dt_type(uint8_t type)
@@ -362,46 +379,35 @@ static int add_dots(struct listing *l)
 	return ret;
 }
 
-/* Returns 1 with the inode in use, 0 if there is none to be had, or -EAGAIN. */
-static int find_node(struct listing *l, const struct dir_name *name,
-		     struct node **n)
+/* The inode of a name, in use and in an entry, or NULL. */
+static struct node *find_entry(struct listing *l, const struct dir_name *name,
+			       struct fusex_entry_reply *e)
 {
-	if (!l->attrs)
-		return 0;
-	*n = node_peek(l->v, name->at.ino);
-	if (!*n && !l->load)
-		return -EAGAIN;
-	if (!*n && node_get(l->v, name->at.ino, n))
-		return 0;
-	if (!(*n)->dead)
-		return 1;
-	node_put(l->v, *n);
-	return 0;
+	struct node *n;
+
+	if (!l->attrs || node_get(l->v, name->at.ino, &n))
+		return NULL;
+	memset(e, 0, offsetof(struct fusex_entry_reply, handle));
+	if (!op_entry(l->v, n, e))
+		return n;
+	node_put(l->v, n);
+	return NULL;
 }
 
 static int add_name(struct listing *l, const struct dir_name *name)
 {
 	struct fusex_entry_reply e;
-	struct node *n = NULL;
-	int there, ret;
+	struct node *n;
+	int ret;
 
 	if (!fusex_dir_fits(l->out, name->len, l->attrs))
 		return -ENOSPC;
-	there = find_node(l, name, &n);
-	if (there < 0)
-		return there;
-	if (there) {
-		memset(&e, 0, offsetof(struct fusex_entry_reply, handle));
-		attr_entry(l->v, n, &e);
-	}
+	n = find_entry(l, name, &e);
 	ret = fusex_dir_add(l->out, name->name, name->at.ino,
-			    dt_type(name->at.type), name->key,
-			    there ? &e : NULL);
-	if (there) {
-		if (ret)
-			n->lookups--;
-		node_put(l->v, n);
-	}
+			    dt_type(name->at.type), name->key, n ? &e : NULL);
+	if (n && ret)
+		n->lookups--;
+	node_put(l->v, n);
 	if (!ret)
 		l->cookie = name->key;
 	return ret;
@@ -425,25 +431,38 @@ static int list(struct listing *l)
 	return 0;
 }
 
-/* Removed, it has no names, not even those two. */
-static int list_slow(struct listing *l, const struct fusex_node *node)
+/* Before its names can be listed they have to be in memory, and in order. */
+static int load(struct listing *l, const struct fusex_node *node)
 {
 	int ret;
 
-	ret = op_node(l->v, node, &l->dir);
+	ret = op_begin(l->v, node, OP_LOAD, &l->dir);
 	if (ret)
 		return ret;
-	l->load = true;
-	if (!l->dir->raw.i_links_count) {
+	ret = dir_load(l->v, l->dir);
+	if (!ret)
+		ret = dir_sort(l->dir);
+	op_end(l->v, l->dir);
+	return ret;
+}
+
+/* Removed, it has no names, not even those two. */
+static int list_once(struct listing *l, const struct fusex_node *node)
+{
+	int ret;
+
+	ret = op_begin(l->v, node, OP_READ, &l->dir);
+	if (ret)
+		return ret;
+	if (!is_dir(l->dir))
+		ret = -ENOTDIR;
+	else if (!l->dir->raw.i_links_count)
 		fusex_dir_end(l->out);
-	} else {
-		ret = dir_load(l->v, l->dir);
-		if (!ret)
-			ret = dir_sort(l->dir);
-		if (!ret)
-			ret = list(l);
-	}
-	node_put(l->v, l->dir);
+	else if (!l->dir->dir || !dir_is_sorted(l->dir))
+		ret = -EAGAIN;
+	else
+		ret = list(l);
+	op_end(l->v, l->dir);
 	return ret;
 }
 
@@ -456,20 +475,16 @@ int ext4_readdir(struct fusex_req *req, const struct fusex_node *node,
 		.cookie = in->cookie,
 		.attrs = in->flags & FUSEX_READDIR_ATTRS,
 	};
-	int ret = -EAGAIN;
+	int ret;
 
-	RD_LOCK(l.v);
-	l.dir = op_peek(l.v, node);
-	if (l.dir && l.dir->dir && l.dir->raw.i_links_count &&
-	    dir_is_sorted(l.dir))
-		ret = list(&l);
-	UNLOCK(l.v);
-	if (ret != -EAGAIN)
-		return ret;
-	WR_LOCK(l.v);
-	ret = list_slow(&l, node);
-	UNLOCK(l.v);
-	return ret;
+	for (;;) {
+		ret = list_once(&l, node);
+		if (ret != -EAGAIN)
+			return ret;
+		ret = load(&l, node);
+		if (ret)
+			return ret;
+	}
 }
 
 static int resolve(struct volume *v, const struct fusex_node *node,
@@ -539,21 +554,50 @@ int ext4_parent(struct fusex_req *req, const struct fusex_node *node,
 	return ret;
 }
 
+/* What nobody has open any more is deleted, or gives space back. */
+static bool finish_locked(struct volume *v, struct node *n, bool alone)
+{
+	if (!alone && node_is_odd(v, n))
+		return true;
+	node_unused(v, n);
+	return false;
+}
+
+/* Returns true if there is something that only who is alone can do about it. */
+static bool finish_one(struct volume *v, const struct fusex_forget_one *f,
+		       uint64_t count, bool alone)
+{
+	struct node *n = f->nodeid > UINT32_MAX ? NULL :
+			 node_peek(v, (ext2_ino_t)f->nodeid);
+	bool more = false;
+
+	if (!n)
+		return false;
+	node_lock(n);
+	if (n->raw.i_generation == f->generation && node_forget(n, count))
+		more = finish_locked(v, n, alone);
+	node_unlock(n);
+	node_put(v, n);
+	return more;
+}
+
 void ext4_forget(struct fusex_req *req, const struct fusex_forget_one *list,
 		 size_t count)
 {
 	struct volume *v = volume_of(req);
-	struct node *n;
+	bool more = false;
 	size_t i;
 
+	RD_LOCK(v);
+	for (i = 0; i < count; i++)
+		more |= finish_one(v, &list[i], list[i].nlookup, false);
+	more |= icache_is_full(v, NODES_KEPT);
+	UNLOCK(v);
+	if (!more)
+		return;
 	WR_LOCK(v);
-	for (i = 0; i < count; i++) {
-		n = list[i].nodeid > UINT32_MAX ? NULL :
-		    node_peek(v, (ext2_ino_t)list[i].nodeid);
-		node_put(v, n);
-		if (n && n->raw.i_generation == list[i].generation)
-			node_forget(v, n, list[i].nlookup);
-	}
+	for (i = 0; i < count; i++)
+		finish_one(v, &list[i], 0, true);
 	icache_shrink(v, NODES_KEPT);
 	UNLOCK(v);
 }

@@ -3,7 +3,7 @@
  * Data by way of the server, where the kernel does not move it: through the page
  * cache of the device, as metadata then is, too.
  *
- * Context: with the lock.
+ * Context: the file is locked; alone where its data is in the inode.
  */
 #include <errno.h>
 #include <stdlib.h>

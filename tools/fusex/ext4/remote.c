@@ -6,7 +6,7 @@
  * from a change is made here: times, what a write takes of the mode, and ACL and
  * mode as two sides of the same.
  *
- * Context: all with the lock.
+ * Context: all with the lock, and alone if there are extended attributes.
  */
 #include <errno.h>
 #include <linux/posix_acl.h>

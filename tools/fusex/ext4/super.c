@@ -44,9 +44,8 @@ int volume_writable(const struct volume *v)
 
 void volume_fail(struct volume *v, const char *why, int err)
 {
-	if (v->failed)
+	if (atomic_exchange(&v->failed, true))
 		return;
-	v->failed = true;
 	log_error("%s: %s (%s); it is read-only from now on", v->dev.path, why,
 		  strerror(err < 0 ? -err : err));
 	if (v->panic && v->se)
@@ -80,7 +79,9 @@ void volume_note_corrupt(struct volume *v, ext2_ino_t ino, const char *what)
 			  what);
 	else
 		log_error("%s is corrupted: %s", v->dev.path, what);
+	core_lock(v);
 	note_error(v, ino);
+	core_unlock(v);
 	if (v->fs->super->s_errors != EXT2_ERRORS_CONTINUE && !v->readonly)
 		volume_fail(v, "corrupted", ECORRUPT);
 }
@@ -329,7 +330,35 @@ static void destroy(struct volume *v)
 	}
 	device_close(&v->dev);
 	pthread_rwlock_destroy(&v->lock);
+	pthread_mutex_destroy(&v->core);
+	pthread_mutex_destroy(&v->table);
+	pthread_mutex_destroy(&v->recalls.lock);
+	pthread_cond_destroy(&v->recalls.change);
 	free(v);
+}
+
+/* A transaction does not wait for ever for a moment without requests. */
+static void init_locks(struct volume *v)
+{
+	pthread_rwlockattr_t rw;
+	pthread_mutexattr_t again;
+	pthread_condattr_t clock;
+
+	pthread_rwlockattr_init(&rw);
+	pthread_rwlockattr_setkind_np(&rw,
+				      PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&v->lock, &rw);
+	pthread_rwlockattr_destroy(&rw);
+	pthread_mutexattr_init(&again);
+	pthread_mutexattr_settype(&again, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&v->core, &again);
+	pthread_mutexattr_destroy(&again);
+	pthread_mutex_init(&v->table, NULL);
+	pthread_mutex_init(&v->recalls.lock, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&v->recalls.change, &clock);
+	pthread_condattr_destroy(&clock);
 }
 
 int volume_open(const char *path, const struct volume_options *o,
@@ -340,10 +369,11 @@ int volume_open(const char *path, const struct volume_options *o,
 
 	if (!v)
 		return -ENOMEM;
-	pthread_rwlock_init(&v->lock, NULL);
+	init_locks(v);
 	initialize_ext2_error_table();
 	v->iomap = o->iomap;
 	v->remote = o->remote;
+	v->lease = o->lease;
 	v->dev.fd = -1;
 	v->dev.image_fd = -1;
 	ret = device_open(&v->dev, path, o->readonly, o->iomap);
@@ -403,13 +433,16 @@ static uint64_t overhead(const struct volume *v)
 void volume_statfs(struct volume *v, struct fusex_statfs_out *out)
 {
 	struct ext2_super_block *sb = v->fs->super;
-	uint64_t reserved = ext2fs_r_blocks_count(sb);
+	uint64_t reserved;
 
+	core_lock(v);
+	reserved = ext2fs_r_blocks_count(sb);
 	out->blocks = ext2fs_blocks_count(sb) - overhead(v);
 	out->bfree = ext2fs_free_blocks_count(sb);
 	out->bavail = out->bfree > reserved ? out->bfree - reserved : 0;
 	out->files = sb->s_inodes_count;
 	out->ffree = sb->s_free_inodes_count;
+	core_unlock(v);
 	out->bsize = block_size(v);
 	out->frsize = block_size(v);
 	out->namelen = EXT2_NAME_LEN;

@@ -6,7 +6,7 @@
  * written to where it looks, and taken back.  ACLs come and go in the form the
  * kernel has for them.
  *
- * Context: all with the lock.
+ * Context: to change them, alone, and to look at them with the inode locked.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -129,8 +129,8 @@ static void no_ids(void *acl, size_t size)
 	}
 }
 
-ssize_t xattr_get(struct volume *v, struct node *n, const char *name,
-		  void *value, size_t size)
+static ssize_t get(struct volume *v, struct node *n, const char *name,
+		   void *value, size_t size)
 {
 	struct ext2_xattr_handle *h;
 	void *found = NULL;
@@ -138,11 +138,7 @@ ssize_t xattr_get(struct volume *v, struct node *n, const char *name,
 	ssize_t ret;
 	errcode_t err;
 
-	ret = check_name(name);
-	if (!ret && xattr_hints(v, n))
-		ret = -ENODATA;
-	if (!ret)
-		ret = open_all(v, n, &h);
+	ret = open_all(v, n, &h);
 	if (ret)
 		return ret;
 	err = ext2fs_xattr_get(h, name, &found, &len);
@@ -157,6 +153,22 @@ ssize_t xattr_get(struct volume *v, struct node *n, const char *name,
 	if (ret > 0 && size && !strncmp(name, "system.", 7))
 		no_ids(value, len);
 	ext2fs_free_mem(&found);
+	return ret;
+}
+
+ssize_t xattr_get(struct volume *v, struct node *n, const char *name,
+		  void *value, size_t size)
+{
+	ssize_t ret = check_name(name);
+
+	/* There mostly are none, which is easy to see. */
+	if (!ret && xattr_hints(v, n))
+		ret = -ENODATA;
+	if (ret)
+		return ret;
+	core_lock(v);
+	ret = get(v, n, name, value, size);
+	core_unlock(v);
 	return ret;
 }
 
@@ -185,15 +197,14 @@ static int add_name(char *name, char *value, size_t size, void *data)
 	return 0;
 }
 
-ssize_t xattr_list(struct volume *v, struct node *n, char *list, size_t size)
+static ssize_t get_list(struct volume *v, struct node *n, char *list,
+			size_t size)
 {
 	struct listing l = { list, size, 0 };
 	struct ext2_xattr_handle *h;
 	errcode_t err;
 	int ret;
 
-	if (xattr_hints(v, n))
-		return 0;
 	ret = open_all(v, n, &h);
 	if (ret)
 		return ret;
@@ -202,6 +213,18 @@ ssize_t xattr_list(struct volume *v, struct node *n, char *list, size_t size)
 	if (err)
 		return volume_error(v, err);
 	return size && l.len > size ? -ERANGE : (ssize_t)l.len;
+}
+
+ssize_t xattr_list(struct volume *v, struct node *n, char *list, size_t size)
+{
+	ssize_t ret;
+
+	if (xattr_hints(v, n))
+		return 0;
+	core_lock(v);
+	ret = get_list(v, n, list, size);
+	core_unlock(v);
+	return ret;
 }
 
 /* Blocks of values that are inodes, among the entries of an area. */
@@ -332,8 +355,8 @@ int xattr_set(struct volume *v, struct node *n, const char *name,
 
 int xattr_remove(struct volume *v, struct node *n, const char *name)
 {
-	struct before was = look(v, n);
 	struct ext2_xattr_handle *h;
+	struct before was;
 	int ret;
 
 	ret = volume_writable(v);
@@ -341,8 +364,10 @@ int xattr_remove(struct volume *v, struct node *n, const char *name)
 		ret = check_name(name);
 	if (!ret && xattr_hints(v, n))
 		ret = -ENODATA;
-	if (!ret)
-		ret = node_full(v, n);
+	if (ret)
+		return ret;
+	was = look(v, n);
+	ret = node_full(v, n);
 	if (!ret)
 		ret = open_all(v, n, &h);
 	if (ret)
@@ -392,6 +417,9 @@ int xattr_free(struct volume *v, struct node *n)
 {
 	int ret;
 
+	/* Most have none, and then nobody need be alone. */
+	if (xattr_hints(v, n))
+		return 0;
 	ret = remove_large(v, n);
 	if (!ret)
 		ret = volume_error(v, ext2fs_free_ext_attr(v->fs, n->ino,

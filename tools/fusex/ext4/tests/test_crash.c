@@ -155,7 +155,7 @@ static int drop(struct volume *v, struct node *dir, struct state *s, int file)
 
 	name_of(s->name[file], name);
 	WR_LOCK(v);
-	ret = name_unlink(v, dir, name, false, true, NULL);
+	ret = name_unlink(v, dir, name, false, true, true, NULL);
 	UNLOCK(v);
 	s->name[file] = -1;
 	return ret;

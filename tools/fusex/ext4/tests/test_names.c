@@ -37,7 +37,7 @@ static int unlink_name(struct volume *v, struct node *dir, const char *name)
 	int ret;
 
 	WR_LOCK(v);
-	ret = name_unlink(v, dir, name, false, true, NULL);
+	ret = name_unlink(v, dir, name, false, true, true, NULL);
 	UNLOCK(v);
 	return ret;
 }
@@ -81,7 +81,7 @@ static void test_basics(struct volume *v, struct node *root)
 	is(unlink_name(v, root, "dir"), -EISDIR, "it is not a file");
 	is(rename_name(v, root, "link", d2, "moved", 0), 0, "a file is moved");
 	WR_LOCK(v);
-	is(name_unlink(v, d, "sub", true, true, NULL), -ENOTEMPTY,
+	is(name_unlink(v, d, "sub", true, true, true, NULL), -ENOTEMPTY,
 	   "a directory that is not empty stays");
 	UNLOCK(v);
 	is(rename_name(v, d, "sub", root, "sub", 0), 0, "a directory is moved");
@@ -129,7 +129,7 @@ static void test_symlinks(struct volume *v, struct node *root)
 		   "and leads there, %zu bytes", lengths[i]);
 		node_put(v, n);
 		if (i & 1)
-			is(name_unlink(v, root, name, false, true, NULL), 0,
+			is(name_unlink(v, root, name, false, true, true, NULL), 0,
 			   "it is removed");
 		UNLOCK(v);
 	}

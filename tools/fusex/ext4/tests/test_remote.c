@@ -145,7 +145,8 @@ static void test_lease(struct volume *v, struct node *root)
 		ok(!out.lease && !out.lease_valid, "without a lease");
 	}
 	/* Nothing was written there, and the kernel has forgotten it. */
-	node_forget(v, n, 0);
+	node_forget(n, 0);
+	node_unused(v, n);
 	UNLOCK(v);
 }
 

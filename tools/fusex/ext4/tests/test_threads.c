@@ -48,7 +48,7 @@ static int one(struct worker *w, unsigned int i, const char *name)
 		node_put(w->v, n);
 	}
 	if (!ret && i % 3 == 0)
-		ret = name_unlink(w->v, w->dir, name, false, true, NULL);
+		ret = name_unlink(w->v, w->dir, name, false, true, true, NULL);
 	UNLOCK(w->v);
 	if (!ret && i % 50 == 0)
 		ret = commit_now(w->v);

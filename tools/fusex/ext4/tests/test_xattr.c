@@ -92,7 +92,7 @@ static void test_deleted(struct volume *v, struct node *root)
 	if (ext2fs_has_feature_ea_inode(v->fs->super))
 		is(xattr_set(v, n, "user.b", value, sizeof(value), 0), 0,
 		   "a large one");
-	is(name_unlink(v, root, "gone", false, true, NULL), 0,
+	is(name_unlink(v, root, "gone", false, true, true, NULL), 0,
 	   "a file with attributes is deleted");
 	is((long long)ext2fs_free_blocks_count(v->fs->super),
 	   (long long)before, "and what they had is free");

@@ -87,10 +87,12 @@ static void use_name(struct volume *v, struct node *dir, const char *name,
 	switch (rnd(6)) {
 	case 0:
 	case 1:
-		name_unlink(v, dir, name, false, true, NULL);
+		name_unlink(v, dir, name, false, true, true,
+			    NULL);
 		break;
 	case 2:
-		name_unlink(v, dir, name, true, true, NULL);
+		name_unlink(v, dir, name, true, true, true,
+			    NULL);
 		break;
 	case 3:
 		if (!name_rename(v, dir, name, dir, "new name", 0, NULL,
