@@ -308,14 +308,19 @@ static const struct dax_holder_operations dax_holder_ops = {
 static void daxdev_free(struct work_struct *work)
 {
 	struct fusex_daxdev *d = container_of(work, struct fusex_daxdev, work);
+	struct fusex_bobj *obj = d->obj;
 
+	/* Who is in fusex_daxdev_known() has found it, or never will. */
+	WRITE_ONCE(obj->removed, true);
+	synchronize_rcu();
+	wait_var_event(&obj->busy, !atomic_read(&obj->busy));
 	mutex_lock(&dax_devs_lock);
 	list_del(&d->link);
 	if (d->dev)
 		fs_put_dax(d->dev, d);
 	mutex_unlock(&dax_devs_lock);
 	xa_destroy(&d->lost);
-	kfree_rcu(d->obj, rcu);
+	kfree_rcu(obj, rcu);
 	kfree(d);
 }
 
@@ -560,6 +565,48 @@ int fusex_daxdev_map(struct fusex_bobj *obj, loff_t pos, u32 op,
 	if (xa_find(&d->lost, &at, last, XA_PRESENT))
 		iomap->length = PFN_PHYS(at) - iomap->addr;
 	return 0;
+}
+
+/* Nothing has to be looked at more closely. */
+static bool known_is_simple(const struct fusex_bobj *obj,
+			    const struct fusex_map *map, u32 access)
+{
+	return obj->dax && !(access & ~obj->access) &&
+	       map->addr + map->length <= fusex_backing_device_size(obj) &&
+	       xa_empty(&obj->dax->lost);
+}
+
+/**
+ * fusex_daxdev_known - begin to use the memory device of a mapping, the short way
+ * @chan: the channel
+ * @map: on a device, checked when it came
+ * @access: FUSEX_BACKING_*, what for
+ * @iomap: returns where it is
+ *
+ * As fusex_backing_device() and fusex_daxdev_map(), for most mappings.  There is no
+ * reference: daxdev_free() waits for who uses it.
+ *
+ * Context: any.
+ * Return: the device, to be followed by fusex_backing_done(); NULL if it has to be
+ * looked at more closely.
+ */
+struct fusex_bobj *fusex_daxdev_known(struct fusex_chan *chan,
+				      const struct fusex_map *map, u32 access,
+				      struct iomap *iomap)
+{
+	struct fusex_bobj *obj;
+
+	rcu_read_lock();
+	obj = xa_load(&chan->backing, map->dev);
+	if (obj && (!known_is_simple(obj, map, access) ||
+		    fusex_backing_use(obj)))
+		obj = NULL;
+	rcu_read_unlock();
+	if (!obj)
+		return NULL;
+	iomap->addr = map->addr + obj->dax->start;
+	iomap->dax_dev = obj->dax->dev;
+	return obj;
 }
 
 /**

@@ -12,6 +12,7 @@
 struct dax_device;
 struct fusex_bobj;
 struct fusex_chan;
+struct fusex_map;
 struct inode;
 
 /* Also called where there are none. */
@@ -26,6 +27,9 @@ void fusex_daxdev_exit(void);
 
 bool fusex_daxdev_any(const struct inode *inode);
 bool fusex_daxdev_synchronous(struct fusex_chan *chan);
+struct fusex_bobj *fusex_daxdev_known(struct fusex_chan *chan,
+				      const struct fusex_map *map, u32 access,
+				      struct iomap *iomap);
 u64 fusex_daxdev_addr(const struct fusex_bobj *obj, const struct iomap *iomap,
 		      loff_t pos);
 int fusex_daxdev_zero(const struct iomap *iomap, loff_t start, loff_t end);

@@ -271,6 +271,20 @@ static inline bool fusex_maps_leased(struct inode *inode)
 	       fusex_maps_have_lease(inode);
 }
 
+/**
+ * fusex_maps_dirty - is a write durable only when the server was told of it?
+ * @maps: the file's
+ * @end: of what is written
+ *
+ * Context: any.
+ * Return: true if the device alone does not make it durable.
+ */
+static inline bool fusex_maps_dirty(const struct fusex_maps *maps, loff_t end)
+{
+	return end > READ_ONCE(maps->known) ||
+	       READ_ONCE(maps->changes) != READ_ONCE(maps->durable);
+}
+
 /* map.c */
 extern const struct iomap_ops fusex_map_iomap_ops;
 extern const struct iomap_write_ops fusex_map_write_ops;

@@ -28,6 +28,9 @@
 /* iomap.validity_cookie: pages are claimed; the sequence number is below. */
 #define DAX_CLAIMED	BIT_ULL(40)
 
+/* Likewise: there is no reference to the device, see fusex_daxdev_known(). */
+#define DAX_KNOWN	BIT_ULL(41)
+
 /* ------------------------------------------------------------- making ready */
 
 static int dax_tell_written(struct inode *inode, const struct iomap *iomap,
@@ -164,6 +167,81 @@ static void dax_end_fault(const struct iomap_iter *iter, struct iomap *iomap,
 				    PHYS_PFN(len), false);
 }
 
+/* ------------------------------------------------------------- the short way */
+
+static bool dax_known_map(const struct iomap_iter *iter,
+			  struct fusex_maps *maps, struct fusex_map *map)
+{
+	if (!fusex_mapcache_find(maps->cache, iter->pos, map))
+		return false;
+	return map->type == FUSEX_MAP_MAPPED &&
+	       !(map->flags & FUSEX_MAP_F_SHARED);
+}
+
+static struct fusex_bobj *dax_known_device(const struct iomap_iter *iter,
+					   const struct fusex_map *map,
+					   struct iomap *iomap)
+{
+	struct fusex_chan *chan = fusex_chan_of(iter->inode);
+	u32 access = FUSEX_BACKING_READ;
+
+	if (iter->flags & (IOMAP_WRITE | IOMAP_ZERO))
+		access = FUSEX_BACKING_WRITE;
+	return fusex_daxdev_known(chan, map, access, iomap);
+}
+
+/*
+ * fusex_map_begin() for data of a local file, which is all there is to most faults,
+ * and to reads and writes of a few bytes.  Returns false if it is not as simple.
+ */
+static bool dax_begin_known(const struct iomap_iter *iter, struct iomap *iomap)
+{
+	const struct fusex_inode *fi = fusex_i(iter->inode);
+	/* Pairs with fusex_maps_get(). */
+	struct fusex_maps *maps = smp_load_acquire(&fi->maps);
+	struct fusex_bobj *obj = NULL;
+	struct fusex_map map;
+	unsigned long use;
+
+	if (!maps || fi->attr->shared ||
+	    !fusex_chan_alive(fusex_chan_of(iter->inode)))
+		return false;
+	iomap->validity_cookie = fusex_mapcache_seq(maps->cache) | DAX_KNOWN;
+	use = fusex_maps_enter(maps);
+	if (dax_known_map(iter, maps, &map))
+		obj = dax_known_device(iter, &map, iomap);
+	if (!obj) {
+		fusex_maps_leave(maps, use);
+		return false;
+	}
+	iomap->offset = map.offset;
+	iomap->length = map.length;
+	iomap->type = IOMAP_MAPPED;
+	iomap->private = (void *)(use | (unsigned long)obj);
+	if (iter->flags & IOMAP_WRITE &&
+	    fusex_maps_dirty(maps, iter->pos + iter->len))
+		iomap->flags |= IOMAP_F_DIRTY;
+	return true;
+}
+
+/* Ends either. */
+static void dax_done(const struct iomap_iter *iter, struct iomap *iomap,
+		     loff_t pos, u64 len, u64 done)
+{
+	u32 op = 0;
+
+	if (likely(iomap->validity_cookie & DAX_KNOWN)) {
+		fusex_backing_done(fusex_map_device(iomap->private), 0);
+		fusex_maps_leave(fusex_i(iter->inode)->maps,
+				 (unsigned long)iomap->private);
+		return;
+	}
+	/* What for is of interest to a server that wants to hear of it only. */
+	if (iomap->flags & IOMAP_F_PRIVATE)
+		op = fusex_map_op_of(iter->flags);
+	fusex_map_done(iter->inode, iomap, pos, len, done, op);
+}
+
 /* ---------------------------------------------------------------- iteration */
 
 /*
@@ -184,7 +262,7 @@ static int dax_begin_once(const struct iomap_iter *iter, u32 op,
 			       iomap, NULL);
 }
 
-static int dax_begin(const struct iomap_iter *iter, struct iomap *iomap)
+static int dax_begin_asked(const struct iomap_iter *iter, struct iomap *iomap)
 {
 	u32 op = fusex_map_op_of(iter->flags);
 	int err;
@@ -193,21 +271,31 @@ static int dax_begin(const struct iomap_iter *iter, struct iomap *iomap)
 		err = dax_begin_once(iter, op, iomap);
 		/* A fault waits where it keeps nobody, see io_dax.c. */
 		if (err != -EAGAIN || iter->flags & (IOMAP_NOWAIT | IOMAP_FAULT))
-			break;
+			return err;
 		err = fusex_maps_returned(iter->inode);
 		if (err || fatal_signal_pending(current))
 			return -EINTR;
 	}
+}
+
+static int dax_begin(const struct iomap_iter *iter, struct iomap *iomap)
+{
+	int err = 0;
+
+	if (!dax_begin_known(iter, iomap)) {
+		memset(iomap, 0, sizeof(*iomap));
+		err = dax_begin_asked(iter, iomap);
+	}
 	if (err)
 		return err;
-	if (op & FUSEX_MAP_OP_FAULT)
+	if (iter->flags & IOMAP_FAULT)
 		err = dax_begin_fault(iter, iomap);
 	/* All that have it would see the zeros. */
-	else if (op & FUSEX_MAP_OP_ZERO && iomap->flags & IOMAP_F_SHARED)
+	else if (iter->flags & IOMAP_ZERO && iomap->flags & IOMAP_F_SHARED)
 		err = -EOPNOTSUPP;
 	if (!err)
 		return 1;
-	fusex_map_done(iter->inode, iomap, iter->pos, iter->len, 0, op);
+	dax_done(iter, iomap, iter->pos, iter->len, 0);
 	memset(iomap, 0, sizeof(*iomap));
 	return err;
 }
@@ -248,8 +336,7 @@ static int dax_end(const struct iomap_iter *iter, struct iomap *iomap)
 		err = dax_tell(iter, iomap, done);
 	if (err)
 		fusex_i(iter->inode)->maps->failed = err;
-	fusex_map_done(iter->inode, iomap, iter->iter_start_pos, len,
-		       err ? 0 : done, fusex_map_op_of(iter->flags));
+	dax_done(iter, iomap, iter->iter_start_pos, len, err ? 0 : done);
 	return err;
 }
 
