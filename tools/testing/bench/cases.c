@@ -22,10 +22,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MIB		(1u << 20)
+#include "cases.h"
+
 #define SMALL_FILE	4096
 
-static uint64_t now_ns(void)
+uint64_t now_ns(void)
 {
 	struct timespec ts;
 
@@ -33,7 +34,7 @@ static uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-static void *buffer(size_t size)
+void *buffer(size_t size)
 {
 	void *p;
 
@@ -43,7 +44,7 @@ static void *buffer(size_t size)
 	return p;
 }
 
-static int must_open(const char *path, int flags)
+int must_open(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC, 0644);
 
@@ -58,7 +59,7 @@ static void must_write(int fd, const void *buf, size_t size)
 		err(1, "write");
 }
 
-static void drop_caches(void)
+void drop_caches(void)
 {
 	int fd = must_open("/proc/sys/vm/drop_caches", O_WRONLY);
 
@@ -190,7 +191,7 @@ static uint64_t unlink_files(unsigned int count)
 	return make_files(count, 0, true);
 }
 
-static uint64_t rate(unsigned int mib, uint64_t ns)
+uint64_t rate(unsigned int mib, uint64_t ns)
 {
 	return (double)mib * MIB * 1e9 / (ns ? ns : 1);
 }
@@ -266,6 +267,7 @@ enum {
 	FRESH	= 1 << 1,	/* a new file, else one that is there */
 	RANDOM	= 1 << 2,	/* anywhere instead of in order */
 	FSYNC	= 1 << 3,	/* until it is on the device */
+	KEPT	= 1 << 4,	/* the file "kept", which has been used before */
 };
 
 /**
@@ -276,7 +278,8 @@ enum {
  * @flags: O_DIRECT or 0
  *
  * As many bytes as the file has are moved, but with small chunks a part of it.
- * Nothing of the file is in a cache when it begins, nor waits to be written.
+ * Nothing of the file is in a cache when it begins, unless it is KEPT, nor waits to
+ * be written.
  */
 struct data_case {
 	const char *name;
@@ -303,6 +306,10 @@ static const struct data_case data_cases[] = {
 	{ "randwrite-4k-dio",	SMALL, WRITE | RANDOM, O_DIRECT },
 	{ "randread-4k",	SMALL, RANDOM, 0 },
 	{ "randread-4k-dio",	SMALL, RANDOM, O_DIRECT },
+	{ "kept-write-128k",	LARGE, WRITE | KEPT, 0 },
+	{ "kept-read-128k",	LARGE, KEPT, 0 },
+	{ "kept-randwrite-4k",	SMALL, WRITE | RANDOM | KEPT, 0 },
+	{ "kept-randread-4k",	SMALL, RANDOM | KEPT, 0 },
 };
 
 static uint64_t next_random(uint64_t *state)
@@ -341,11 +348,26 @@ static uint64_t move_data(const struct data_case *c, int fd, unsigned int mib)
 	return (double)count * c->chunk * 1e9 / (start ? start : 1);
 }
 
+static uint64_t kept_rate(const struct data_case *c, unsigned int mib)
+{
+	int fd = must_open("kept", O_RDWR | c->flags);
+	uint64_t r;
+
+	move_data(c, fd, mib);
+	if (fsync(fd))
+		err(1, "fsync");
+	r = move_data(c, fd, mib);
+	close(fd);
+	return r;
+}
+
 static uint64_t data_rate(const struct data_case *c, unsigned int mib)
 {
 	uint64_t r;
 	int fd;
 
+	if (c->what & KEPT)
+		return kept_rate(c, mib);
 	if (!(c->what & FRESH))
 		write_file(mib);
 	drop_caches();
@@ -457,6 +479,7 @@ static const struct {
 int main(int argc, char **argv)
 {
 	const struct data_case *data;
+	uint64_t value;
 
 	if (argc != 4)
 		errx(2, "usage: bench-case CASE DIR COUNT");
@@ -477,6 +500,11 @@ int main(int argc, char **argv)
 		printf("%llu\n", (unsigned long long)
 		       data_rate(data, (unsigned int)strtoul(argv[3], NULL,
 							     0)));
+		return 0;
+	}
+	value = mapped_case(argv[1], (unsigned int)strtoul(argv[3], NULL, 0));
+	if (value) {
+		printf("%llu\n", (unsigned long long)value);
 		return 0;
 	}
 	errx(2, "no case is called %s", argv[1]);

@@ -65,6 +65,16 @@ EXT4 = {
 }
 
 
+KEPT = ("kept-write-128k", "kept-read-128k", "kept-randwrite-4k", "kept-randread-4k", "load",
+        "store")
+FAULTS = ("fault-4k", "fault-4k-store", "fault-4k-first", "fault-2m", "fault-2m-store",
+          "fault-2m-first")
+
+DAX = {"fusex-dax": [(KEPT + FAULTS, "kernel-dax", 0.95), (("write-128k",), "kernel-dax", 0.85)]}
+
+EXTENTS = {"million": [(FAULTS, "one", 0.67)]}
+
+
 class Comparison:
     """Cases in which some contestants, ours, are held against others."""
 
@@ -130,6 +140,13 @@ COMPARISONS = (
                "ramdisk of its own",
                ALLOCATING + IN_PLACE, NAMES, ("ext4", "fusex", "fuse2fs"),
                EXT4, lambda who: "iomap"),
+    Comparison("dax", "dax",
+               "kernel-dax: ext4 of the kernel, dax=always; fusex-dax: fusex-ext4, io=dax; by "
+               "turns on one memory\ndevice",
+               ("write-128k",) + KEPT, FAULTS, ("kernel-dax", "fusex-dax"), DAX, lambda who: "dax"),
+    Comparison("extents", "cached extents",
+               "files of which one mapping is cached, or a million",
+               (), FAULTS, ("one", "million"), EXTENTS, lambda who: "dax"),
 )
 
 

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# One ext4 on a memory device, by turns: kernel-dax (mounted with dax=always) and
+# fusex-dax (fusex-ext4, io=dax). What is read, overwritten and mapped is a file that
+# is there, for both in the same place. Then faults of files whose mappings are all cached, one or a
+# million, see extents.c. Sourced by guest; cases begin with "dax/" and "extents/".
+
+: "${here:?set by guest}" "${scale:?set by guest}" "${rounds:?set by guest}"
+
+# The smallest is that of ext4: in what order they come is not said.
+# shellcheck disable=SC2086 # words are meant
+dax_disks() {
+	local disk
+
+	for disk in ${FUSEX_PMEMS:-}; do
+		echo "$(blockdev --getsize64 "$disk") $disk"
+	done | sort -n | cut -d' ' -f2 | xargs
+}
+
+read -r dax_disk one_disk million_disk _ <<<"$(dax_disks)"
+
+# prepare_dax MIB
+prepare_dax() {
+	mkdir -p /b/kernel-dax
+	mkfs.ext4 -q -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 "$dax_disk"
+	mount -o dax=always "$dax_disk" /b/kernel-dax
+	mkdir /b/kernel-dax/work
+	fallocate -l "$1M" /b/kernel-dax/work/kept
+	dd if=/dev/urandom of=/b/kernel-dax/work/kept bs=1M "count=$1" conv=notrunc,fsync status=none
+	umount /b/kernel-dax
+}
+
+start_dax() {
+	local dir=/b/$1
+
+	mkdir -p "$dir"
+	case $1 in
+	kernel-dax)
+		mount -o dax=always "$dax_disk" "$dir"
+		return
+		;;
+	fusex-dax) fusex-ext4 -f -o io=dax,allow_other "$dax_disk" "$dir" & ;;
+	extents) "$here/bench-extents" "$one_disk" "$million_disk" "$dir" & ;;
+	esac
+	# shellcheck disable=SC2034 # guest waits for it
+	pids[$1]=$!
+	wait_mounted "$dir"
+}
+
+dax_round() {
+	local case
+
+	measure dax/write-128k $((16 * scale))
+	for case in kept-{write,read}-128k kept-rand{write,read}-4k load store \
+		fault-4k{,-store,-first} fault-2m{,-store,-first}; do
+		measure "dax/$case" $((64 * scale))
+	done
+}
+
+# The one device is whose turn it is.
+dax_rounds() {
+	local both=(kernel-dax fusex-dax) who round
+
+	for round in $(seq "$rounds"); do
+		say "dax_round $round of $rounds"
+		for who in "${both[@]}"; do
+			contestants=("$who")
+			start_dax "$who"
+			dax_round
+			stop_server "$who"
+		done
+		both=("${both[1]}" "${both[0]}")
+	done
+}
+
+extents_round() {
+	measure extents/fault-4k 4096
+	measure extents/fault-4k-store 4096
+}
+
+part_dax() {
+	local round
+
+	prepare_dax $((64 * scale))
+	dax_rounds
+	e2fsck -fn "$dax_disk" >/tmp/e2fsck 2>&1 || {
+		sed "s/^/# e2fsck: /" /tmp/e2fsck
+		exit 1
+	}
+	contestants=(one million)
+	start_dax extents
+	for round in $(seq "$rounds"); do
+		say "extents_round $round of $rounds"
+		extents_round
+		contestants=("${contestants[1]}" "${contestants[0]}")
+	done
+	stop_server extents
+}
