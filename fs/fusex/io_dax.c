@@ -57,14 +57,24 @@ static int dax_mode_flush_range(struct inode *inode, loff_t start, loff_t end)
 static int dax_mode_tell_time(struct inode *inode)
 {
 	struct fusex_setattr_in in = {
-		.valid	= FUSEX_SET_MTIME,
+		.valid	= FUSEX_SET_MTIME | FUSEX_SET_CTIME,
 		.flags	= FUSEX_SETATTR_WRITEBACK,
 	};
 	struct fusex_attr_out out;
-	u64 epoch;
+	struct fusex_attr_reply r = {
+		.attr	= &out.attr,
+		.did	= FUSEX_DID_DATA,
+	};
+	int err;
 
 	fusex_i(inode)->attr->wrote_when(inode, &in.mtime);
-	return fusex_setattr_send(inode, &in, &out, &epoch);
+	in.ctime = in.mtime;
+	err = fusex_setattr_send(inode, &in, &out, &r.epoch);
+	if (err)
+		return err;
+	r.valid = out.attr_valid;
+	fusex_attr_apply(inode, &r);
+	return 0;
 }
 
 static int dax_mode_writepages(struct address_space *mapping,

@@ -15,6 +15,9 @@
 /* iomap.validity_cookie: no mapping to be used again; the sequence number is below. */
 #define MAP_ONCE	BIT_ULL(32)
 
+/* Likewise: not that there is no lease, but that it is being given back. */
+#define MAP_RECALLED	BIT_ULL(33)
+
 /* ------------------------------------------------------------------- asking */
 
 /* What the most common operations ask for is the same bits in both. */
@@ -83,12 +86,14 @@ static bool map_suits(const struct fusex_map *map, u32 op)
  * @write: where to write to, type FUSEX_MAP_NONE if that is no other
  * @seq: of the cache, from before it was asked for
  * @once: it is good for this operation only
+ * @recalled: because its lease is being given back
  */
 struct map_answer {
 	struct fusex_map read;
 	struct fusex_map write;
 	u32 seq;
 	bool once;
+	bool recalled;
 };
 
 /* Check what MAP_BEGIN was answered, and take all but the mappings. */
@@ -215,7 +220,8 @@ static bool map_use_answer(struct inode *inode, struct map_answer *a, u32 op,
 
 	*use = fusex_maps_enter_within(maps, within);
 	/* What writeback gets while a lease is returned is good for it alone. */
-	keep = keep && !atomic_read(&maps->returning);
+	a->recalled = keep && atomic_read(&maps->returning);
+	keep = keep && !a->recalled;
 	if (a->seq == fusex_mapcache_seq(maps->cache) &&
 	    map_remember(maps->cache, a, op, keep) != -ESTALE) {
 		a->once = !keep;
@@ -266,6 +272,7 @@ static int map_find(struct inode *inode, loff_t pos, u64 len, u32 op,
 			a->write.type = FUSEX_MAP_NONE;
 			a->write.flags = 0;
 			a->once = false;
+			a->recalled = false;
 			return 0;
 		}
 		fusex_maps_leave(maps, *use);
@@ -545,7 +552,8 @@ static noinline int map_begin_asking(struct inode *inode, loff_t pos, u64 len,
 	if (err)
 		return err;
 	iomap->private = (void *)use;
-	iomap->validity_cookie = a.seq | (a.once ? MAP_ONCE : 0);
+	iomap->validity_cookie = a.seq | (a.once ? MAP_ONCE : 0) |
+				 (a.recalled ? MAP_RECALLED : 0);
 	err = map_fill_both(inode, pos, len, op, &a, iomap, srcmap);
 	if (err) {
 		fusex_maps_leave(maps, use);
@@ -669,12 +677,15 @@ bool fusex_map_valid(struct inode *inode, const struct iomap *iomap)
  * @iomap: the mapping, in use
  *
  * Context: any.
- * Return: false if it is good for one operation only.
+ * Return: 0; -EAGAIN if it is just being taken back, see fusex_maps_returned();
+ * -EOPNOTSUPP if it is good for one operation only.
  */
-bool fusex_map_lasts(struct inode *inode, const struct iomap *iomap)
+int fusex_map_lasts(struct inode *inode, const struct iomap *iomap)
 {
-	return !(fusex_i(inode)->attr->shared &&
-		 iomap->validity_cookie & MAP_ONCE);
+	if (!fusex_i(inode)->attr->shared ||
+	    !(iomap->validity_cookie & MAP_ONCE))
+		return 0;
+	return iomap->validity_cookie & MAP_RECALLED ? -EAGAIN : -EOPNOTSUPP;
 }
 
 /**

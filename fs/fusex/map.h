@@ -298,7 +298,7 @@ void fusex_map_done(struct inode *inode, struct iomap *iomap, loff_t pos,
 bool fusex_map_known(struct inode *inode, loff_t pos, u64 len, u32 op,
 		     struct iomap *iomap);
 bool fusex_map_valid(struct inode *inode, const struct iomap *iomap);
-bool fusex_map_lasts(struct inode *inode, const struct iomap *iomap);
+int fusex_map_lasts(struct inode *inode, const struct iomap *iomap);
 bool fusex_map_covers(struct inode *inode, const struct iomap *iomap,
 		      loff_t pos);
 

@@ -17,20 +17,11 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #define RW		(PROT_READ | PROT_WRITE)
 #define BOTH		(FUSEX_BACKING_READ | FUSEX_BACKING_WRITE)
 #define PMD		(2 * MIB)
-
-/* "f" has @size bytes, of which the server says what @type says. */
-static struct raw *with_f(uint16_t type, uint64_t size, uint64_t addr)
-{
-	struct raw *r = dax_start(LOCAL, 1);
-
-	maps_at(r, MAP_F, type, 0, (size + BLOCK - 1) & ~(BLOCK - 1), addr);
-	maps_size(r, MAP_F, size);
-	return r;
-}
 
 static struct raw *with_empty_f(void)
 {
@@ -117,7 +108,7 @@ TEST(setup, needs_blocks_that_are_pages)
 
 TEST(device, has_one_holder)
 {
-	struct raw *r = with_f(MAPPED, BLOCK, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, BLOCK, 1 * MIB);
 	struct raw *other = dax_start(LOCAL, 0);
 	int fd = (int)OK(open(pmem_path(0), O_RDWR));
 	uint32_t cookie;
@@ -182,7 +173,7 @@ TEST(reading, every_type)
 
 TEST(writing, over_what_is_there)
 {
-	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
 	int fd = open_rw(r, "f", 0);
 
 	shows_disk(fd, BLOCK, 0, 1 * MIB, 0);
@@ -245,7 +236,7 @@ TEST(writing, space_that_is_not_ready_is_refused)
 /* Stores of one process are seen by the other at once, and by read(2). */
 TEST(mapping, is_coherent)
 {
-	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
 	int fd = open_rw(r, "f", 0);
 	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
 	pid_t pid;
@@ -296,7 +287,7 @@ TEST(mapping, of_a_hole_is_replaced)
 
 TEST(mapping, private_is_copied)
 {
-	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
 	int fd = open_rw(r, "f", 0);
 	char *p = map_fd(fd, 64 * KIB, RW, MAP_PRIVATE);
 	pid_t pid;
@@ -322,7 +313,7 @@ TEST(mapping, private_is_copied)
 
 TEST(mapping, is_huge)
 {
-	struct raw *r = with_f(MAPPED, 2 * PMD, 4 * MIB);
+	struct raw *r = dax_with(MAPPED, 2 * PMD, 4 * MIB);
 	int fd = open_rw(r, "f", 0);
 	char *p = map_fd(fd, 2 * PMD, RW, MAP_SHARED);
 
@@ -382,7 +373,7 @@ TEST(mapping, of_a_hole_becomes_huge)
 /* Zeros behind the end, whatever was stored there. */
 TEST(mapping, behind_the_end)
 {
-	struct raw *r = with_f(MAPPED, 5000, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, 5000, 1 * MIB);
 	int fd = open_rw(r, "f", 0);
 	char *p = map_fd(fd, 4 * BLOCK, RW, MAP_SHARED);
 
@@ -515,7 +506,7 @@ TEST(pushed, over_what_is_mapped)
 
 TEST(truncation, unmaps)
 {
-	struct raw *r = with_f(MAPPED, 4 * PMD, 4 * MIB);
+	struct raw *r = dax_with(MAPPED, 4 * PMD, 4 * MIB);
 	int fd = open_rw(r, "f", 0);
 	char *p = map_fd(fd, 4 * PMD, RW, MAP_SHARED);
 
@@ -606,7 +597,7 @@ static void punch(int fd)
 
 TEST(truncation, waits_for_who_holds_pages)
 {
-	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
 	int fd = open_rw(r, "f", 0);
 
 	waits_for_pins(r, fd, FUSEX_OP_SETATTR, cut);
@@ -615,7 +606,7 @@ TEST(truncation, waits_for_who_holds_pages)
 
 TEST(punching, waits_for_who_holds_pages)
 {
-	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
 	int fd = open_rw(r, "f", 0);
 
 	waits_for_pins(r, fd, FUSEX_OP_FALLOCATE, punch);
@@ -626,7 +617,7 @@ TEST(punching, waits_for_who_holds_pages)
 
 TEST(punching, parts_of_pages)
 {
-	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
 	int fd = open_rw(r, "f", 0);
 	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
 
@@ -646,7 +637,7 @@ TEST(punching, parts_of_pages)
 /* Nobody could wait for what is held for ever. */
 TEST(holding, for_ever_is_refused)
 {
-	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
 	int fd = open_rw(r, "f", 0);
 	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
 	struct io_uring_params params = {};
@@ -683,7 +674,7 @@ static int recall(struct raw *r, uint64_t lease)
 /* The file is elsewhere from then on, and who has it mapped sees that. */
 TEST(recall, moves_a_file)
 {
-	struct raw *r = with_f(MAPPED, PMD, 4 * MIB);
+	struct raw *r = dax_with(MAPPED, PMD, 4 * MIB);
 	int fd = open_rw(r, "f", 0);
 	char *p = map_fd(fd, PMD, RW, MAP_SHARED);
 
@@ -701,7 +692,7 @@ TEST(recall, moves_a_file)
 
 TEST(recall, waits_for_who_holds_pages)
 {
-	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
 	int fd = open_rw(r, "f", 0);
 	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
 	char buf[BLOCK];
@@ -732,7 +723,7 @@ TEST(recall, waits_for_who_holds_pages)
 /* The server says that two files are at the same place. */
 static struct raw *with_f_and_g(void)
 {
-	struct raw *r = with_f(MAPPED, PMD, 4 * MIB);
+	struct raw *r = dax_with(MAPPED, PMD, 4 * MIB);
 
 	maps_at(r, MAP_G, MAPPED, 0, PMD, 4 * MIB);
 	maps_size(r, MAP_G, PMD);
@@ -860,11 +851,59 @@ TEST(remote, is_not_mapped_without)
 	end(r, fd);
 }
 
+/* Stores, loads, writes and reads; each sees what the last has done. */
+static void use_pages(int fd)
+{
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+	unsigned int n = 1;
+
+	for (unsigned int i = 0; i < 5000; i++) {
+		off_t at = (n = n * 1103515245 + 12345) >> 16 & 0xffff;
+		char byte = (char)i, got;
+
+		p[at] = byte;
+		EQ(OK(pread(fd, &got, 1, at)), 1);
+		EQ(got, byte);
+		byte++;
+		EQ(OK(pwrite(fd, &byte, 1, at)), 1);
+		EQ(p[at], byte);
+		if (i % 64 == 0)
+			OK(madvise(p, 64 * KIB, MADV_DONTNEED));
+		if (i % 512 == 0)
+			OK(msync(p, 64 * KIB, MS_SYNC));
+	}
+	OK(munmap(p, 64 * KIB));
+}
+
+TEST(remote, is_used_while_it_is_recalled)
+{
+	struct raw *r = with_remote_f(3);
+	int fd = open_rw(r, "f", 0), status;
+	unsigned int rounds = 0;
+	pid_t pid;
+
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		use_pages(fd);
+		_exit(0);
+	}
+	do {
+		maps_reset(r);
+		EQ(recall(r, 3), 0);
+		UNTIL_SEEN(r, FUSEX_OP_MAP_RETURN);
+		rounds++;
+	} while (!OK(waitpid(pid, &status, WNOHANG)));
+	EQ(status, 0);
+	tap_note("%u recalls", rounds);
+	CHECK(rounds > 1);
+	end(r, fd);
+}
+
 /* ---------------------------------------------------------------- mixed mounts */
 
 TEST(mixed, beside_other_modes)
 {
-	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
 	char *p;
 	int fd, other;
 
@@ -1016,7 +1055,7 @@ TEST(removal, unmaps_when_it_fails_io)
 /* What is mapped outlives the server, and what is not mapped does not. */
 TEST(death, leaves_what_is_mapped)
 {
-	struct raw *r = with_f(MAPPED, 64 * KIB, 1 * MIB);
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
 	int fd = open_rw(r, "f", 0);
 	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
 

@@ -78,6 +78,15 @@ struct raw *dax_start(uint32_t attr_mode, unsigned int disks)
 	return dax_start_setup(r, disks);
 }
 
+struct raw *dax_with(uint16_t type, uint64_t size, uint64_t addr)
+{
+	struct raw *r = dax_start(LOCAL, 1);
+
+	maps_at(r, MAP_F, type, 0, (size + BLOCK - 1) & ~(BLOCK - 1), addr);
+	maps_size(r, MAP_F, size);
+	return r;
+}
+
 char *map_fd(int fd, size_t size, int prot, int flags)
 {
 	char *p = mmap(NULL, size, prot, flags, fd, 0);

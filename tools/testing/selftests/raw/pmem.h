@@ -27,6 +27,9 @@ struct raw *dax_start(uint32_t attr_mode, unsigned int disks);
 /** dax_start_setup() - the same, with the rest of the setup by the caller */
 struct raw *dax_start_setup(struct raw *r, unsigned int disks);
 
+/** dax_with() - local, on one device: "f" has @size bytes, of which it says @type */
+struct raw *dax_with(uint16_t type, uint64_t size, uint64_t addr);
+
 /** map_fd() - map @size bytes from the beginning of a file, shared */
 char *map_fd(int fd, size_t size, int prot, int flags);
 
