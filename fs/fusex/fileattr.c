@@ -100,5 +100,8 @@ int fusex_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 	spin_lock(&fusex_i(inode)->lock);
 	fusex_attr_copy(inode, &out.attr, FUSEX_ATTR_FLAGS);
 	spin_unlock(&fusex_i(inode)->lock);
+	/* How its data moves may follow from them, when it is looked up anew. */
+	if (S_ISREG(inode->i_mode))
+		d_mark_dontcache(inode);
 	return 0;
 }

@@ -12,7 +12,7 @@
 #include "ext4.h"
 
 /* Flags that programs see, and that they can set. */
-#define FLAGS_SHOWN	0x705bdfffu
+#define FLAGS_SHOWN	(0x705bdfffu | FS_DAX_FL)
 #define FLAGS_SET	(0x204380ffu | FS_DAX_FL)
 /* Flags a new inode has from its directory; of files, and of the rest. */
 #define FLAGS_INHERITED	(FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | \
@@ -65,7 +65,8 @@ struct fusex_time attr_now(const struct volume *v)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	/* The one that the kernel has written by: a finer one would be ahead of it. */
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (v->inode_size == EXT2_GOOD_OLD_INODE_SIZE)
 		now.tv_nsec = 0;
 	return fusex_time_from_timespec(now);
@@ -260,6 +261,7 @@ static uint64_t xflags_of(uint32_t flags)
 	x |= flags & FS_NODUMP_FL ? FS_XFLAG_NODUMP : 0;
 	x |= flags & FS_NOATIME_FL ? FS_XFLAG_NOATIME : 0;
 	x |= flags & FS_PROJINHERIT_FL ? FS_XFLAG_PROJINHERIT : 0;
+	x |= flags & FS_DAX_FL ? FS_XFLAG_DAX : 0;
 	return x;
 }
 
