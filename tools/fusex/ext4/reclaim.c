@@ -84,8 +84,11 @@ void reclaim_returned(struct volume *v)
 {
 	pthread_mutex_lock(&v->recalls.lock);
 	/* It may come when nobody waits any more. */
-	if (v->recalls.count && !--v->recalls.count)
-		pthread_cond_broadcast(&v->recalls.change);
+	if (v->recalls.count) {
+		v->recalls.count--;
+		if (!v->recalls.count)
+			pthread_cond_broadcast(&v->recalls.change);
+	}
 	pthread_mutex_unlock(&v->recalls.lock);
 }
 

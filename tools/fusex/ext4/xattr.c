@@ -404,7 +404,7 @@ static int remove_large(struct volume *v, struct node *n)
 	len = xattr_list(v, n, NULL, 0);
 	if (len <= 0)
 		return (int)len;
-	list = malloc((size_t)len);
+	list = calloc(1, (size_t)len);
 	if (!list)
 		return -ENOMEM;
 	len = xattr_list(v, n, list, (size_t)len);

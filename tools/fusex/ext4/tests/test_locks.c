@@ -73,11 +73,12 @@ static int check(struct load *w, int ret)
 	case -ENODATA:
 	case -EINVAL:
 	case -EOPNOTSUPP:
-		return ret;
-	}
-	if (ret < 0) {
-		w->bad++;
-		w->why = ret;
+		break;
+	default:
+		if (ret < 0) {
+			w->bad++;
+			w->why = ret;
+		}
 	}
 	return ret;
 }
