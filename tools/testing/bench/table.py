@@ -70,7 +70,7 @@ KEPT = ("kept-write-128k", "kept-read-128k", "kept-randwrite-4k", "kept-randread
 FAULTS = ("fault-4k", "fault-4k-store", "fault-4k-first", "fault-2m", "fault-2m-store",
           "fault-2m-first")
 
-DAX = {"fusex-dax": [(KEPT + FAULTS, "kernel-dax", 0.95), (("write-128k",), "kernel-dax", 0.85)]}
+DAX = {"fusex-dax": [(KEPT + FAULTS + ("write-128k",), "kernel-dax", 0.95)]}
 
 EXTENTS = {"million": [(FAULTS, "one", 0.67)]}
 
