@@ -116,7 +116,8 @@ TEST(counted, stores_to_a_hole_are_huge_faults)
 	fd = open_rw(r, "f", 0);
 	p = map_fd(fd, size, RW, MAP_SHARED);
 	touch(p, size, BLOCK, true);
-	EQ(counted(n.huge), HUGE_PAGES);
+	/* One that is taken when the space comes is begun again. */
+	CHECK(counted(n.huge) >= HUGE_PAGES);
 	EQ(counted(n.small), 0);
 	OK(munmap(p, size));
 	end(r, fd);
