@@ -248,9 +248,19 @@ static struct fusex_bobj *backing_make(struct fusex_chan *chan,
 	return obj;
 }
 
-/* From here on it can be used, and removed. */
-static int backing_publish(struct fusex_chan *chan, struct fusex_bobj *obj,
-			   u32 *cookie)
+/**
+ * fusex_backing_publish - give a new object a name
+ * @chan: the channel
+ * @obj: the object, whose reference is the registry's from now on
+ * @cookie: returns its name
+ *
+ * From here on it can be used, and removed.
+ *
+ * Context: process, may sleep.
+ * Return: 0 or more, or an error.
+ */
+VISIBLE_IF_KUNIT int fusex_backing_publish(struct fusex_chan *chan,
+					   struct fusex_bobj *obj, u32 *cookie)
 {
 	int err;
 
@@ -266,6 +276,7 @@ static int backing_publish(struct fusex_chan *chan, struct fusex_bobj *obj,
 	xa_unlock(&chan->backing);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(fusex_backing_publish);
 
 static struct fusex_bobj *backing_withdraw(struct fusex_chan *chan, u32 cookie)
 {
@@ -302,7 +313,7 @@ int fusex_backing_add(struct fusex_chan *chan, const struct fusex_backing *b,
 	obj = backing_make(chan, b);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	err = backing_publish(chan, obj, cookie);
+	err = fusex_backing_publish(chan, obj, cookie);
 	if (err < 0) {
 		backing_free(obj);
 		return err;

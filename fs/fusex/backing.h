@@ -110,6 +110,8 @@ int fusex_backing_device_inval(struct fusex_chan *chan, u32 dev, u64 offset,
 			       u64 length);
 
 #if IS_ENABLED(CONFIG_KUNIT)
+int fusex_backing_publish(struct fusex_chan *chan, struct fusex_bobj *obj,
+			  u32 *cookie);
 int fusex_check_bdev(struct block_device *bdev, u32 access, u32 block_size);
 int fusex_stripe_size(u64 smallest, u64 unit, u32 nr, u64 *size);
 u32 fusex_stripe_find(u64 unit, u32 nr, u64 *addr, u64 *len);

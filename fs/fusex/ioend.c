@@ -4,10 +4,11 @@
  * ended.
  *
  * Each bio is a struct iomap_ioend whose io_private is a use of the mapping it
- * goes by, see map.c.  What was read, or written over what is the file's already,
- * is done with where it ends.  Everything else takes a request (MAP_IOEND), which
- * is made by the task that waits for a direct write, or by a worker for folios
- * under writeback: those that end together and follow each other are one range.
+ * goes by, see maps.c; reading is in map_read.c.  What was read, or written
+ * directly over what is the file's already, is done with where it ends.  Everything
+ * else takes a request (MAP_IOEND), which is made by the task that waits for a
+ * direct write, or by a worker for folios under writeback: those that end together
+ * and follow each other are one range.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>

@@ -368,12 +368,15 @@ static void dio_complete(struct kiocb *iocb, long ret)
 	orig->ki_complete(orig, ret);
 }
 
-/* Is there nothing to tell of it if it writes over what is there? */
+/*
+ * Is there nothing to tell of it if it writes over what is there?  Nor is anybody
+ * to be waited for in its use, as an FSYNC would be.
+ */
 static bool dio_is_quiet(const struct kiocb *iocb, loff_t end)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 
-	return !fusex_i(inode)->attr->shared &&
+	return !fusex_i(inode)->attr->shared && !iocb_is_dsync(iocb) &&
 	       !(iocb->ki_flags & IOCB_ATOMIC) && end <= i_size_read(inode) &&
 	       end <= READ_ONCE(fusex_maps_get(inode)->known);
 }

@@ -4,6 +4,7 @@
  * mappings can name, which member has what, uses and removal.
  */
 #include <kunit/test.h>
+#include <linux/backing-dev-defs.h>
 #include <linux/blkdev.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -39,13 +40,12 @@ static void *fake_alloc(struct kunit *test, size_t size)
 
 static void fake_register(struct kunit *test, struct fusex_bobj *obj)
 {
-	struct fusex_chan *chan = test->priv;
+	u32 cookie;
 
 	refcount_set(&obj->ref, 2);
 	KUNIT_ASSERT_EQ(test, 0,
-			xa_alloc_cyclic(&chan->backing, &obj->cookie, obj,
-					xa_limit_32b, &chan->next_backing,
-					GFP_KERNEL));
+			fusex_backing_publish(test->priv, obj, &cookie));
+	KUNIT_EXPECT_EQ(test, cookie, obj->cookie);
 }
 
 static struct fusex_bobj *fake_device(struct kunit *test, u32 access,
@@ -482,7 +482,95 @@ static void use_stripe_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refcount_read(&dev->ref), 3);
 }
 
+/* Who does not use it yet wants to know whether it will be found in one piece. */
+static void whole_test(struct kunit *test)
+{
+	struct fusex_chan *chan = test->priv;
+	struct fusex_bobj *stripe = fake_stripe(test, 2, BLOCK);
+	u32 dev = stripe->members[1]->cookie;
+	u32 reads = fake_device(test, READING, SECTORS)->cookie;
+	u32 file = fake_other(test, FUSEX_BACKING_FILE, 0)->cookie;
+
+	KUNIT_EXPECT_TRUE(test, fusex_backing_device_whole(chan, dev, WRITING,
+							   0, SIZE));
+	KUNIT_EXPECT_FALSE(test, fusex_backing_device_whole(chan, dev, WRITING,
+							    0, SIZE + 1));
+	KUNIT_EXPECT_FALSE(test, fusex_backing_device_whole(chan, reads,
+							    WRITING, 0, 512));
+	KUNIT_EXPECT_FALSE(test, fusex_backing_device_whole(chan, file, WRITING,
+							    0, 512));
+	KUNIT_EXPECT_FALSE(test, fusex_backing_device_whole(chan,
+							    stripe->cookie,
+							    WRITING, 0, 512));
+	KUNIT_EXPECT_EQ(test, fusex_backing_remove(chan, dev, 0), 0);
+	KUNIT_EXPECT_FALSE(test, fusex_backing_device_whole(chan, dev, WRITING,
+							    0, 512));
+}
+
+/* What is registered stays, but nobody says any more what is where on it. */
+static void dead_test(struct kunit *test)
+{
+	struct fusex_chan *chan = test->priv;
+	u32 dev = fake_device(test, BOTH, SECTORS)->cookie;
+	u8 state = chan->state;
+
+	KUNIT_EXPECT_TRUE(test, fusex_backing_device_whole(chan, dev, BOTH, 0,
+							   512));
+	chan->state = FUSEX_CHAN_DEAD;
+	KUNIT_EXPECT_FALSE(test, fusex_backing_device_whole(chan, dev, BOTH, 0,
+							    512));
+	KUNIT_EXPECT_EQ(test, try_use(test, dev, READING, 0, 512), -ENOTCONN);
+	chan->state = state;
+}
+
+/* ----------------------------------------------------------------- readahead */
+
+static void readahead_test(struct kunit *test)
+{
+	struct fusex_chan *chan = test->priv;
+	struct backing_dev_info *bdi = fake_alloc(test, sizeof(*bdi));
+	struct fusex_bobj *dev;
+
+	KUNIT_EXPECT_EQ(test, fusex_backing_readahead(chan), ULONG_MAX);
+	dev = fake_device(test, BOTH, SECTORS);
+	dev->bdev->bd_disk->bdi = bdi;
+	bdi->ra_pages = 17;
+	KUNIT_EXPECT_EQ(test, fusex_backing_readahead(chan), 17);
+	KUNIT_EXPECT_EQ(test, refcount_read(&dev->ref), 2);
+	/* It goes between being found and being held. */
+	refcount_set(&dev->ref, 0);
+	KUNIT_EXPECT_EQ(test, fusex_backing_readahead(chan), ULONG_MAX);
+	refcount_set(&dev->ref, 2);
+	KUNIT_EXPECT_EQ(test, fusex_backing_remove(chan, dev->cookie, 0), 0);
+	KUNIT_EXPECT_EQ(test, fusex_backing_readahead(chan), ULONG_MAX);
+}
+
 /* ------------------------------------------------------------------- removal */
+
+/* The device that is found first goes, and the others are found, too. */
+static void remove_first_test(struct kunit *test)
+{
+	struct fusex_chan *chan = test->priv;
+	struct fusex_bobj *dev[3];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(dev); i++)
+		dev[i] = fake_device(test, BOTH, SECTORS);
+	for (i = 0; i < ARRAY_SIZE(dev); i++)
+		KUNIT_EXPECT_EQ(test, try_use(test, dev[i]->cookie, BOTH, 0,
+					      512), 0);
+	KUNIT_EXPECT_PTR_EQ(test, rcu_access_pointer(chan->device), dev[0]);
+	KUNIT_EXPECT_EQ(test, fusex_backing_remove(chan, dev[0]->cookie, 0), 0);
+	KUNIT_EXPECT_NULL(test, rcu_access_pointer(chan->device));
+	KUNIT_EXPECT_EQ(test, try_use(test, dev[0]->cookie, BOTH, 0, 512),
+			-ENODEV);
+	KUNIT_EXPECT_EQ(test, try_use(test, dev[1]->cookie, BOTH, 0, 512), 0);
+	dev[0] = fake_device(test, BOTH, SECTORS);
+	KUNIT_EXPECT_PTR_EQ(test, rcu_access_pointer(chan->device), dev[0]);
+	KUNIT_EXPECT_EQ(test, fusex_backing_remove(chan, dev[2]->cookie, 0), 0);
+	KUNIT_EXPECT_PTR_EQ(test, rcu_access_pointer(chan->device), dev[0]);
+	KUNIT_EXPECT_EQ(test, try_use(test, dev[0]->cookie, BOTH, 0, 512), 0);
+}
 
 static void remove_idle_test(struct kunit *test)
 {
@@ -729,6 +817,10 @@ static struct kunit_case bdev_cases[] = {
 	KUNIT_CASE(resize_test),
 	KUNIT_CASE(use_test),
 	KUNIT_CASE(use_stripe_test),
+	KUNIT_CASE(whole_test),
+	KUNIT_CASE(dead_test),
+	KUNIT_CASE(readahead_test),
+	KUNIT_CASE(remove_first_test),
 	KUNIT_CASE(remove_idle_test),
 	KUNIT_CASE(remove_fail_test),
 	KUNIT_CASE(remove_late_test),
