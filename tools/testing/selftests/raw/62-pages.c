@@ -43,6 +43,7 @@ static int counter(const char *event, const char *filter)
 	return fd;
 }
 
+/* At least that many are to be expected: one may be begun again. */
 static uint64_t counted(int fd)
 {
 	uint64_t n;
@@ -93,11 +94,11 @@ TEST(counted, one_huge_fault_for_each_huge_page)
 	char *p = map_fd(fd, size, RW, MAP_SHARED);
 
 	touch(p, size, BLOCK, false);
-	EQ(counted(n.huge), HUGE_PAGES);
+	CHECK(counted(n.huge) >= HUGE_PAGES);
 	EQ(counted(n.small), 0);
 	/* What is mapped to be read is let be stored to: one fault each, again. */
 	touch(p, size, BLOCK, true);
-	EQ(counted(n.huge), 2 * HUGE_PAGES);
+	CHECK(counted(n.huge) >= 2 * HUGE_PAGES);
 	EQ(counted(n.not_huge), 0);
 	EQ(counted(n.small), 0);
 	OK(munmap(p, size));
@@ -116,7 +117,6 @@ TEST(counted, stores_to_a_hole_are_huge_faults)
 	fd = open_rw(r, "f", 0);
 	p = map_fd(fd, size, RW, MAP_SHARED);
 	touch(p, size, BLOCK, true);
-	/* One that is taken when the space comes is begun again. */
 	CHECK(counted(n.huge) >= HUGE_PAGES);
 	EQ(counted(n.small), 0);
 	OK(munmap(p, size));
@@ -132,7 +132,7 @@ TEST(counted, small_faults_where_pages_are_scattered)
 
 	touch(p, PMD, BLOCK, false);
 	EQ(counted(n.huge), 0);
-	EQ(counted(n.small), PMD / BLOCK);
+	CHECK(counted(n.small) >= PMD / BLOCK);
 	/* It is not tried again for each. */
 	CHECK(counted(n.not_huge) >= 1);
 	OK(munmap(p, PMD));
@@ -148,7 +148,7 @@ TEST(counted, private_copies)
 	char *p = map_fd(fd, PMD, RW, MAP_PRIVATE);
 
 	touch(p, PMD, BLOCK, false);
-	EQ(counted(n.huge), 1);
+	CHECK(counted(n.huge) >= 1);
 	touch(p, 8 * BLOCK, BLOCK, true);
 	check_pattern(p + 8 * BLOCK, BLOCK, 4 * MIB + 8 * BLOCK, DISK_SEED(0));
 	shows_disk(fd, PMD, 0, 4 * MIB, 0);
