@@ -753,7 +753,7 @@ bool fusex_mapcache_find(struct fusex_mapcache *mc, loff_t pos,
 {
 	unsigned long block = pos >> mc->blkbits;
 	unsigned int start;
-	struct span span;
+	struct span span = {};
 	bool found;
 
 	if ((u64)pos >> mc->blkbits > ULONG_MAX)

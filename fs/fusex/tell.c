@@ -13,6 +13,7 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
 #include "io.h"
@@ -195,6 +196,32 @@ bool fusex_tell_due(const struct inode *inode)
 	return maps && READ_ONCE(maps->nr_untold);
 }
 
+/* Who has it waits for the server, so who is exiting does not wait for ever. */
+static int telling_lock(struct inode *inode, struct mutex *telling)
+{
+	struct fusex_chan *chan = fusex_chan_of(inode);
+
+	if (likely(!(current->flags & PF_EXITING)))
+		return mutex_lock_killable(telling);
+	if (mutex_trylock(telling))
+		return 0;
+	if (!fusex_chan_patience(chan))
+		return -EINTR;
+	if (fusex_wait_progress(chan,
+				wait_var_event_timeout(telling,
+						       mutex_trylock(telling),
+						       FUSEX_EXIT_WAIT)))
+		return 0;
+	fusex_chan_in_vain(chan);
+	return -EINTR;
+}
+
+static void telling_unlock(struct mutex *telling)
+{
+	mutex_unlock(telling);
+	wake_up_var(telling);
+}
+
 /**
  * fusex_tell_now - the server is to know of all direct writes
  * @inode: the file
@@ -212,11 +239,11 @@ int fusex_tell_now(struct inode *inode)
 
 	if (!maps || !READ_ONCE(maps->nr_untold))
 		return 0;
-	err = mutex_lock_killable(&maps->telling);
+	err = telling_lock(inode, &maps->telling);
 	if (err)
 		return err;
 	err = tell_all(inode);
-	mutex_unlock(&maps->telling);
+	telling_unlock(&maps->telling);
 	return err;
 }
 

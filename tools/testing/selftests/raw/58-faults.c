@@ -616,6 +616,27 @@ TEST(death, in_ioend_of_direct_io)
 	dies_in(FUSEX_OP_MAP_IOEND, O_DIRECT, UNWRITTEN, EIO);
 }
 
+/* A worker waits for the answer, and who is on its way out for the worker. */
+TEST(death, of_the_caller_in_ioend)
+{
+	struct raw *r = with_f(UNWRITTEN);
+	pid_t pid;
+
+	raw_bend(r, FUSEX_OP_MAP_IOEND, never, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		int fd = open_rw(r, "f", O_DIRECT);
+
+		close(r->fd);
+		put(fd, BLOCK, 0, 1);
+		UNTIL_SEEN(r, 0);
+		_exit(0);
+	}
+	EQ(WAIT(pid), 0);
+	write_sysfs(r, "abort", "1");
+	gone(r);
+}
+
 /* A recall nobody waits for any more. */
 TEST(death, in_return)
 {
