@@ -271,7 +271,7 @@ bool fusex_backing_device_whole(struct fusex_chan *chan, u32 dev, u32 access,
 	const struct fusex_bobj *obj;
 	bool whole;
 
-	if (unlikely(READ_ONCE(chan->state) == FUSEX_CHAN_DEAD))
+	if (unlikely(!fusex_chan_alive(chan)))
 		return false;
 	rcu_read_lock();
 	obj = device_find(chan, dev);
@@ -340,7 +340,7 @@ struct fusex_bobj *fusex_backing_device(struct fusex_chan *chan, u32 dev,
 	struct fusex_bobj *obj, *member;
 	int err;
 
-	if (unlikely(READ_ONCE(chan->state) == FUSEX_CHAN_DEAD))
+	if (unlikely(!fusex_chan_alive(chan)))
 		return ERR_PTR(-ENOTCONN);
 	rcu_read_lock();
 	obj = device_find(chan, dev);

@@ -465,10 +465,7 @@ static unsigned int map_flags(const struct fusex_maps *maps, loff_t end, u32 op)
 
 	if (op & FUSEX_MAP_OP_ATOMIC)
 		flags |= IOMAP_F_ATOMIC_BIO;
-	/* The device alone does not make it durable. */
-	if (op & FUSEX_MAP_OP_WRITE &&
-	    (end > READ_ONCE(maps->known) ||
-	     READ_ONCE(maps->changes) != READ_ONCE(maps->durable)))
+	if (op & FUSEX_MAP_OP_WRITE && fusex_maps_dirty(maps, end))
 		flags |= IOMAP_F_DIRTY;
 	return flags;
 }
