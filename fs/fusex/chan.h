@@ -300,6 +300,26 @@ void fusex_chan_defer_iput(struct fusex_chan *chan, struct inode *inode);
 	__came;								\
 })
 
+/**
+ * fusex_wait_exiting - wait for the server, as a task that is exiting
+ * @chan: the channel
+ * @wait: as of fusex_wait_progress()
+ *
+ * Who has waited in vain does not wait again, see fusex_chan_patience().
+ *
+ * Return: 0, or -EINTR when it has not come.
+ */
+#define fusex_wait_exiting(chan, wait)					\
+({									\
+	struct fusex_chan *__exiting = (chan);				\
+	bool __patient = fusex_chan_patience(__exiting);		\
+	bool __done = __patient && fusex_wait_progress(__exiting, wait); \
+									\
+	if (__patient && !__done)					\
+		fusex_chan_in_vain(__exiting);				\
+	__done ? 0 : -EINTR;						\
+})
+
 const char *fusex_op_name(u32 opcode);
 const char *fusex_notify_name(u32 code);
 

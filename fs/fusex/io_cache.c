@@ -92,20 +92,14 @@ struct folio *fusex_cache_lock_folio(struct address_space *mapping, loff_t pos,
  */
 static int fusex_wait_writes(struct inode *inode)
 {
-	struct fusex_chan *chan = fusex_chan_of(inode);
 	atomic_t *writes = &fusex_i(inode)->wb_writes;
 
 	if (!atomic_read(writes))
 		return 0;
-	if (!fusex_chan_patience(chan))
-		return -EINTR;
-	if (fusex_wait_progress(chan,
-				wait_var_event_timeout(writes,
-						       !atomic_read(writes),
-						       FUSEX_EXIT_WAIT)))
-		return 0;
-	fusex_chan_in_vain(chan);
-	return -EINTR;
+	return fusex_wait_exiting(fusex_chan_of(inode),
+				  wait_var_event_timeout(writes,
+							 !atomic_read(writes),
+							 FUSEX_EXIT_WAIT));
 }
 
 static int fusex_wait_writeback(struct address_space *mapping, loff_t start,

@@ -199,21 +199,14 @@ bool fusex_tell_due(const struct inode *inode)
 /* Who has it waits for the server, so who is exiting does not wait for ever. */
 static int telling_lock(struct inode *inode, struct mutex *telling)
 {
-	struct fusex_chan *chan = fusex_chan_of(inode);
-
 	if (likely(!(current->flags & PF_EXITING)))
 		return mutex_lock_killable(telling);
 	if (mutex_trylock(telling))
 		return 0;
-	if (!fusex_chan_patience(chan))
-		return -EINTR;
-	if (fusex_wait_progress(chan,
-				wait_var_event_timeout(telling,
-						       mutex_trylock(telling),
-						       FUSEX_EXIT_WAIT)))
-		return 0;
-	fusex_chan_in_vain(chan);
-	return -EINTR;
+	return fusex_wait_exiting(fusex_chan_of(inode),
+				  wait_var_event_timeout(telling,
+							 mutex_trylock(telling),
+							 FUSEX_EXIT_WAIT));
 }
 
 static void telling_unlock(struct mutex *telling)
