@@ -503,18 +503,16 @@ static int memblk_readdir(struct fusex_req *req, const struct fusex_node *ref,
 static int memblk_statfs(struct fusex_req *req, const struct fusex_node *ref,
 			 struct fusex_statfs_out *out)
 {
+	uint64_t bfree = 0, ffree = 0;
 	uint32_t i;
 
 	for (i = nr_devices; i < nr_units; i++)
-		out->bfree += !used[i];
+		bfree += !used[i];
 	for (i = 2; i <= MAX_NODES; i++)
-		out->ffree += !node[i].r.attr.nlink;
-	out->files = MAX_NODES;
-	out->bsize = UNIT;
-	out->frsize = UNIT;
+		ffree += !node[i].r.attr.nlink;
+	fusex_statfs_new(out, UNIT, nr_units - nr_devices, bfree, MAX_NODES,
+			 ffree);
 	out->namelen = sizeof(node->r.name) - 1;
-	out->blocks = nr_units - nr_devices;
-	out->bavail = out->bfree;
 	return 0;
 }
 

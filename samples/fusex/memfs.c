@@ -625,16 +625,12 @@ static int mem_statfs(struct fusex_req *req, const struct fusex_node *node,
 		      struct fusex_statfs_out *out)
 {
 	struct memfs *fs = fusex_req_userdata(req);
+	uint64_t left = (uint64_t)sysconf(_SC_AVPHYS_PAGES);
 
-	out->bsize = (uint32_t)sysconf(_SC_PAGESIZE);
-	out->frsize = out->bsize;
-	out->blocks = (uint64_t)sysconf(_SC_PHYS_PAGES);
-	out->bfree = (uint64_t)sysconf(_SC_AVPHYS_PAGES);
-	out->bavail = out->bfree;
-	out->namelen = FUSEX_NAME_MAX;
-	/* As many as there is memory for. */
-	out->ffree = out->bfree;
-	out->files = fusex_itable_count(fs->table) + out->ffree;
+	/* As many files as there is memory for. */
+	fusex_statfs_new(out, (uint32_t)sysconf(_SC_PAGESIZE),
+			 (uint64_t)sysconf(_SC_PHYS_PAGES), left,
+			 fusex_itable_count(fs->table) + left, left);
 	return 0;
 }
 
