@@ -2,22 +2,13 @@
 # shellcheck shell=bash
 # One ext4 on a memory device, by turns: kernel-dax (mounted with dax=always) and
 # fusex-dax (fusex-ext4, io=dax). What is read, overwritten and mapped is a file that
-# is there, for both in the same place. Then faults of files whose mappings are all cached, one or a
-# million, see extents.c. Sourced by guest; cases begin with "dax/" and "extents/".
+# is there, for both in the same place. Then faults of files whose mappings are all
+# cached, one or a million, see extents.c. Sourced by guest after ext4.sh; cases begin
+# with "dax/" and "extents/".
 
 : "${here:?set by guest}" "${scale:?set by guest}" "${rounds:?set by guest}"
 
-# The smallest is that of ext4: in what order they come is not said.
-# shellcheck disable=SC2086 # words are meant
-dax_disks() {
-	local disk
-
-	for disk in ${FUSEX_PMEMS:-}; do
-		echo "$(blockdev --getsize64 "$disk") $disk"
-	done | sort -n | cut -d' ' -f2 | xargs
-}
-
-read -r dax_disk one_disk million_disk _ <<<"$(dax_disks)"
+read -r dax_disk one_disk million_disk _ <<<"${FUSEX_PMEMS:-}"
 
 # prepare_dax MIB
 prepare_dax() {
@@ -83,10 +74,7 @@ part_dax() {
 
 	prepare_dax $((64 * scale))
 	dax_rounds
-	e2fsck -fn "$dax_disk" >/tmp/e2fsck 2>&1 || {
-		sed "s/^/# e2fsck: /" /tmp/e2fsck
-		exit 1
-	}
+	is_whole dax "$dax_disk" || exit 1
 	contestants=(one million)
 	start_dax extents
 	for round in $(seq "$rounds"); do

@@ -60,15 +60,19 @@ ext4_round() {
 	measure ext4/rm-rf 1
 }
 
-# What was measured was a file system: it still is one.
+# is_whole WHO DISK: what was measured was a file system: it still is one.
+is_whole() {
+	e2fsck -fn "$2" >/tmp/e2fsck 2>&1 || {
+		sed "s/^/# e2fsck of $1: /" /tmp/e2fsck
+		return 1
+	}
+}
+
 check_ext4() {
 	local who
 
 	for who in "${contestants[@]}"; do
-		e2fsck -fn "${ext4_disks[$who]}" >/tmp/e2fsck 2>&1 || {
-			sed "s/^/# e2fsck of $who: /" /tmp/e2fsck
-			[ "$who" = fuse2fs ] || exit 1
-		}
+		is_whole "$who" "${ext4_disks[$who]}" || [ "$who" = fuse2fs ] || exit 1
 	done
 }
 

@@ -6,16 +6,15 @@
 #define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cases.h"
+#include "huge.h"
 
 #define PAGE		4096u
 #define PMD		(2u << 20)
@@ -100,19 +99,11 @@ static void know(const struct mapping *m)
 
 static void must_be_huge(const volatile char *p)
 {
-	struct page_region region = { 0 };
-	struct pm_scan_arg arg = {
-		.size = sizeof(arg), .start = (uintptr_t)p,
-		.end = (uintptr_t)p + PAGE, .vec = (uintptr_t)&region,
-		.vec_len = 1, .category_mask = PAGE_IS_PRESENT,
-		.return_mask = PAGE_IS_PRESENT | PAGE_IS_HUGE,
-	};
-	int fd = must_open("/proc/self/pagemap", O_RDONLY);
+	int huge = page_is_huge(p);
 
-	if (ioctl(fd, PAGEMAP_SCAN, &arg) < 0)
+	if (huge < 0)
 		err(1, "pagemap");
-	close(fd);
-	if (!(region.categories & PAGE_IS_HUGE))
+	if (!huge)
 		errx(1, "not mapped by huge pages");
 }
 

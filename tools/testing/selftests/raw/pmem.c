@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Files in dax mode, on the memory devices of the VM. */
 #include "fs.h"
+#include "huge.h"
 #include "pmem.h"
 #include "tap.h"
 
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 bool has_fs_dax(void)
@@ -98,17 +97,5 @@ char *map_fd(int fd, size_t size, int prot, int flags)
 
 bool is_pmd(const void *p)
 {
-	uintptr_t at = (uintptr_t)p & ~(uintptr_t)4095;
-	struct page_region region = {};
-	struct pm_scan_arg arg = {
-		.size = sizeof(arg), .start = at, .end = at + 4096,
-		.vec = (uintptr_t)&region, .vec_len = 1,
-		.category_mask = PAGE_IS_PRESENT,
-		.return_mask = PAGE_IS_PRESENT | PAGE_IS_HUGE,
-	};
-	int fd = (int)OK(open("/proc/self/pagemap", O_RDONLY));
-
-	OK(ioctl(fd, PAGEMAP_SCAN, &arg));
-	close(fd);
-	return region.categories & PAGE_IS_HUGE;
+	return OK(page_is_huge(p));
 }
