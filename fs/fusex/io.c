@@ -504,6 +504,12 @@ void fusex_io_later_delayed(struct inode *inode, struct delayed_work *work,
 	queue_delayed_work(fusex_io_wq, work, delay);
 }
 
+static void io_late_dec(struct fusex_sb *fsb)
+{
+	if (atomic_dec_and_test(&fsb->io_late))
+		wake_up_var(&fsb->io_late);
+}
+
 /**
  * fusex_io_later_done - the end of a work function
  * @inode: as given to fusex_io_later(), not to be used afterwards
@@ -515,8 +521,22 @@ void fusex_io_later_done(struct inode *inode)
 	struct fusex_sb *fsb = fusex_sb(inode->i_sb);
 
 	iput(inode);
-	if (atomic_dec_and_test(&fsb->io_late))
-		wake_up_var(&fsb->io_late);
+	io_late_dec(fsb);
+}
+
+/**
+ * fusex_io_later_not - the work was cancelled before it began
+ * @inode: as given to fusex_io_later_delayed(); what keeps it for the caller may
+ *         be less than a reference, as in writeback
+ *
+ * Context: process, does not sleep.
+ */
+void fusex_io_later_not(struct inode *inode)
+{
+	struct fusex_sb *fsb = fusex_sb(inode->i_sb);
+
+	fusex_chan_defer_iput(fsb->chan, inode);
+	io_late_dec(fsb);
 }
 
 static int fusex_io_wait_late(struct fusex_sb *fsb)

@@ -145,6 +145,7 @@ void fusex_io_later(struct inode *inode, struct work_struct *work);
 void fusex_io_later_delayed(struct inode *inode, struct delayed_work *work,
 			    unsigned long delay);
 void fusex_io_later_done(struct inode *inode);
+void fusex_io_later_not(struct inode *inode);
 void fusex_io_drain(struct super_block *sb);
 
 /**

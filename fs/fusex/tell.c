@@ -215,13 +215,30 @@ static void telling_unlock(struct mutex *telling)
 	wake_up_var(telling);
 }
 
+/* Nothing is left for the worker, which would keep a file that is removed. */
+static void tell_not_later(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	bool pending;
+
+	spin_lock(&fi->lock);
+	pending = !fi->maps->nr_untold &&
+		  cancel_delayed_work(&fi->maps->tell);
+	if (pending)
+		fi->maps->telling_later = false;
+	spin_unlock(&fi->lock);
+	if (pending)
+		fusex_io_later_not(inode);
+}
+
 /**
  * fusex_tell_now - the server is to know of all direct writes
  * @inode: the file
  *
  * What it refuses is an error of the mapping, as if it had been written back.
  *
- * Context: process, waits for the server, killable.
+ * Context: process, waits for the server, killable.  Also from writeback, which
+ * has no reference to @inode.
  * Return: 0 or -EINTR.
  */
 int fusex_tell_now(struct inode *inode)
@@ -237,6 +254,8 @@ int fusex_tell_now(struct inode *inode)
 		return err;
 	err = tell_all(inode);
 	telling_unlock(&maps->telling);
+	if (!err)
+		tell_not_later(inode);
 	return err;
 }
 
