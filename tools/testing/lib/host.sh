@@ -40,6 +40,12 @@ host_apt_install() {
 	return 1
 }
 
+# An old keyring does not know the keys of newer suites. dpkg has one lock, and
+# several may be about to make something.
+host_need_mmdebstrap() {
+	with_lock mmdebstrap host_install mmdebstrap debian-archive-keyring
+}
+
 # private_mmdebstrap ARGUMENT...: its mounts are seen by nobody else, and are
 # gone when it is, however it ends.
 private_mmdebstrap() {
