@@ -43,9 +43,17 @@ dax_round() {
 
 	measure dax/write-128k $((16 * scale))
 	for case in kept-{write,read}-128k kept-rand{write,read}-4k load store \
-		fault-4k{,-store,-first} fault-2m{,-store,-first}; do
+		fault-{4k,2m}{,-store}; do
 		measure "dax/$case" $((64 * scale))
 	done
+}
+
+# What is told of a file's memory stays with the inode, and that stays when caches
+# are dropped.
+dax_first() {
+	start_dax "$1"
+	measure "dax/fault-$2-first" $((64 * scale))
+	stop_server "$1"
 }
 
 # The one device is whose turn it is.
@@ -59,6 +67,8 @@ dax_rounds() {
 			start_dax "$who"
 			dax_round
 			stop_server "$who"
+			dax_first "$who" 4k
+			dax_first "$who" 2m
 		done
 		both=("${both[1]}" "${both[0]}")
 	done

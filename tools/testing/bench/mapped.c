@@ -29,7 +29,7 @@
  * @name: of the case
  * @size: of what a fault maps, 0 for those about bandwidth
  * @store: or load
- * @first: nothing of the file was mapped since it is in memory
+ * @first: nothing of the file was mapped since it was mounted
  */
 struct mapped_case {
 	const char *name;
@@ -133,11 +133,6 @@ static uint64_t fault_cost(const struct mapped_case *c, unsigned int mib)
 		count = SMALL_FAULTS;
 	if (!small && !c->first)
 		passes = PMD_PASSES;
-	/* The first time names are spared that were used lately. */
-	if (c->first) {
-		drop_caches();
-		drop_caches();
-	}
 	m = map_kept(mib, small);
 	know(&m);
 	if (!c->first)

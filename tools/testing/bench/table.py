@@ -130,9 +130,9 @@ class Comparison:
 COMPARISONS = (
     Comparison("modes", "modes, local",
                "fuse-direct: passthrough_ll, cache=never; fuse-hp: passthrough_hp, cached, "
-               "clone-fd, the kernel's passthrough",
+               "clone-fd, the kernel's passthrough; overlay: the kernel's overlayfs",
                PASSTHROUGH, COSTS,
-               ("native", *MODES, "fuse", "fuse-wb", "fuse-direct", "fuse-hp"),
+               ("native", *MODES, "fuse", "fuse-wb", "fuse-direct", "fuse-hp", "overlay"),
                MODES, lambda who: who),
     Comparison("ext4", "ext4",
                "ext4: the kernel's, its defaults; fusex: fusex-ext4, io=iomap; fuse2fs: "
