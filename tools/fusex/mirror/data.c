@@ -12,7 +12,10 @@
 
 #include "mirror.h"
 
-/* Reads on until the end: less than what was asked for means end of file. */
+/*
+ * Reads on until the end: less than what was asked for means end of file, so what
+ * comes before an error is not returned.
+ */
 static ssize_t read_all(int fd, char *buf, size_t size, uint64_t offset)
 {
 	size_t done = 0;
@@ -23,7 +26,7 @@ static ssize_t read_all(int fd, char *buf, size_t size, uint64_t offset)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return done ? (ssize_t)done : -errno;
+			return -errno;
 		if (!n)
 			break;
 		done += (size_t)n;
