@@ -96,7 +96,18 @@ static int look(const struct mirror *m, const struct place *p,
 	return 0;
 }
 
-/* The same by way of a descriptor, when it cannot be told apart otherwise. */
+/* An O_PATH descriptor does not do, its name in /proc/self/fd does. */
+static uint32_t hints_of_fd(const struct mirror *m, int fd)
+{
+	char name[PROC_NAME_MAX];
+	const struct place p = {
+		.fd = m->proc_fd, .name = attr_proc_name(fd, name),
+	};
+
+	return m->proc_fd < 0 ? 0 : xattr_hints(m, &p);
+}
+
+/* The same by way of a descriptor: whoever gets the name, it is one file. */
 static int look_closely(struct mirror *m, const struct place *p,
 			struct statx *stx, struct fusex_entry_reply *out)
 {
@@ -110,9 +121,30 @@ static int look_closely(struct mirror *m, const struct place *p,
 	if (ret >= 0) {
 		p2 = place_of_fd(ret);
 		ret = look(m, &p2, stx, out);
+		if (!ret)
+			out->entry.flags = hints_of_fd(m, p2.fd);
 		close(p2.fd);
 	}
 	fdcache_unreserve(m->fds);
+	return ret;
+}
+
+/*
+ * That a file has no ACL is not to be said of another one that had the name a
+ * moment before, and where others may rename, only a descriptor tells.
+ */
+static int look_and_hint(struct mirror *m, const struct place *p,
+			 struct statx *stx, struct fusex_entry_reply *out)
+{
+	int ret = -EAGAIN;
+
+	if (m->local || !*p->name) {
+		ret = look(m, p, stx, out);
+		if (!ret)
+			out->entry.flags = xattr_hints(m, p);
+	}
+	if (ret == -EAGAIN)
+		ret = look_closely(m, p, stx, out);
 	return ret;
 }
 
@@ -122,9 +154,7 @@ int node_enter(struct mirror *m, const struct place *p,
 	struct statx stx;
 	int ret;
 
-	ret = look(m, p, &stx, out);
-	if (ret == -EAGAIN)
-		ret = look_closely(m, p, &stx, out);
+	ret = look_and_hint(m, p, &stx, out);
 	if (!ret && m->table)
 		ret = nodetable_enter(m, p, &stx, out);
 	if (ret)
@@ -136,7 +166,6 @@ int node_enter(struct mirror *m, const struct place *p,
 	}
 	attr_fill(&stx, &out->entry.attr);
 	modes_choose(m, p, &out->entry);
-	out->entry.flags = xattr_hints(m, p);
 	out->entry.entry_valid = m->valid;
 	out->entry.attr_valid = m->valid;
 	return 0;
