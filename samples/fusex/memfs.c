@@ -566,6 +566,9 @@ static int mem_write(struct fusex_req *req, const struct fusex_node *node,
 	if (!ret) {
 		memcpy(n->data + out->offset, buf, in->size);
 		modified(n);
+		/* Stored through a mapping a while ago. */
+		if (in->write_flags & FUSEX_WRITE_MTIME)
+			n->attr.mtime = in->mtime;
 		out->attr = n->attr;
 		out->attr_valid = FUSEX_FOREVER;
 	}
