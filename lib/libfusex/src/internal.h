@@ -164,7 +164,7 @@ struct worker {
  * @in_size: bytes of request buffers
  * @data_size: bytes of reply data buffers
  * @target: absolute path of the mount point, NULL when not mounted by us
- * @mnt_id: the kernel's number of the mount
+ * @mnt_id: the kernel's number of the mount, never used again; 0 unknown
  * @error: last error in words
  * @lock: see the top of this file
  * @changed: lock: a cancel function returned, a request came into the pool,
@@ -196,7 +196,7 @@ struct fusex_session {
 	size_t			in_size;
 	size_t			data_size;
 	char			*target;
-	long			mnt_id;
+	uint64_t		mnt_id;
 	char			error[512];
 	pthread_mutex_t		lock;
 	pthread_cond_t		changed;
@@ -259,7 +259,14 @@ struct op_desc {
 	enum reply_kind	kind;
 };
 
+/* Structures of programs: what later versions add comes behind these members. */
+#define SIZE_THROUGH(type, member) \
+	(offsetof(type, member) + sizeof(((type *)NULL)->member))
+#define CONFIG_SIZE_FIRST	SIZE_THROUGH(struct fusex_config, root)
+#define RUN_SIZE_FIRST		SIZE_THROUGH(struct fusex_run_options, max_threads)
+
 /* session.c */
+int copy_versioned(void *dst, size_t known, const void *src, size_t size);
 int session_fail(struct fusex_session *se, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void session_wake(struct fusex_session *se);
@@ -283,7 +290,7 @@ struct mount_options {
 int options_parse(const char *options, struct mount_options *mo);
 
 /* unmount.c */
-long mount_id_of_fd(int fd);
+uint64_t mount_id_of_fd(int fd);
 void session_forget_mount(struct fusex_session *se);
 
 /* request.c */

@@ -341,12 +341,15 @@ static unsigned int initial_workers(const struct fusex_run_options *opts)
 	return n;
 }
 
-static int check_options(struct fusex_session *se,
-			 const struct fusex_run_options *opts)
+static int take_options(struct fusex_session *se,
+			struct fusex_run_options *opts,
+			const struct fusex_run_options *given)
 {
 	if (!se->ready)
 		return session_fail(se, EINVAL, "the session is not set up");
-	if (opts->size != sizeof(*opts) || opts->flags & ~FUSEX_RUN_SIGNALS)
+	if (given->size < RUN_SIZE_FIRST ||
+	    copy_versioned(opts, sizeof(*opts), given, given->size) ||
+	    opts->flags & ~FUSEX_RUN_SIGNALS)
 		return session_fail(se, EINVAL,
 				    "options of a newer library, or size not set");
 	if (opts->max_threads && opts->threads > opts->max_threads)
@@ -361,21 +364,19 @@ int fusex_run(struct fusex_session *se, const struct fusex_run_options *opts)
 		.flags	= FUSEX_RUN_SIGNALS,
 	};
 	struct waiter wt = { .se = se };
+	struct fusex_run_options o;
 	unsigned int threads;
 	int ret;
 
-	if (!opts)
-		opts = &defaults;
-	ret = check_options(se, opts);
+	ret = take_options(se, &o, opts ? opts : &defaults);
 	if (ret)
 		return ret;
-	threads = initial_workers(opts);
-	se->max_workers = opts->max_threads ? opts->max_threads :
-					      DEFAULT_MAX_WORKERS;
+	threads = initial_workers(&o);
+	se->max_workers = o.max_threads ? o.max_threads : DEFAULT_MAX_WORKERS;
 	if (se->max_workers < threads)
 		se->max_workers = threads;
 
-	ret = block_signals(&wt, opts->flags);
+	ret = block_signals(&wt, o.flags);
 	if (ret)
 		return ret;
 	ret = start_workers(se, threads);

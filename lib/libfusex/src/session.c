@@ -20,7 +20,7 @@
  *
  * Return: 0, or -E2BIG when the program uses what this library lacks.
  */
-static int copy_versioned(void *dst, size_t known, const void *src, size_t size)
+int copy_versioned(void *dst, size_t known, const void *src, size_t size)
 {
 	const unsigned char *bytes = src;
 	size_t i;
@@ -40,7 +40,7 @@ static int session_init(struct fusex_session *se, const struct fusex_ops *ops,
 
 	if (!ops || !ops_size || ops_size % sizeof(void (*)(void)))
 		return -EINVAL;
-	if (!cfg || cfg->size < sizeof(se->cfg))
+	if (!cfg || cfg->size < CONFIG_SIZE_FIRST)
 		return -EINVAL;
 	ret = copy_versioned(&se->ops, sizeof(se->ops), ops, ops_size);
 	if (!ret)

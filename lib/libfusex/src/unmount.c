@@ -6,37 +6,57 @@
  * so the list of mounts is asked, which sends no request to the server as
  * opening the path might.
  */
+#include <fcntl.h>
+#include <linux/mount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "internal.h"
 
 /**
- * mount_id_of_fd() - the kernel's number of a mount
+ * mount_id_of_fd() - the kernel's number of a mount, never used again
  * @fd: any descriptor of a file on it
  *
- * Return: the number, -1 when it cannot be found out.
+ * Sends no request: nobody may be serving yet.
+ *
+ * Return: the number, 0 when it cannot be found out.
  */
-long mount_id_of_fd(int fd)
+uint64_t mount_id_of_fd(int fd)
 {
-	char path[64], *line = NULL;
-	size_t size = 0;
-	long id = -1;
-	FILE *f;
+	struct statx stx;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (id < 0 && getline(&line, &size, f) > 0)
-		if (!strncmp(line, "mnt_id:", 7))
-			id = strtol(line + 7, NULL, 10);
-	free(line);
-	fclose(f);
-	return id;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		  STATX_MNT_ID_UNIQUE, &stx) ||
+	    !(stx.stx_mask & STATX_MNT_ID_UNIQUE))
+		return 0;
+	return stx.stx_mnt_id;
+}
+
+/*
+ * The number that /proc/self/mountinfo calls it by, which is another mount's as
+ * soon as ours is gone; -1 if it is, or is not to be seen from here.
+ */
+static int short_id(uint64_t mnt_id, long *id)
+{
+	struct mnt_id_req req = {
+		.size = MNT_ID_REQ_SIZE_VER0,
+		.mnt_id = mnt_id,
+		.param = STATMOUNT_MNT_BASIC,
+	};
+	struct statmount sm;
+
+	*id = -1;
+	if (!mnt_id)
+		return 0;
+	if (syscall(SYS_statmount, &req, &sm, sizeof(sm), 0))
+		return errno == ENOENT ? 0 : -errno;
+	*id = sm.mnt_id_old;
+	return 0;
 }
 
 /* Undoes the octal escapes of /proc/self/mountinfo. */
@@ -96,10 +116,13 @@ static int find_mount(const struct fusex_session *se, enum mount_state *state,
 {
 	char *line = NULL, *path;
 	size_t size = 0;
-	int ret = 0;
+	int ret;
 	FILE *f;
-	long id = -1;
+	long ours, id = -1;
 
+	ret = short_id(se->mnt_id, &ours);
+	if (ret || ours < 0)
+		return ret;
 	f = fopen("/proc/self/mountinfo", "re");
 	if (!f)
 		return -errno;
@@ -107,7 +130,7 @@ static int find_mount(const struct fusex_session *se, enum mount_state *state,
 		path = mounted_on(line, &id);
 		if (!path)
 			continue;
-		if (id == se->mnt_id && !*where) {
+		if (id == ours && !*where) {
 			*state = MOUNT_ON_TOP;
 			*where = strdup(path);
 			ret = *where ? 0 : -ENOMEM;
@@ -140,11 +163,14 @@ int fusex_session_unmount(struct fusex_session *se)
 	char *where = NULL;
 	int ret;
 
+	/* Whoever serves until it is unmounted may well do it once more. */
+	if (!se->target && se->mnt_id)
+		return 0;
 	if (!se->target)
 		return session_fail(se, EINVAL, "the session is not mounted");
 	ret = find_mount(se, &state, &where);
 	if (ret)
-		ret = session_fail(se, -ret, "/proc/self/mountinfo:");
+		ret = session_fail(se, -ret, "cannot look for the mount:");
 	else
 		ret = unmount_from(se, state, where);
 	free(where);

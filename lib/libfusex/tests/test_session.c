@@ -105,6 +105,10 @@ static void test_new(void)
 	big_cfg.more = 1;
 	new_fails(&ops, sizeof(ops), &big_cfg.cfg, E2BIG,
 		  "a newer configuration that is used");
+	cfg.size -= 8;
+	new_fails(&ops, sizeof(ops), &cfg, EINVAL,
+		  "a configuration older than the first");
+	cfg.size = sizeof(cfg);
 	se = fusex_session_new(&ops, 4 * sizeof(void *), &cfg, NULL);
 	ok(se, "operations of an older library");
 	fusex_session_free(se);
@@ -302,12 +306,23 @@ static void test_stop_in_handler(void)
 
 static void test_run_options(void)
 {
+	struct { struct fusex_run_options opts; uint64_t more; } big = { 0 };
 	struct fusex_run_options opts = { .size = sizeof(opts) };
 	struct fake fake;
 
 	fake_start(&fake, &ops, NULL, 1, 1);
 	opts.size = 1;
 	is(fusex_run(fake.se, &opts), -EINVAL, "options of the wrong size");
+	big.opts.size = sizeof(big);
+	big.more = 1;
+	is(fusex_run(fake.se, &big.opts), -EINVAL,
+	   "options of a newer library that are used");
+	big.more = 0;
+	big.opts.threads = 3;
+	big.opts.max_threads = 2;
+	is(fusex_run(fake.se, &big.opts), -EINVAL, "those that are not");
+	ok(strstr(fusex_session_error(fake.se), "max_threads"),
+	   "are looked at as far as they are known");
 	opts.size = sizeof(opts);
 	opts.flags = 2;
 	is(fusex_run(fake.se, &opts), -EINVAL, "unknown flags");
