@@ -310,7 +310,10 @@ struct fusex_ops {
 	int (*getlk)(struct fusex_req *req, const struct fusex_node *node,
 		     const struct fusex_lock *in, struct fusex_lock *out);
 
-	/** @setlk: may block or be deferred with FUSEX_LOCK_WAIT only. */
+	/**
+	 * @setlk: may take long, with FUSEX_LOCK_WAIT only.  Better deferred than
+	 * waited for: who unlocks needs a worker, too.
+	 */
 	int (*setlk)(struct fusex_req *req, const struct fusex_node *node,
 		     const struct fusex_lock *in);
 
@@ -520,7 +523,8 @@ int fusex_session_mount_fd(struct fusex_session *se, const char *options);
  *
  * The mount disappears from the tree at once; programs that have files open
  * there are served until they close them, and fusex_run() returns after that.
- * Not from a handler.
+ * Nobody else's mount is touched, whatever is mounted there by now.  Not from a
+ * handler.
  *
  * Return: 0 (also when someone else unmounted it meanwhile) or -errno.
  */
@@ -686,6 +690,9 @@ int fusex_req_on_cancel(struct fusex_req *req,
  * (what had to be undone was: see struct fusex_entry_reply), -EINVAL when the
  * function does not fit the operation or the content is wrong (the caller gets
  * EIO), or the error of the channel, -ENODEV when it is gone.
+ *
+ * What has to be undone is by forget, release and map_end of the server, called
+ * from here: no lock that these take may be held.
  */
 
 /**

@@ -80,7 +80,10 @@ static const struct bit_pair statx_flags[] = {
 
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
 
-/* Flags are known when the source knows all that the kernel enforces. */
+/*
+ * Flags are known when the source knows these.  FS_NOATIME_FL, FS_SYNC_FL and
+ * FS_DIRSYNC_FL are enforced, too, but statx(2) does not tell them.
+ */
 #define ENFORCED	(STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)
 
 static struct fusex_time from_statx_time(struct statx_timestamp ts)
