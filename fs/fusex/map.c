@@ -194,19 +194,20 @@ static bool map_wants_end(const struct map_answer *a)
  * Remember what was asked for.  What is written elsewhere is not what is read,
  * and the other way round: whatever was known, it will be something else.
  */
-static int map_remember(struct fusex_mapcache *mc, const struct map_answer *a,
+static int map_remember(struct fusex_mapcache *mc, struct map_answer *a,
 			u32 op, bool keep)
 {
 	bool change = op & FUSEX_MAP_OP_WRITE;
 
 	if (a->write.type != FUSEX_MAP_NONE)
-		fusex_mapcache_drop(mc, a->write.offset,
-				    a->write.offset + a->write.length - 1);
-	else if (keep && change)
-		return fusex_mapcache_add(mc, &a->read, 1, a->seq, GFP_NOFS);
-	else if (keep)
-		return fusex_mapcache_learn(mc, &a->read, a->seq, GFP_NOFS);
-	return 0;
+		return fusex_mapcache_use(mc, &a->write, &a->seq);
+	/* An older answer, on its way, does not know of what is written. */
+	if (change && !(keep && fusex_mapcache_keeps(&a->read)))
+		return fusex_mapcache_use(mc, &a->read, &a->seq);
+	if (!keep)
+		return 0;
+	return change ? fusex_mapcache_add(mc, &a->read, 1, a->seq, GFP_NOFS) :
+			fusex_mapcache_learn(mc, &a->read, a->seq, GFP_NOFS);
 }
 
 /*
@@ -225,9 +226,6 @@ static bool map_use_answer(struct inode *inode, struct map_answer *a, u32 op,
 	if (a->seq == fusex_mapcache_seq(maps->cache) &&
 	    map_remember(maps->cache, a, op, keep) != -ESTALE) {
 		a->once = !keep;
-		/* Its own changes have not made it older. */
-		if (a->write.type != FUSEX_MAP_NONE)
-			a->seq = fusex_mapcache_seq(maps->cache);
 		return true;
 	}
 	fusex_maps_leave(maps, *use);
@@ -292,14 +290,21 @@ static const u16 iomap_types[FUSEX_MAP_NR] = {
 	[FUSEX_MAP_INLINE]	= IOMAP_INLINE,
 };
 
-/* Zeros are not written through the page cache in dax mode. */
+/*
+ * Zeros are not written through the page cache in dax mode.  Who writes to the page
+ * cache may have to read the rest of a block, and what is mapped can be read, too.
+ */
 static u32 map_access(u32 op)
 {
 	u32 writes = FUSEX_MAP_OP_WRITE;
 
 	if (op & FUSEX_MAP_OP_DAX)
 		writes |= FUSEX_MAP_OP_ZERO;
-	return op & writes ? FUSEX_BACKING_WRITE : FUSEX_BACKING_READ;
+	if (!(op & writes))
+		return FUSEX_BACKING_READ;
+	if (op & (FUSEX_MAP_OP_DIRECT | FUSEX_MAP_OP_WRITEBACK))
+		return FUSEX_BACKING_WRITE;
+	return FUSEX_BACKING_READ | FUSEX_BACKING_WRITE;
 }
 
 /* What there is on the device, for who moves the data. */

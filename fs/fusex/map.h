@@ -51,6 +51,8 @@ struct maple_tree;
  * @known: bytes of the file as far as the server knows it; fusex_inode.lock
  * @lease: what remembered mappings are good under, 0 for none; likewise
  * @lease_expires: jiffies64; likewise
+ * @lease_ends: how many forget what was good under an earlier one: until they have,
+ *	what is remembered is not used; likewise
  * @swap: the device that is swapped to through the file, or NULL
  * @alloc: dax mode: one at a time makes space ready to be stored into
  * @pages_of: dax mode: devices of which pages may be mapped, a reference each
@@ -80,6 +82,7 @@ struct fusex_maps {
 	loff_t known;
 	u64 lease;
 	u64 lease_expires;
+	unsigned int lease_ends;
 	struct fusex_bobj *swap;
 	struct mutex alloc;	/* one at a time makes space ready */
 	struct xarray pages_of;
@@ -362,6 +365,9 @@ int fusex_mapcache_learn(struct fusex_mapcache *mc, const struct fusex_map *map,
 			 u32 seq, gfp_t gfp);
 void fusex_mapcache_outdate(struct fusex_mapcache *mc);
 void fusex_mapcache_drop(struct fusex_mapcache *mc, loff_t start, loff_t end);
+bool fusex_mapcache_keeps(const struct fusex_map *map);
+int fusex_mapcache_use(struct fusex_mapcache *mc, const struct fusex_map *map,
+		       u32 *seq);
 void fusex_mapcache_written(struct fusex_mapcache *mc, loff_t start,
 			    loff_t end);
 unsigned long fusex_mapcache_count(const struct fusex_mapcache *mc);

@@ -918,6 +918,50 @@ void fusex_mapcache_drop(struct fusex_mapcache *mc, loff_t start, loff_t end)
 }
 
 /**
+ * fusex_mapcache_keeps - is something of a mapping remembered?
+ * @map: what the server answered, checked
+ *
+ * Context: any.
+ * Return: true if so, see fusex_mapcache_add().
+ */
+bool fusex_mapcache_keeps(const struct fusex_map *map)
+{
+	return extent_of(map).type != FUSEX_MAP_NONE;
+}
+
+/**
+ * fusex_mapcache_use - write by an answer that is not remembered
+ * @mc: the cache
+ * @map: what the server answered, checked
+ * @seq: fusex_mapcache_seq() of before it was asked; returns what the answer is
+ *       good by
+ *
+ * As fusex_mapcache_drop(): there will be something else than what was known.
+ *
+ * Context: process, may wait for memory but not for writeback.
+ * Return: 0; -ESTALE, and nothing was done, if something went since @seq.
+ */
+int fusex_mapcache_use(struct fusex_mapcache *mc, const struct fusex_map *map,
+		       u32 *seq)
+{
+	unsigned int nofs = mapcache_lock(mc);
+	struct span span;
+	int err = -ESTALE;
+
+	if (mc->seq != *seq)
+		goto out;
+	if (map_span(mc, map, &span))
+		clear(mc, &span);
+	/* As in fusex_mapcache_drop(). */
+	smp_store_release(&mc->seq, mc->seq + 1);
+	*seq = mc->seq;
+	err = 0;
+out:
+	mapcache_unlock(mc, nofs);
+	return err;
+}
+
+/**
  * fusex_mapcache_written - data was written to a range
  * @mc: the cache
  * @start: first byte

@@ -410,9 +410,18 @@ bool fusex_maps_have_lease(struct inode *inode)
 	bool leased;
 
 	spin_lock(&fi->lock);
-	leased = maps->lease && lease_lasts(maps);
+	leased = maps->lease && lease_lasts(maps) && !maps->lease_ends;
 	spin_unlock(&fi->lock);
 	return leased;
+}
+
+/* lease_ends was counted up, so that nobody goes by what is forgotten now. */
+static void lease_forget(struct fusex_inode *fi)
+{
+	fusex_mapcache_drop(fi->maps->cache, 0, LLONG_MAX);
+	spin_lock(&fi->lock);
+	fi->maps->lease_ends--;
+	spin_unlock(&fi->lock);
 }
 
 /**
@@ -427,14 +436,17 @@ void fusex_maps_end_lease(struct inode *inode)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 	struct fusex_maps *maps = fi->maps;
-	bool had;
+	bool ends;
 
 	spin_lock(&fi->lock);
-	had = maps->lease;
-	maps->lease = 0;
+	ends = maps->lease && !lease_lasts(maps);
+	if (ends) {
+		maps->lease = 0;
+		maps->lease_ends++;
+	}
 	spin_unlock(&fi->lock);
-	if (had)
-		fusex_mapcache_drop(maps->cache, 0, LLONG_MAX);
+	if (ends)
+		lease_forget(fi);
 }
 
 /**
@@ -465,8 +477,9 @@ bool fusex_maps_lease(struct inode *inode, u64 lease, u64 valid, u64 from)
 		 !lease_lasts(maps));
 	maps->lease = lease;
 	maps->lease_expires = fusex_expiry(valid, from);
+	maps->lease_ends += other;
 	spin_unlock(&fi->lock);
 	if (other)
-		fusex_mapcache_drop(maps->cache, 0, LLONG_MAX);
+		lease_forget(fi);
 	return lease;
 }

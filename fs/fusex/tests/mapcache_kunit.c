@@ -423,6 +423,31 @@ static void seq_test(struct kunit *test)
 	expect(test, mc, 0, 20, HOLE, 0);
 }
 
+/* Written by what is not remembered: nothing older may be. */
+static void use_test(struct kunit *test)
+{
+	struct fusex_mapcache *mc = new_cache(test);
+	struct fusex_map map = map_at(4, 8, MAPPED, 100), older;
+	u32 seq = fusex_mapcache_seq(mc), old = seq;
+
+	map.flags = FUSEX_MAP_F_NEW;
+	KUNIT_EXPECT_FALSE(test, fusex_mapcache_keeps(&map));
+	KUNIT_EXPECT_EQ(test, 0, fusex_mapcache_use(mc, &map, &seq));
+	KUNIT_EXPECT_NE(test, seq, old);
+	KUNIT_EXPECT_EQ(test, seq, fusex_mapcache_seq(mc));
+	older = map_at(0, 20, HOLE, 0);
+	KUNIT_EXPECT_TRUE(test, fusex_mapcache_keeps(&older));
+	KUNIT_EXPECT_EQ(test, -ESTALE,
+			fusex_mapcache_learn(mc, &older, old, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, -ESTALE, fusex_mapcache_use(mc, &map, &old));
+	KUNIT_EXPECT_EQ(test, fusex_mapcache_count(mc), 0);
+	/* What was known of its range is forgotten. */
+	put(test, mc, 0, 20, MAPPED, 500);
+	seq = fusex_mapcache_seq(mc);
+	KUNIT_EXPECT_EQ(test, 0, fusex_mapcache_use(mc, &map, &seq));
+	KUNIT_EXPECT_EQ(test, fusex_mapcache_count(mc), 2);
+}
+
 /* An answer that may be older than what is known. */
 static void learn_test(struct kunit *test)
 {
@@ -957,6 +982,7 @@ static struct kunit_case mapcache_cases[] = {
 	KUNIT_CASE(written_test),
 	KUNIT_CASE(many_test),
 	KUNIT_CASE(seq_test),
+	KUNIT_CASE(use_test),
 	KUNIT_CASE(learn_test),
 	KUNIT_CASE(outdate_test),
 	KUNIT_CASE(several_test),

@@ -255,19 +255,6 @@ TEST(inval, asks_again)
 	end(r, fd);
 }
 
-/* Holds what is bent back; what it says then is what it said at first. */
-static atomic_bool answering;
-
-static void hold(struct raw *r, const struct fusex_in_header *in,
-		 struct raw_reply *rep)
-{
-	(void)r;
-	(void)in;
-	(void)rep;
-	while (!answering)
-		usleep(1000);
-}
-
 static pid_t read_in_child(struct raw *r, int fd, off_t addr)
 {
 	pid_t pid = (pid_t)OK(fork());
@@ -287,7 +274,7 @@ TEST(inval, while_it_is_asked_for)
 	int fd = open_rw(r, "f", O_DIRECT);
 	pid_t pid;
 
-	raw_bend(r, FUSEX_OP_MAP_BEGIN, hold, NULL);
+	raw_bend(r, FUSEX_OP_MAP_BEGIN, hold_answer, NULL);
 	pid = read_in_child(r, fd, 4 * MIB);
 	UNTIL_SEEN(r, 0);
 	maps_at(r, MAP_F, MAPPED, 0, 64 * KIB, 4 * MIB);
@@ -295,6 +282,43 @@ TEST(inval, while_it_is_asked_for)
 	answering = true;
 	EQ(WAIT(pid), 0);
 	EQ(begins(r), 2);
+	end(r, fd);
+}
+
+/* What a reader is told of a hole is older than what is written there meanwhile. */
+static void hold_reader(struct raw *r, const struct fusex_in_header *in,
+			struct raw_reply *rep)
+{
+	const struct fusex_map_begin_in *begin = (const void *)(in + 1);
+
+	if (!(begin->op & FUSEX_MAP_OP_WRITE))
+		hold_answer(r, in, rep);
+}
+
+TEST(asking, while_a_hole_is_written_to)
+{
+	struct raw *r = maps_start(LOCAL, 1);
+	int fd, reader;
+	pid_t pid;
+
+	maps_size(r, MAP_F, 64 * KIB);
+	r->maps->files[MAP_F].alloc = MAPPED;
+	fd = open_rw(r, "f", O_DIRECT);
+	reader = open_rw(r, "f", 0);
+	EQ(posix_fadvise(reader, 0, 0, POSIX_FADV_RANDOM), 0);
+	raw_bend(r, FUSEX_OP_MAP_BEGIN, hold_reader, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		zeros(reader, BLOCK, 8 * BLOCK);
+		_exit(0);
+	}
+	UNTIL_SEEN(r, 0);
+	put(fd, BLOCK, BLOCK, 1);
+	answering = true;
+	EQ(WAIT(pid), 0);
+	shows(fd, BLOCK, BLOCK, 1);
+	OK(close(reader));
 	end(r, fd);
 }
 
@@ -487,7 +511,7 @@ TEST(recall, of_what_cannot_be_written)
 static void answer_later(struct raw *r, const struct fusex_in_header *in,
 			 struct raw_reply *rep)
 {
-	hold(r, in, rep);
+	hold_answer(r, in, rep);
 	((struct fusex_map_begin_out *)rep->body)->read =
 		*maps_find(r, MAP_F, 0);
 }
@@ -521,7 +545,7 @@ TEST(recall, waits_for_ioend)
 	maps_at(r, MAP_G, MAPPED, 0, 3 * BLOCK, 4 * MIB);
 	fd = open_rw(r, "f", O_DIRECT);
 	other = open_rw(r, "g", 0);
-	raw_bend(r, FUSEX_OP_MAP_IOEND, hold, NULL);
+	raw_bend(r, FUSEX_OP_MAP_IOEND, hold_answer, NULL);
 	pid = (pid_t)OK(fork());
 	if (!pid) {
 		close(r->fd);

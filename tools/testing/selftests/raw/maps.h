@@ -146,6 +146,11 @@ static inline unsigned int ioends(struct raw *r)
 	return maps_count(r, FUSEX_OP_MAP_IOEND);
 }
 
+/** hold_answer() - a twist: answer what was to be answered when @answering is set */
+extern atomic_bool answering;
+void hold_answer(struct raw *r, const struct fusex_in_header *in,
+		 struct raw_reply *rep);
+
 /** maps_reset() - start counting anew */
 void maps_reset(struct raw *r);
 
