@@ -12,8 +12,10 @@
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/completion.h>
 #include <linux/iomap.h>
 #include <linux/pagemap.h>
+#include <linux/refcount.h>
 #include <linux/sched/mm.h>
 #include <linux/wait_bit.h>
 #include <linux/workqueue.h>
@@ -117,6 +119,8 @@ int fusex_ioend_tell(struct inode *inode, struct fusex_map_ioend_in *in,
 	}
 	fusex_tell_changed(inode);
 	err = fusex_attr_call(inode, &call, &out, FUSEX_DID_DATA);
+	/* Whoever has had the file made durable meanwhile did so too early. */
+	fusex_tell_changed(inode);
 	if (!err && !in->error)
 		ioend_told(inode, in);
 	return err == -ENOSYS ? -EOPNOTSUPP : err;
@@ -373,17 +377,8 @@ static int pass_begin(struct fusex_maps *maps, struct writeback_control *wbc,
 	}
 }
 
-/**
- * fusex_map_writepages - write dirty folios back, as the operation
- * @mapping: the file's
- * @wbc: what to write
- *
- * Context: process, waits for the server; for who cuts the file or takes space
- * away only if all has to be written; killable.
- * Return: 0 or the first error; errors found later are set in the mapping.
- */
-int fusex_map_writepages(struct address_space *mapping,
-			 struct writeback_control *wbc)
+static int writeback_pass(struct address_space *mapping,
+			  struct writeback_control *wbc)
 {
 	struct inode *inode = mapping->host;
 	struct fusex_maps *maps = fusex_maps_get(inode);
@@ -404,6 +399,103 @@ int fusex_map_writepages(struct address_space *mapping,
 	fusex_maps_leave(maps, pass.use);
 	fusex_cache_pass_end(inode);
 	return ret;
+}
+
+/**
+ * struct sent_pass - a pass of writeback by a worker
+ * @work: in fusex_io_wq
+ * @done: it was made
+ * @ref: the worker's, and that of who waits
+ * @inode: the file
+ * @start: first byte
+ * @end: last byte
+ * @sync: all of it, and not what is being written already
+ * @err: what it came to
+ */
+struct sent_pass {
+	struct work_struct work;
+	struct completion done;
+	refcount_t ref;
+	struct inode *inode;
+	loff_t start;
+	loff_t end;
+	bool sync;
+	int err;
+};
+
+static void sent_pass_put(struct sent_pass *p)
+{
+	if (refcount_dec_and_test(&p->ref))
+		kfree(p);
+}
+
+static void sent_pass_work(struct work_struct *work)
+{
+	struct sent_pass *p = container_of(work, struct sent_pass, work);
+	struct address_space *mapping = p->inode->i_mapping;
+
+	p->err = p->sync ? filemap_fdatawrite_range(mapping, p->start, p->end) :
+			   filemap_flush_range(mapping, p->start, p->end);
+	complete(&p->done);
+	fusex_io_later_done(p->inode);
+	sent_pass_put(p);
+}
+
+static int sent_pass_wait(struct sent_pass *p)
+{
+	if (likely(!(current->flags & PF_EXITING)))
+		return wait_for_completion_killable(&p->done) ? -EINTR : 0;
+	return fusex_wait_exiting(fusex_chan_of(p->inode),
+				  wait_for_completion_timeout(&p->done,
+							      FUSEX_EXIT_WAIT));
+}
+
+static int writeback_send(struct inode *inode,
+			  const struct writeback_control *wbc)
+{
+	struct sent_pass *p = kzalloc_obj(*p, GFP_NOFS | __GFP_NOFAIL);
+	int err;
+
+	INIT_WORK(&p->work, sent_pass_work);
+	init_completion(&p->done);
+	refcount_set(&p->ref, 2);
+	p->inode = inode;
+	p->start = wbc->range_cyclic ? 0 : wbc->range_start;
+	p->end = wbc->range_cyclic ? LLONG_MAX : wbc->range_end;
+	p->sync = wbc->sync_mode == WB_SYNC_ALL;
+	fusex_io_later(inode, &p->work);
+	err = sent_pass_wait(p) ?: p->err;
+	sent_pass_put(p);
+	return err;
+}
+
+/*
+ * A folio that has been taken for writing is lost if the server is not asked for
+ * its place to the end, so who may be killed has somebody else do it.
+ */
+static bool may_be_killed(const struct inode *inode)
+{
+	/* Of what nobody has, this is the end, when it is unmounted. */
+	return !(current->flags & (PF_KTHREAD | PF_WQ_WORKER)) &&
+	       icount_read_once(inode);
+}
+
+/**
+ * fusex_map_writepages - write dirty folios back, as the operation
+ * @mapping: the file's
+ * @wbc: what to write
+ *
+ * Context: process, waits for the server; for who cuts the file or takes space
+ * away only if all has to be written; killable, and goes on then.
+ * Return: 0 or the first error; errors found later are set in the mapping.
+ */
+int fusex_map_writepages(struct address_space *mapping,
+			 struct writeback_control *wbc)
+{
+	struct inode *inode = mapping->host;
+
+	return may_be_killed(inode) ? writeback_send(inode, wbc) :
+				      writeback_pass(mapping, wbc);
 }
 
 /**

@@ -682,6 +682,32 @@ TEST(killed, in_begin_of_direct_io)
 	killed_in(FUSEX_OP_MAP_BEGIN, O_DIRECT, MAPPED);
 }
 
+/* The data goes where the server says, though who asked is gone. */
+TEST(killed, in_writeback)
+{
+	struct raw *r = maps_start(LOCAL, 1);
+	pid_t pid;
+	int fd;
+
+	maps_size(r, MAP_F, 0);
+	r->maps->files[MAP_F].alloc = DELALLOC;
+	fd = open_rw(r, "f", 0);
+	put(fd, 64 * KIB, 0, 1);
+	raw_bend(r, FUSEX_OP_MAP_BEGIN, hold_answer, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(fsync(fd) ? errno : 0);
+	}
+	UNTIL_SEEN(r, 0);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	answering = true;
+	OK(fsync(fd));
+	disk_shows(r, 0, 64 * KIB, MAP_FREE, 0, 1);
+	end(r, fd);
+}
+
 /* ---------------------------------------------------------------------- freezing */
 
 static bool is_blocked(void *arg)
