@@ -168,10 +168,14 @@ void fusex_map_readahead(struct readahead_control *rac)
 	struct fusex_map_op op = {};
 	struct iomap iomap = {};
 
+	/*
+	 * RWF_NOWAIT looks like this, and is not to wait for the server; all others
+	 * read what they need by themselves.
+	 */
 	if (readahead_count(rac) &&
 	    fusex_map_known(rac->mapping->host, readahead_pos(rac),
 			    readahead_length(rac), 0, &iomap))
 		ahead_read(rac, &iomap);
-	else
+	else if (!(current->flags & PF_MEMALLOC_NOIO))
 		iomap_readahead(&fusex_map_iomap_ops, &ctx, &op);
 }

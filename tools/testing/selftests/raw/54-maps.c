@@ -719,6 +719,20 @@ TEST(direct, without_waiting)
 	end(r, fd);
 }
 
+TEST(reading, without_waiting)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 2 * MIB);
+	int fd = open_rw(r, "f", 0);
+
+	FAILS(nowait(fd, false, 0), EAGAIN);
+	EQ(begins(r), 0);
+	shows_disk(fd, BLOCK, 0, 2 * MIB, 0);
+	EQ(OK(nowait(fd, false, 0)), BLOCK);
+	check_pattern(aio_buf[0], BLOCK, 2 * MIB, DISK_SEED(0));
+	EQ(begins(r), 1);
+	end(r, fd);
+}
+
 TEST(writing, without_waiting)
 {
 	struct raw *r = with_f(MAPPED, 64 * KIB, 2 * MIB);
