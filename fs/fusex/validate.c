@@ -635,17 +635,17 @@ static int check_map_covers(const struct fusex_conf *conf,
 }
 
 /*
- * What is read: all of the file that is inline is there.  Who only looks may look
- * behind it.
+ * What is there: all of the file that is inline is.  Who only looks may look behind
+ * it.
  */
 static int check_map_read(const struct fusex_conf *conf,
 			  const struct fusex_map_begin_in *in,
 			  const struct fusex_map *map, const char **why)
 {
+	if (map->type == FUSEX_MAP_INLINE && in->size > map->length)
+		return corrupt(why, "inline mapping of part of a file");
 	if (map->type != FUSEX_MAP_INLINE || in->op & FUSEX_MAP_OP_WRITE)
 		return check_map_covers(conf, map, in->offset, why);
-	if (in->size > map->length)
-		return corrupt(why, "inline mapping of part of a file");
 	return fusex_check_map(conf, map, why);
 }
 
@@ -699,6 +699,8 @@ static int check_map_elsewhere(const struct fusex_conf *conf,
 		return corrupt(why, "out of place to no place");
 	if (out->read.type == FUSEX_MAP_INLINE)
 		return corrupt(why, "out of place of inline data");
+	if (out->read.flags & FUSEX_MAP_F_NEW)
+		return corrupt(why, "new space that is not written to");
 	return check_map_covers(conf, &out->write, in->offset, why);
 }
 

@@ -405,6 +405,11 @@ static void elsewhere_limits(struct kunit *test)
 	out.write.dev = 1;
 	out.write.flags = FUSEX_MAP_F_KNOWN + 1;
 	EXPECT_BAD(test, CHECK(&in, &out));
+	/* What is new is what is written to. */
+	out.write.flags = FUSEX_MAP_F_NEW;
+	EXPECT_GOOD(test, CHECK(&in, &out));
+	out.read.flags = FUSEX_MAP_F_NEW;
+	EXPECT_BAD(test, CHECK(&in, &out));
 }
 
 static void inline_read(struct kunit *test)
@@ -449,6 +454,10 @@ static void inline_write(struct kunit *test)
 	EXPECT_GOOD(test, CHECK(&in, &out));
 	in.op = OP_WRITE | FUSEX_MAP_OP_DIRECT;
 	EXPECT_GOOD(test, CHECK(&in, &out));
+	/* All of the file, which is read first. */
+	in.size = 101;
+	EXPECT_BAD(test, CHECK(&in, &out));
+	in.size = 50;
 	/* All of what is written, or none of it. */
 	in.length = 61;
 	EXPECT_BAD(test, CHECK(&in, &out));
