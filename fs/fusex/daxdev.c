@@ -692,8 +692,16 @@ static int claim_keep(struct inode *inode, struct fusex_bobj *obj)
 	return err == -EBUSY ? 0 : err;
 }
 
-/* Is a page the file's already, there and nowhere else? */
-static bool claim_has(const struct inode *inode, unsigned long pfn,
+/**
+ * fusex_daxdev_has - is a page the file's, there and nowhere else?
+ * @inode: the file
+ * @pfn: of the page
+ * @index: where in the file, in pages
+ *
+ * Context: any; pages are not taken away, as under the invalidate_lock.
+ * Return: true if so; false of one that several files share.
+ */
+bool fusex_daxdev_has(const struct inode *inode, unsigned long pfn,
 		      pgoff_t index)
 {
 	struct page *page = pfn_to_page(pfn);
@@ -718,7 +726,7 @@ static int claim_check(const struct inode *inode, unsigned long pfn,
 {
 	unsigned long i;
 
-	if (claim_has(inode, pfn, index))
+	if (fusex_daxdev_has(inode, pfn, index))
 		return 0;
 	for (i = 0; i < nr; i++) {
 		if (!claim_free(pfn + i, shared))
@@ -768,7 +776,7 @@ int fusex_daxdev_claim(struct inode *inode, const struct iomap *iomap,
 	/* It fails where it is used. */
 	if (nr != (long)PHYS_PFN(len) || pfn & (PHYS_PFN(len) - 1))
 		return 0;
-	if (claim_has(inode, pfn, index))
+	if (fusex_daxdev_has(inode, pfn, index))
 		return 0;
 	err = claim_keep(inode, obj);
 	if (err)

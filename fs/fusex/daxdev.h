@@ -37,6 +37,8 @@ struct dax_device *fusex_daxdev_flush(struct inode *inode);
 int fusex_daxdev_claim(struct inode *inode, const struct iomap *iomap,
 		       loff_t pos, u64 len);
 void fusex_daxdev_claimed(const struct iomap *iomap, loff_t pos);
+bool fusex_daxdev_has(const struct inode *inode, unsigned long pfn,
+		      pgoff_t index);
 
 /* map_dax.c */
 extern const struct iomap_ops fusex_dax_iomap_ops;

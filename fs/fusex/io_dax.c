@@ -273,14 +273,18 @@ static vm_fault_t dax_mode_fault_sync(struct vm_fault *vmf, unsigned int order,
 {
 	struct inode *inode = file_inode(vmf->vma->vm_file);
 	struct fusex_mapcache *mc = fusex_maps_get(inode)->cache;
+	pgoff_t index = round_down(vmf->pgoff, 1UL << order);
 	u32 seq = fusex_mapcache_seq(mc);
-	vm_fault_t ret = dax_finish_sync_fault(vmf, order, pfn);
+	vm_fault_t ret;
 
+	/* A page that was mapped there before is in its place, for fs/dax. */
+	if (!fusex_daxdev_has(inode, pfn, index))
+		return VM_FAULT_SIGBUS;
+	ret = dax_finish_sync_fault(vmf, order, pfn);
 	/* As where a fault ends, see map_dax.c. */
 	if (seq != fusex_mapcache_seq(mc))
-		unmap_mapping_pages(inode->i_mapping,
-				    round_down(vmf->pgoff, 1UL << order),
-				    1UL << order, false);
+		unmap_mapping_pages(inode->i_mapping, index, 1UL << order,
+				    false);
 	return ret;
 }
 

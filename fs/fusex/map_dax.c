@@ -139,12 +139,12 @@ static int dax_begin_fault(const struct iomap_iter *iter, struct iomap *iomap)
 {
 	int err;
 
-	if (iomap->type != IOMAP_MAPPED)
-		return 0;
-	/* It would be used for longer than this one operation. */
+	/* It would be used for longer than this one operation, zeros as well. */
 	err = fusex_map_lasts(iter->inode, iomap);
 	if (err)
 		return err;
+	if (iomap->type != IOMAP_MAPPED)
+		return 0;
 	if (iomap->flags & IOMAP_F_SHARED)
 		dax_one_page(iomap, iter->pos);
 	/* Pages are mapped one by one then. */
