@@ -252,11 +252,6 @@ static ssize_t iomap_mode_direct_write(struct kiocb *iocb,
 {
 	ssize_t ret;
 
-	if (iocb->ki_flags & IOCB_ATOMIC) {
-		ret = iomap_mode_atomic_valid(iocb, from);
-		if (ret)
-			return ret;
-	}
 	ret = iomap_mode_dio_write(iocb, from);
 	/* fs/iomap makes 0 of it if it has begun. */
 	if (ret == -ENOTBLK)
@@ -273,6 +268,11 @@ static ssize_t iomap_mode_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	if (!iov_iter_count(from))
 		return 0;
+	if (iocb->ki_flags & IOCB_ATOMIC) {
+		ret = iomap_mode_atomic_valid(iocb, from);
+		if (ret)
+			return ret;
+	}
 	if (iocb->ki_flags & IOCB_DIRECT)
 		return iomap_mode_direct_write(iocb, from);
 	ret = iomap_mode_buffered_write(iocb, from);
@@ -493,7 +493,10 @@ static int iomap_mode_swap_activate(struct swap_info_struct *sis,
 	if (!obj)
 		return -EINVAL;
 	sis->bdev = obj->bdev;
-	ret = iomap_swapfile_activate(sis, file, span, &fusex_map_iomap_ops);
+	ret = -EACCES;
+	if (obj->access & FUSEX_BACKING_WRITE)
+		ret = iomap_swapfile_activate(sis, file, span,
+					      &fusex_map_iomap_ops);
 	if (ret < 0)
 		fusex_backing_device_put(obj);
 	else

@@ -97,14 +97,15 @@ static int upsert_take(struct inode *inode, const struct fusex_map *maps,
 {
 	struct fusex_mapcache *mc = fusex_maps_get(inode)->cache;
 	const struct fusex_map *last = &maps[count - 1];
-	int err = 0;
+	int err = fusex_mapcache_put(mc, maps, count, GFP_KERNEL);
 
-	/* The server does not know yet what has become of some of it. */
+	/*
+	 * The server does not know yet what has become of some of it.  Looked at
+	 * last, because a write may have ended just now.
+	 */
 	if (fusex_tell_due(inode))
 		fusex_mapcache_drop(mc, maps->offset,
 				    last->offset + last->length - 1);
-	else
-		err = fusex_mapcache_put(mc, maps, count, GFP_KERNEL);
 	fusex_mapcache_outdate(mc);
 	map_anew(inode, maps->offset, last->offset + last->length - 1);
 	return err;

@@ -1066,6 +1066,9 @@ struct fusex_write_out {
  * @flags: FUSEX_FSYNC_*
  * @reserved: zero
  *
+ * The range is one of data.  What finds the data of the file, and where it ends, is
+ * made durable as a whole.
+ *
  * Reply: nothing.  ENOSYS: the server has nothing volatile; succeeds.
  */
 struct fusex_fsync_in {
