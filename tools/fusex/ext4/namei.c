@@ -356,6 +356,9 @@ static int exchange(struct volume *v, struct node *dir, const char *name,
 
 	if (!m->node2)
 		return -ENOENT;
+	if (dir != dir2 && is_dir(m->node) != is_dir(m->node2) &&
+	    !has_room_for_link(v, is_dir(m->node) ? dir2 : dir))
+		return -EMLINK;
 	ret = dir_change(v, dir, name, m->node2->ino,
 			 dirblk_type(m->node2->raw.i_mode));
 	if (!ret)

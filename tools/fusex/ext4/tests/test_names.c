@@ -108,6 +108,30 @@ static void test_basics(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+/* A directory that has as many as can be counted, where that is all there can be. */
+static void test_links(struct volume *v, struct node *root)
+{
+	struct node *full = image_file(v, root, "full", S_IFDIR | 0755);
+	bool was = ext2fs_has_feature_dir_nlink(v->fs->super);
+
+	image_file(v, full, "file", 0);
+	image_file(v, root, "one", S_IFDIR | 0755);
+	ext2fs_clear_feature_dir_nlink(v->fs->super);
+	full->raw.i_links_count = 64999;
+	is(rename_name(v, root, "one", full, "one", 0), -EMLINK,
+	   "no directory is moved to where there is no room for its link");
+	is(rename_name(v, root, "one", full, "file", RENAME_EXCHANGE), -EMLINK,
+	   "nor exchanged for a file there");
+	is(rename_name(v, full, "file", root, "one", RENAME_EXCHANGE), -EMLINK,
+	   "nor the other way round");
+	if (was)
+		ext2fs_set_feature_dir_nlink(v->fs->super);
+	full->raw.i_links_count = 2;
+	is(rename_name(v, root, "one", full, "file", RENAME_EXCHANGE), 0,
+	   "where there is, it is");
+	is(full->raw.i_links_count, 3, "and the link counts");
+}
+
 static void test_symlinks(struct volume *v, struct node *root)
 {
 	static const size_t lengths[] = { 1, 58, 59, 60, 61, 500, 1000 };
@@ -185,6 +209,7 @@ static void test_kind(const char *kind)
 
 	printf("# %s\n", kind);
 	test_basics(v, root);
+	test_links(v, root);
 	test_symlinks(v, root);
 	test_storm(v, root, 3000);
 	ok(image_close(v, path), "e2fsck finds nothing");
