@@ -117,7 +117,10 @@ static int write_first(struct volume *v, const struct dirty_block *list,
 
 	if (count && journal)
 		return journal_write(v, list, count);
-	ret = device_flush(&v->dev);
+	if (count && v->journal)
+		ret = journal_bypass(v);
+	else
+		ret = device_flush(&v->dev);
 	if (!ret && count)
 		ret = write_home(v, list, count);
 	if (!ret && count)
@@ -166,7 +169,7 @@ static void run(struct volume *v, struct commit *c, uint64_t id)
 	else if (!v->readonly)
 		ret = take(v, &list, &count);
 	UNLOCK(v);
-	journal = v->journal && count <= journal_room(v->journal);
+	journal = v->journal && journal_takes(v->journal, count);
 	if (!ret)
 		ret = write_first(v, list, count, journal);
 	if (!ret || !list)

@@ -601,14 +601,20 @@ int journal_open(struct volume *v);
 /** journal_close() - it is empty from now on */
 int journal_close(struct volume *v, bool clean);
 
-/** journal_room() - blocks that a transaction can have */
+/** journal_room() - blocks that a transaction should not exceed */
 size_t journal_room(const struct journal *j);
+
+/** journal_takes() - can one have so many? */
+bool journal_takes(const struct journal *j, size_t count);
+
+/** journal_bypass() - what is written next is not in the journal: let e2fsck know */
+int journal_bypass(struct volume *v);
 
 /**
  * journal_write() - write a transaction
  * @v: the file system
  * @list: the blocks, in their order
- * @count: at most journal_room()
+ * @count: as many as journal_takes()
  *
  * What was written to the device before is durable before the transaction is.
  *
