@@ -314,6 +314,15 @@ static int close_all(struct volume *v, struct node *n,
 	return ret;
 }
 
+/* The first attribute of a file system: from now on it can have some. */
+static void set_feature(struct volume *v)
+{
+	if (ext2fs_has_feature_xattr(v->fs->super))
+		return;
+	ext2fs_set_feature_xattr(v->fs->super);
+	ext2fs_mark_super_dirty(v->fs);
+}
+
 static int check_flags(struct ext2_xattr_handle *h, const char *name,
 		       uint32_t flags)
 {
@@ -340,8 +349,10 @@ int xattr_set(struct volume *v, struct node *n, const char *name,
 		ret = check_name(name);
 	if (!ret)
 		ret = node_full(v, n);
-	if (!ret)
-		ret = open_all(v, n, &h);
+	if (ret)
+		return ret;
+	set_feature(v);
+	ret = open_all(v, n, &h);
 	if (ret)
 		return ret;
 	ret = check_flags(h, name, flags);

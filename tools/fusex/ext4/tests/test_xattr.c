@@ -99,6 +99,25 @@ static void test_deleted(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+/* A file system made without: the first one is what gives it the feature. */
+static void test_feature(void)
+{
+	const char *path = image_make("-b 4096 -O ^ext_attr", 32);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "file", 0);
+	char got[10];
+
+	WR_LOCK(v);
+	is(xattr_get(v, n, "user.a", got, 10), -ENODATA, "there is none");
+	is(xattr_remove(v, n, "user.a"), -ENODATA, "to be removed");
+	ok(!ext2fs_has_feature_xattr(v->fs->super), "nor can there be");
+	is(xattr_set(v, n, "user.a", "1", 1, 0), 0, "until one is set");
+	is(xattr_get(v, n, "user.a", got, 10), 1, "it is there");
+	ok(v->valid && !v->failed, "nothing is wrong with that");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 static void test_times(struct volume *v, struct node *root)
 {
 	struct node *n = image_file(v, root, "times", 0);
@@ -213,5 +232,6 @@ int main(void)
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		test_kind(kinds[i]);
+	test_feature();
 	return tap_end();
 }
