@@ -99,6 +99,35 @@ static void test_deleted(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+/* What had the last one is not there any more. */
+static void test_last(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "last", 0);
+	char value[600];
+
+	memset(value, 'z', sizeof(value));
+	WR_LOCK(v);
+	is(xattr_set(v, n, "user.a", "1234", 4, 0), 0, "an attribute");
+	ok(!xattr_hints(v, n), "is there");
+	is(xattr_set(v, n, "user.b", value, sizeof(value), 0), 0,
+	   "one with a block");
+	ok(ext2fs_get_stat_i_blocks(v->fs, inode_of(n)), "takes one");
+	is(xattr_remove(v, n, "user.b"), 0, "it is removed");
+	is(xattr_remove(v, n, "user.a"), 0, "and the other one");
+	is((long long)ext2fs_get_stat_i_blocks(v->fs, inode_of(n)), 0,
+	   "no block is taken");
+	ok(xattr_hints(v, n), "and there are none");
+	is(xattr_get(v, n, "user.a", value, sizeof(value)), -ENODATA,
+	   "to be seen");
+	/* Into the inode, where there is room for it. */
+	is(xattr_set(v, n, "user.c", value, sizeof(value), 0), 0, "large");
+	is(xattr_set(v, n, "user.c", value, 4, 0), 0, "then small");
+	is((long long)ext2fs_get_stat_i_blocks(v->fs, inode_of(n)),
+	   v->inode_size > 128 ? 0 : block_size(v) / 512,
+	   "it has no block but for that");
+	UNLOCK(v);
+}
+
 /* A file system made without: the first one is what gives it the feature. */
 static void test_feature(void)
 {
@@ -219,6 +248,7 @@ static void test_kind(const char *kind)
 	printf("# %s\n", kind);
 	test_values(v, root);
 	test_deleted(v, root);
+	test_last(v, root);
 	test_times(v, root);
 	test_flags(v, root);
 	if (ext2fs_has_feature_inline_data(v->fs->super))
