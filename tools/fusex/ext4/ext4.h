@@ -784,6 +784,10 @@ void attr_get_flags(struct volume *v, struct node *n,
 int attr_set_flags(struct volume *v, struct node *n,
 		   const struct fusex_fileattr *in);
 
+/** attr_takes() - can it be in this directory, which may be for one project only? */
+bool attr_takes(const struct volume *v, const struct node *dir,
+		const struct node *n);
+
 /** attr_inherit() - flags and project of a new inode come from the directory */
 void attr_inherit(struct volume *v, struct node *n, const struct node *dir);
 

@@ -132,6 +132,46 @@ static void test_links(struct volume *v, struct node *root)
 	is(full->raw.i_links_count, 3, "and the link counts");
 }
 
+static int link_name(struct volume *v, struct node *dir, const char *name,
+		     struct node *n)
+{
+	int ret;
+
+	WR_LOCK(v);
+	ret = name_link(v, dir, name, n);
+	UNLOCK(v);
+	return ret;
+}
+
+/* What is for one project takes nothing of another. */
+static void test_projects(void)
+{
+	const char *path = image_make("-b 4096 -O project", 32);
+	struct volume *v = image_open(path);
+	struct node *root = image_root(v), *d, *own, *other;
+
+	d = image_file(v, root, "d", S_IFDIR | 0755);
+	d->raw.i_projid = 7;
+	d->raw.i_flags |= FS_PROJINHERIT_FL;
+	own = image_file(v, d, "own", 0);
+	other = image_file(v, root, "other", 0);
+	is(own->raw.i_projid, 7, "a file is of its directory's project");
+	is(link_name(v, d, "link", other), -EXDEV, "no link of another's");
+	is(rename_name(v, root, "other", d, "new", 0), -EXDEV, "nor a move");
+	is(rename_name(v, root, "other", d, "own", 0), -EXDEV,
+	   "nor over one that there is");
+	is(rename_name(v, root, "other", d, "own", RENAME_EXCHANGE), -EXDEV,
+	   "nor an exchange");
+	is(rename_name(v, d, "own", root, "other", RENAME_EXCHANGE), -EXDEV,
+	   "either way");
+	is(link_name(v, root, "link", own), 0, "the rest is for all");
+	is(rename_name(v, d, "own", root, "own", 0), 0, "to move to");
+	is(rename_name(v, root, "own", d, "own", 0), 0, "and back");
+	other->raw.i_projid = 7;
+	is(link_name(v, d, "link", other), 0, "what is of the project can be");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 static void test_symlinks(struct volume *v, struct node *root)
 {
 	static const size_t lengths[] = { 1, 58, 59, 60, 61, 500, 1000 };
@@ -254,6 +294,7 @@ int main(void)
 	size_t i;
 
 	test_large();
+	test_projects();
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		test_kind(kinds[i]);
