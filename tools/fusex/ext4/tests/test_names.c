@@ -289,12 +289,98 @@ static void test_large(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+struct hashed {
+	uint32_t	hash;
+	unsigned int	nr;
+};
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct hashed *x = a, *y = b;
+
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+/* Makes files of which each has the hash of another; how many. */
+static unsigned int make_equal(struct volume *v, struct node *d)
+{
+	const unsigned int count = 200000;
+	struct hashed *all = need(count, sizeof(*all));
+	unsigned int i, made = 0;
+	uint32_t minor;
+	char name[32];
+
+	for (i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "some-%u", i * 7919);
+		dirtree_hash(v, v->fs->super->s_def_hash_version, name,
+			     strlen(name), &all[i].hash, &minor);
+		all[i].hash >>= 1;
+		all[i].nr = i * 7919;
+	}
+	qsort(all, count, sizeof(*all), by_hash);
+	for (i = 0; i < count; i++) {
+		if ((!i || all[i].hash != all[i - 1].hash) &&
+		    (i + 1 == count || all[i].hash != all[i + 1].hash))
+			continue;
+		snprintf(name, sizeof(name), "some-%u", all[i].nr);
+		made += !!image_file(v, d, name, 0);
+	}
+	free(all);
+	return made;
+}
+
+/* Returns how many are listed, each as if it were the first of a reply. */
+static unsigned int list_from(struct node *d)
+{
+	const struct dir_name *at;
+	unsigned int count = 0;
+
+	if (dir_sort(d))
+		return 0;
+	for (at = dir_first(d, 0); at; at = dir_first(d, at->key))
+		count++;
+	return count;
+}
+
+/* Names whose hashes are equal, which are many where those are weak. */
+static void test_equal(void)
+{
+	const char *path = image_make("-b 4096", 32);
+	struct volume *v = image_open(path);
+	struct node *d = image_file(v, image_root(v), "d", S_IFDIR | 0755);
+	const struct dir_name *at;
+	unsigned int made, count = 0;
+	char name[EXT2_NAME_LEN + 1];
+
+	v->fs->super->s_def_hash_version = EXT2_HASH_LEGACY;
+	made = make_equal(v, d);
+	ok(made > 1, "%u names with the hash of another", made);
+	WR_LOCK(v);
+	is(dir_sort(d), 0, "are sorted");
+	for (at = dir_first(d, 0); at; at = dir_next(d, at))
+		count++;
+	is(count, made, "and listed");
+	is(list_from(d), made, "one by one, too");
+	strcpy(name, dir_first(d, 0)->name);
+	UNLOCK(v);
+	is(unlink_name(v, d, name), 0, "the first one is removed");
+	WR_LOCK(v);
+	is(list_from(d), made - 1, "the others are listed");
+	UNLOCK(v);
+	image_file(v, d, name, 0);
+	WR_LOCK(v);
+	is(list_from(d), made, "and all when it is there again");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 int main(void)
 {
 	size_t i;
 
 	test_large();
 	test_projects();
+	test_equal();
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		test_kind(kinds[i]);
