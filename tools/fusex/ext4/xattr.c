@@ -384,6 +384,9 @@ int xattr_set(struct volume *v, struct node *n, const char *name,
 	ret = volume_writable(v);
 	if (!ret)
 		ret = check_name(name);
+	/* A value may become an inode, whose number was a deleted one's until now. */
+	if (!ret && ext2fs_has_feature_ea_inode(v->fs->super))
+		ret = icache_flush(v);
 	if (!ret)
 		ret = node_full(v, n);
 	if (ret)

@@ -128,6 +128,35 @@ static void test_last(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+/* A large one is an inode, which may have the number of a deleted one. */
+static void test_number(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "number", 0);
+	struct node *gone = image_file(v, root, "gone", 0), *same;
+	ext2_ino_t ino = gone->ino;
+	char value[8000], got[8000];
+
+	memset(value, 'n', sizeof(value));
+	is(commit_now(v), 0, "two files");
+	WR_LOCK(v);
+	is(name_unlink(v, root, "gone", false, true, true, NULL), 0,
+	   "one is deleted");
+	is(xattr_set(v, n, "user.large", value, sizeof(value), 0), 0,
+	   "a large attribute");
+	ok(ext2fs_test_inode_bitmap2(v->fs->inode_map, ino),
+	   "has its number");
+	ok(xattr_get(v, n, "user.large", got, sizeof(got)) == sizeof(got) &&
+	   !memcmp(got, value, sizeof(got)), "and its value");
+	UNLOCK(v);
+	is(commit_now(v), 0, "it is durable");
+	WR_LOCK(v);
+	ok(xattr_get(v, n, "user.large", got, sizeof(got)) == sizeof(got) &&
+	   !memcmp(got, value, sizeof(got)), "and is there then");
+	icache_shrink(v, 0);
+	is(node_get(v, ino, &same), -ESTALE, "but it is not a file");
+	UNLOCK(v);
+}
+
 /* A file system made without: the first one is what gives it the feature. */
 static void test_feature(void)
 {
@@ -251,6 +280,8 @@ static void test_kind(const char *kind)
 	test_last(v, root);
 	test_times(v, root);
 	test_flags(v, root);
+	if (ext2fs_has_feature_ea_inode(v->fs->super))
+		test_number(v, root);
 	if (ext2fs_has_feature_inline_data(v->fs->super))
 		test_inline(v, root);
 	ok(image_close(v, path), "e2fsck finds nothing");
