@@ -243,6 +243,7 @@ int fusex_mapped_fsync(struct file *file, loff_t start, loff_t end,
 		       int datasync);
 bool fusex_mapped_ahead(const struct inode *inode);
 int fusex_mapped_known(struct inode *inode, loff_t size);
+int fusex_mapped_cut(struct inode *inode, loff_t size);
 void fusex_mapped_cleared(struct inode *inode, int err);
 loff_t fusex_mapped_llseek(struct file *file, loff_t offset, int whence);
 int fusex_mapped_fiemap(struct inode *inode, struct fiemap_extent_info *info,

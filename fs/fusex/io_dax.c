@@ -374,10 +374,10 @@ static int dax_mode_setsize_begin(struct inode *inode, loff_t size)
 		err = dax_mode_zero_tail(inode, old, size);
 		return err ?: fusex_mapped_known(inode, old);
 	}
-	err = fusex_mapped_known(inode, size);
-	if (err || size == old)
-		return err;
-	err = dax_mode_break(inode, size, LLONG_MAX);
+	err = fusex_mapped_cut(inode, size);
+	/* Of what is behind the end nothing is mapped. */
+	if (!err && size < old)
+		err = dax_mode_break(inode, size, LLONG_MAX);
 	return err ?: fusex_maps_quiesce(inode, size, LLONG_MAX);
 }
 

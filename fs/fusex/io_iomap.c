@@ -337,10 +337,10 @@ static int iomap_mode_setsize_begin(struct inode *inode, loff_t size)
 
 	if (size > old)
 		return iomap_mode_grow_begin(inode, old, size);
-	err = fusex_mapped_known(inode, size);
+	err = fusex_mapped_cut(inode, size);
 	if (!err)
 		err = fusex_cache_setsize_begin(inode, size);
-	if (err || size == old)
+	if (err)
 		return err;
 	err = fusex_maps_quiesce(inode, size, LLONG_MAX);
 	if (err)
@@ -354,8 +354,11 @@ static void iomap_mode_setsize_end(struct inode *inode, loff_t oldsize,
 	int err;
 
 	fusex_cache_setsize_end(inode, oldsize, size);
-	if (size == oldsize)
+	if (size == oldsize) {
+		/* Writeback has gone on, and asked what may reach behind the end. */
+		fusex_maps_forget(inode, size, LLONG_MAX);
 		return;
+	}
 	fusex_maps_sized(inode, size);
 	if (size > oldsize)
 		return;

@@ -89,6 +89,28 @@ int fusex_mapped_known(struct inode *inode, loff_t size)
 }
 
 /**
+ * fusex_mapped_cut - before the server is told of a size that is not larger
+ * @inode: the file
+ * @size: bytes
+ *
+ * It frees what is behind the end, also if that is where it was.  But if it knows
+ * of less it takes the new size for growth, and keeps all: where the file has only
+ * a hole before @size, what is cut has to be written as well.
+ *
+ * Context: process, waits for the server, killable.
+ * Return: 0 or an error.
+ */
+int fusex_mapped_cut(struct inode *inode, loff_t size)
+{
+	struct fusex_maps *maps = fusex_maps_get(inode);
+	int err = fusex_mapped_known(inode, size);
+
+	if (err || READ_ONCE(maps->known) >= size)
+		return err;
+	return fusex_mapped_write_back(inode, size, LLONG_MAX);
+}
+
+/**
  * fusex_mapped_cleared - zeros were put behind a new end of the file
  * @inode: the file, which has been cut
  * @err: how that went

@@ -270,6 +270,18 @@ static bool has_projects(const struct volume *v, const struct node *n)
 	return ext2fs_has_feature_project(v->fs->super) && has(n, sizeof(n->raw));
 }
 
+static uint32_t project_of(const struct volume *v, const struct node *n)
+{
+	return has_projects(v, n) ? n->raw.i_projid : 0;
+}
+
+bool attr_takes(const struct volume *v, const struct node *dir,
+		const struct node *n)
+{
+	return !node_has(dir, FS_PROJINHERIT_FL) ||
+	       project_of(v, dir) == project_of(v, n);
+}
+
 void attr_get_flags(struct volume *v, struct node *n,
 		    struct fusex_fileattr *out)
 {

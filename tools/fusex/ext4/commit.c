@@ -27,10 +27,11 @@
  * @lock: protects what follows
  * @change: something did
  * @started: number of the transaction that was begun last
- * @done: number of the last one that is durable, or failed
+ * @done: number of the last one that is durable
+ * @over: number of the last one that is, or failed: nobody waits for it
  * @home: number of the last one that is in its places, too, or failed
  * @wanted: number of the last one that somebody waits for
- * @error: what came of it
+ * @error: what came of the last one that is over
  * @running: one is being written
  * @kicked: one is wanted
  * @stop: no more
@@ -46,6 +47,7 @@ struct commit {
 	pthread_cond_t	change;
 	atomic_ullong	started;
 	atomic_ullong	done;
+	uint64_t	over;
 	uint64_t	home;
 	uint64_t	wanted;
 	int		error;
@@ -115,7 +117,10 @@ static int write_first(struct volume *v, const struct dirty_block *list,
 
 	if (count && journal)
 		return journal_write(v, list, count);
-	ret = device_flush(&v->dev);
+	if (count && v->journal)
+		ret = journal_bypass(v);
+	else
+		ret = device_flush(&v->dev);
 	if (!ret && count)
 		ret = write_home(v, list, count);
 	if (!ret && count)
@@ -123,11 +128,16 @@ static int write_first(struct volume *v, const struct dirty_block *list,
 	return ret;
 }
 
-/* Who waits for it need not wait any longer. */
+/*
+ * Who waits for it need not wait any longer.  What could not be taken is still to
+ * be written, and part of the next one.
+ */
 static void publish(struct commit *c, uint64_t id, int error)
 {
 	pthread_mutex_lock(&c->lock);
-	c->done = id;
+	c->over = id;
+	if (!error)
+		c->done = id;
 	c->error = error;
 	pthread_cond_broadcast(&c->change);
 	pthread_mutex_unlock(&c->lock);
@@ -159,7 +169,7 @@ static void run(struct volume *v, struct commit *c, uint64_t id)
 	else if (!v->readonly)
 		ret = take(v, &list, &count);
 	UNLOCK(v);
-	journal = v->journal && count <= journal_room(v->journal);
+	journal = v->journal && journal_takes(v->journal, count);
 	if (!ret)
 		ret = write_first(v, list, count, journal);
 	if (!ret || !list)
@@ -210,7 +220,7 @@ int commit_now(struct volume *v)
 		c->wanted = want;
 		pthread_cond_broadcast(&c->change);
 	}
-	while (c->done < want) {
+	while (c->over < want) {
 		if (c->threaded || c->running)
 			pthread_cond_wait(&c->change, &c->lock);
 		else
@@ -277,7 +287,7 @@ static void wait_for_time(struct commit *c)
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += c->interval;
-	while (!c->stop && !c->kicked && c->wanted <= c->done)
+	while (!c->stop && !c->kicked && c->wanted <= c->over)
 		if (pthread_cond_timedwait(&c->change, &c->lock, &until) ==
 		    ETIMEDOUT)
 			break;
@@ -307,7 +317,7 @@ static void *commit_main(void *arg)
 		wait_for_time(c);
 		if (c->stop)
 			break;
-		if (c->wanted > c->done || is_needed(v, c))
+		if (c->wanted > c->over || is_needed(v, c))
 			run_next(v, c);
 	}
 	pthread_mutex_unlock(&c->lock);

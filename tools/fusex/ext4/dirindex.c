@@ -8,7 +8,9 @@
  *
  * They are listed in the order of their hashes, as the kernel's ext4 does it: a
  * cookie is good no matter what happens to other names, and to the place of this
- * one.  Where there are no hashes, names do not move, and it is the place.
+ * one.  Of names with the same hash, which are rare, each has the cookie behind
+ * that of the last: they may get others when one more is added.  Where there are no
+ * hashes, names do not move, and it is the place.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,9 +23,12 @@
 #define BLOCKS_MAX	(1u << 22)
 /* A block has no more places than this. */
 #define PLACE_BITS	16u
-/* Smaller cookies are those of "." and "..", and larger ones the kernel's. */
+/*
+ * Smaller cookies are those of "." and "..", and larger ones the kernel's and of
+ * those that follow the last hash.
+ */
 #define KEY_MIN		3u
-#define KEY_MAX		(INT64_MAX - 5)
+#define KEY_MAX		(INT64_MAX - (1 << 20))
 
 /**
  * struct dirindex - the names
@@ -197,6 +202,20 @@ static int by_key(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+/* Names follow each other by their keys, so each has one of its own. */
+static void note_keys(struct dirindex *d)
+{
+	uint64_t *keys = keys_of(d), next = KEY_MIN;
+	size_t i;
+
+	for (i = 0; i < d->nr_sorted; i++) {
+		if (d->sorted[i]->key < next)
+			d->sorted[i]->key = next;
+		keys[i] = d->sorted[i]->key;
+		next = keys[i] + 1;
+	}
+}
+
 int dir_sort(struct node *dir)
 {
 	struct dirindex *d = dir->dir;
@@ -215,8 +234,7 @@ int dir_sort(struct node *dir)
 	free(d->sorted);
 	d->sorted = all;
 	d->nr_sorted = count;
-	for (i = 0; i < count; i++)
-		keys_of(d)[i] = all[i]->key;
+	note_keys(d);
 	d->is_sorted = true;
 	return 0;
 }

@@ -601,14 +601,20 @@ int journal_open(struct volume *v);
 /** journal_close() - it is empty from now on */
 int journal_close(struct volume *v, bool clean);
 
-/** journal_room() - blocks that a transaction can have */
+/** journal_room() - blocks that a transaction should not exceed */
 size_t journal_room(const struct journal *j);
+
+/** journal_takes() - can one have so many? */
+bool journal_takes(const struct journal *j, size_t count);
+
+/** journal_bypass() - what is written next is not in the journal: let e2fsck know */
+int journal_bypass(struct volume *v);
 
 /**
  * journal_write() - write a transaction
  * @v: the file system
  * @list: the blocks, in their order
- * @count: at most journal_room()
+ * @count: as many as journal_takes()
  *
  * What was written to the device before is durable before the transaction is.
  *
@@ -777,6 +783,10 @@ void attr_get_flags(struct volume *v, struct node *n,
 /** attr_set_flags() - FILEATTR_SET; called with the lock */
 int attr_set_flags(struct volume *v, struct node *n,
 		   const struct fusex_fileattr *in);
+
+/** attr_takes() - can it be in this directory, which may be for one project only? */
+bool attr_takes(const struct volume *v, const struct node *dir,
+		const struct node *n);
 
 /** attr_inherit() - flags and project of a new inode come from the directory */
 void attr_inherit(struct volume *v, struct node *n, const struct node *dir);

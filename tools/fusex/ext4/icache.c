@@ -38,7 +38,10 @@ static struct node *find(const struct volume *v, ext2_ino_t ino)
 	return NULL;
 }
 
-/* The inode that libext2fs asks for: one that this thread has locked. */
+/*
+ * The inode that libext2fs asks for: one that this thread has locked.  What is
+ * dead is not: the number may be that of a large attribute by now.
+ */
 static struct node *find_own(struct volume *v, ext2_ino_t ino)
 {
 	struct node *n;
@@ -47,6 +50,8 @@ static struct node *find_own(struct volume *v, ext2_ino_t ino)
 		return NULL;
 	pthread_mutex_lock(&v->table);
 	n = find(v, ino);
+	if (n && n->dead)
+		n = NULL;
 	pthread_mutex_unlock(&v->table);
 	return n;
 }
@@ -236,7 +241,8 @@ int node_get(struct volume *v, ext2_ino_t ino, struct node **out)
 		return -ENOMEM;
 	read_ahead(v, ino);
 	ret = read_node(v, n);
-	if (!ret && !n->raw.i_links_count)
+	/* Large attributes are libext2fs's alone. */
+	if (!ret && (!n->raw.i_links_count || node_has(n, EXT4_EA_INODE_FL)))
 		ret = -ESTALE;
 	if (!ret)
 		ret = check(v, n);

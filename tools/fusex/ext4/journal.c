@@ -6,7 +6,9 @@
  * that after a crash e2fsck, or the kernel, finds all of them or none.  The
  * journal has one transaction at a time, in turn in its first and second half:
  * when a half is used again, the blocks of the transaction before are in their
- * places.
+ * places.  One that a half is too small for has all of it, and it is empty before
+ * and after that.  What is larger than that goes straight to its places: the
+ * journal is empty, and says that there was an error, meanwhile.
  *
  *	descriptor, blocks, descriptor, blocks, ...	(half)
  *	flush: these, what the last transaction wrote to its places, and
@@ -99,6 +101,7 @@ struct jbd_super {
  * @first: the first one after the superblock
  * @half: blocks of a half
  * @second: it is the second half's turn
+ * @whole: the last transaction had both
  * @sequence: of the next transaction
  * @seed: of checksums
  * @super: block with its superblock
@@ -110,6 +113,7 @@ struct journal {
 	uint32_t	first;
 	uint32_t	half;
 	bool		second;
+	bool		whole;
 	uint32_t	sequence;
 	uint32_t	seed;
 	struct jbd_super *super;
@@ -133,20 +137,32 @@ static unsigned int tags_per_block(size_t size)
 			       sizeof(uint32_t)) / sizeof(struct jbd_tag));
 }
 
-size_t journal_room(const struct journal *j)
+/* How large a transaction in so many blocks can be. */
+static size_t room_in(uint32_t blocks)
 {
 	/* A descriptor has at least 62 tags. */
-	return j->half - 2 - j->half / 63 - 1;
+	return blocks - 2 - blocks / 63 - 1;
+}
+
+size_t journal_room(const struct journal *j)
+{
+	return room_in(j->half);
+}
+
+bool journal_takes(const struct journal *j, size_t count)
+{
+	return count <= room_in(2 * j->half);
 }
 
 /* Writes the journal's superblock; start 0 says that it is empty. */
-static int write_super(struct volume *v, uint32_t start)
+static int write_super(struct volume *v, uint32_t start, int err)
 {
 	struct journal *j = v->journal;
 	struct jbd_super *s = j->super;
 
 	s->sequence = htobe32(j->sequence);
 	s->start = htobe32(start);
+	s->err = htobe32((uint32_t)err);
 	s->csum = 0;
 	s->csum = htobe32(crc(~0u, s, sizeof(*s)));
 	return device_write(&v->dev, s, block_size(v),
@@ -244,23 +260,49 @@ static int write_commit(struct volume *v, uint32_t at)
 			    j->map[at] * block_size(v));
 }
 
+/* What was in it is in its places, and is not replayed any more. */
+static int make_empty(struct volume *v, int err)
+{
+	int ret;
+
+	ret = device_flush(&v->dev);
+	if (!ret)
+		ret = write_super(v, 0, err);
+	return ret ? ret : device_flush(&v->dev);
+}
+
+int journal_bypass(struct volume *v)
+{
+	v->journal->whole = false;
+	return make_empty(v, -EIO);
+}
+
 int journal_write(struct volume *v, const struct dirty_block *list,
 		  size_t count)
 {
 	struct journal *j = v->journal;
-	uint32_t start = j->first + (j->second ? j->half : 0), at = start;
-	int ret;
+	bool whole = count > journal_room(j);
+	uint32_t start, at;
+	int ret = 0;
 
-	ret = write_blocks(v, list, count, &at);
+	if (whole || j->whole) {
+		ret = make_empty(v, 0);
+		j->second = false;
+	}
+	start = j->first + (j->second ? j->half : 0);
+	at = start;
+	if (!ret)
+		ret = write_blocks(v, list, count, &at);
 	if (!ret)
 		ret = device_flush(&v->dev);
 	if (!ret)
-		ret = write_super(v, start);
+		ret = write_super(v, start, 0);
 	if (!ret)
 		ret = write_commit(v, at);
 	if (!ret)
 		ret = device_flush(&v->dev);
 	j->second = !j->second;
+	j->whole = whole;
 	j->sequence++;
 	return ret;
 }
@@ -369,13 +411,8 @@ int journal_close(struct volume *v, bool clean)
 
 	if (!j)
 		return 0;
-	if (clean) {
-		ret = device_flush(&v->dev);
-		if (!ret)
-			ret = write_super(v, 0);
-		if (!ret)
-			ret = device_flush(&v->dev);
-	}
+	if (clean)
+		ret = make_empty(v, 0);
 	v->journal = NULL;
 	journal_free(j);
 	return ret;

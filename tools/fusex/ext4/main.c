@@ -23,9 +23,6 @@
 
 #define COMMIT_SECONDS	5
 
-/* What inodes can be linked to. */
-#define MAX_LINKS	65000u
-
 /**
  * struct settings - what the command line says
  * @source: device or image
@@ -216,7 +213,6 @@ static int configure(struct volume *v, struct fusex_config *cfg)
 	cfg->time_min = INT32_MIN;
 	cfg->time_max = attr_time_max(v);
 	cfg->max_file_size = size_max(v, true);
-	cfg->max_links = MAX_LINKS;
 	cfg->optional |= FUSEX_F_POSIX_ACL;
 	strcpy(cfg->subtype, "ext4");
 	WR_LOCK(v);

@@ -235,6 +235,8 @@ int name_link(struct volume *v, struct node *dir, const char *name,
 		return -ENOENT;
 	if (n->raw.i_links_count >= LINKS_MAX)
 		return -EMLINK;
+	if (!attr_takes(v, dir, n))
+		return -EXDEV;
 	ret = dir_add(v, dir, name, n->ino, dirblk_type(n->raw.i_mode));
 	if (ret)
 		return ret;
@@ -356,6 +358,11 @@ static int exchange(struct volume *v, struct node *dir, const char *name,
 
 	if (!m->node2)
 		return -ENOENT;
+	if (dir != dir2 && is_dir(m->node) != is_dir(m->node2) &&
+	    !has_room_for_link(v, is_dir(m->node) ? dir2 : dir))
+		return -EMLINK;
+	if (!attr_takes(v, dir2, m->node) || !attr_takes(v, dir, m->node2))
+		return -EXDEV;
 	ret = dir_change(v, dir, name, m->node2->ino,
 			 dirblk_type(m->node2->raw.i_mode));
 	if (!ret)
@@ -386,6 +393,8 @@ static int move(struct volume *v, struct node *dir, const char *name,
 	uint8_t type = dirblk_type(m->node->raw.i_mode);
 	int ret;
 
+	if (!attr_takes(v, dir2, m->node))
+		return -EXDEV;
 	if (m->node2) {
 		ret = check_victim(v, m->node2, is_dir(m->node));
 		if (!ret)

@@ -64,10 +64,11 @@ int size_set(struct volume *v, struct node *n, uint64_t size)
 	old = size_of(n);
 	/*
 	 * When the file grows the kernel goes on with what it knows, and what was
-	 * taken in advance is part of that.
+	 * taken in advance is part of that.  It has cut more than there was here
+	 * if that is of data that never came, or space was asked for.
 	 */
-	if (size < old) {
-		if (!v->iomap)
+	if (size <= old) {
+		if (!v->iomap && size < old)
 			ret = plain_zero_tail(v, n, size);
 		if (!ret)
 			ret = file_punch(v, n, blocks_of(v, size), LBLK_END);

@@ -107,6 +107,7 @@ static int known_error(errcode_t err)
 		return -EFBIG;
 	case EXT2_ET_OP_NOT_SUPPORTED:
 	case EXT2_ET_UNIMPLEMENTED:
+	case EXT2_ET_MISSING_EA_FEATURE:
 		return -EOPNOTSUPP;
 	case EXT2_ET_SHORT_READ:
 	case EXT2_ET_SHORT_WRITE:

@@ -290,6 +290,40 @@ static void note_inodes(struct volume *v, uint32_t free_before)
 		v->groups[g] |= GROUP_INODES;
 }
 
+static int is_empty_block(struct volume *v, struct node *n, uint64_t block)
+{
+	struct ext2_ext_attr_header *h = malloc(block_size(v));
+	int ret;
+
+	if (!h)
+		return -ENOMEM;
+	ret = volume_error(v, ext2fs_read_ext_attr3(v->fs, block, h, n->ino));
+	if (!ret)
+		ret = EXT2_EXT_IS_LAST_ENTRY((struct ext2_ext_attr_entry *)
+					     (h + 1));
+	free(h);
+	return ret;
+}
+
+/* libext2fs leaves what had the last attribute as if there were one. */
+static int drop_empty(struct volume *v, struct node *n)
+{
+	uint64_t block = ext2fs_file_acl_block(v->fs, inode_of(n));
+	uint32_t first = 0;
+	int ret = 0;
+
+	if (has_in_inode(v, n)) {
+		memcpy(&first, in_inode(n) + sizeof(uint32_t), sizeof(first));
+		if (!first)
+			memset(in_inode(n), 0, sizeof(uint32_t));
+	}
+	if (block)
+		ret = is_empty_block(v, n, block);
+	if (ret <= 0)
+		return ret;
+	return volume_error(v, ext2fs_free_ext_attr(v->fs, n->ino, &n->raw));
+}
+
 static int close_all(struct volume *v, struct node *n,
 		     struct ext2_xattr_handle *h, const struct before *was,
 		     errcode_t err)
@@ -301,6 +335,9 @@ static int close_all(struct volume *v, struct node *n,
 	note_inodes(v, was->free);
 	/* Also if it failed: part of it may have been done. */
 	ret2 = node_reread(v, n);
+	if (!ret2)
+		ret2 = drop_empty(v, n);
+	node_dirty(v, n);
 	large = large_blocks(v, n);
 	if (large > was->large)
 		ext2fs_iblk_add_blocks(v->fs, inode_of(n), large - was->large);
@@ -312,6 +349,15 @@ static int close_all(struct volume *v, struct node *n,
 	if (!ret)
 		attr_changed(v, n);
 	return ret;
+}
+
+/* The first attribute of a file system: from now on it can have some. */
+static void set_feature(struct volume *v)
+{
+	if (ext2fs_has_feature_xattr(v->fs->super))
+		return;
+	ext2fs_set_feature_xattr(v->fs->super);
+	ext2fs_mark_super_dirty(v->fs);
 }
 
 static int check_flags(struct ext2_xattr_handle *h, const char *name,
@@ -338,10 +384,15 @@ int xattr_set(struct volume *v, struct node *n, const char *name,
 	ret = volume_writable(v);
 	if (!ret)
 		ret = check_name(name);
+	/* A value may become an inode, whose number was a deleted one's until now. */
+	if (!ret && ext2fs_has_feature_ea_inode(v->fs->super))
+		ret = icache_flush(v);
 	if (!ret)
 		ret = node_full(v, n);
-	if (!ret)
-		ret = open_all(v, n, &h);
+	if (ret)
+		return ret;
+	set_feature(v);
+	ret = open_all(v, n, &h);
 	if (ret)
 		return ret;
 	ret = check_flags(h, name, flags);

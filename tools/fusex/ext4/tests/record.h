@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the linker's --wrap makes of device_write() and device_flush().
+ * What the linker's --wrap makes of functions, in those tests that have it.
  */
 #ifndef FUSEX_EXT4_TEST_RECORD_H
 #define FUSEX_EXT4_TEST_RECORD_H
@@ -13,5 +13,9 @@ int __real_device_flush(const struct device *d);
 int __wrap_device_write(const struct device *d, const void *buf, size_t count,
 			uint64_t offset);
 int __wrap_device_flush(const struct device *d);
+int __real_bcache_take(ext2_filsys fs, struct dirty_block **list,
+		       size_t *count);
+int __wrap_bcache_take(ext2_filsys fs, struct dirty_block **list,
+		       size_t *count);
 
 #endif

@@ -322,6 +322,97 @@ static void test_kind(const char *kind, unsigned int unit)
 	free(states);
 }
 
+static unsigned int make_many(struct volume *v, struct node *dir,
+			      unsigned int from, unsigned int count)
+{
+	unsigned int bad = 0, i;
+	char name[32];
+
+	for (i = from; i < from + count; i++) {
+		snprintf(name, sizeof(name), "many-%u", i);
+		bad += !image_file(v, dir, name, 0);
+	}
+	return bad;
+}
+
+/* How many of them there are; the last name of what was durable is. */
+static unsigned int count_many(const char *path)
+{
+	struct volume *v = image_open_ro(path);
+	struct node *root = image_root(v), *dir;
+	const struct dir_name *at;
+	unsigned int count = 0;
+
+	WR_LOCK(v);
+	if (!name_lookup(v, root, "dir", &dir)) {
+		if (!dir_load(v, dir) && !dir_sort(dir))
+			for (at = dir_first(dir, 0); at; at = dir_next(dir, at))
+				count++;
+		node_put(v, dir);
+	}
+	UNLOCK(v);
+	volume_close(v);
+	return count;
+}
+
+/*
+ * Operations that go on when there is no room for them any more: the transaction
+ * is larger than half of the journal, or than all of it.
+ */
+static void test_large(unsigned int many, bool in_journal)
+{
+	struct volume *v;
+	struct node *dir;
+	char path[160], from[176];
+	unsigned int bad = 0, lost = 0, dirty = 0, half = 0, i, count;
+	size_t first, second, until;
+	int ret;
+
+	snprintf(path, sizeof(path), "%s",
+		 image_make("-b 1024 -J size=4 -N 40000", 64));
+	snprintf(from, sizeof(from), "%s.before", path);
+	image_run("cp %s %s", path, from);
+	recording = true;
+	v = image_open(path);
+	dir = image_file(v, image_root(v), "dir", S_IFDIR | 0755);
+	is(make_many(v, dir, 0, 200) + (unsigned int)commit_now(v), 0,
+	   "some files are durable");
+	first = nr_records;
+	ok(!make_many(v, dir, 200, many), "%u at once", many);
+	/* There are four inodes in a block. */
+	count = (unsigned int)(bcache_dirty(v->cache) + v->dirty_count / 4);
+	ok(count > journal_room(v->journal), "%u blocks are too many", count);
+	is(journal_takes(v->journal, count + 50), in_journal,
+	   "for which there is room in the journal, or not");
+	is(commit_now(v), 0, "are durable");
+	second = nr_records;
+	is(make_many(v, dir, 200 + many, 1) + (unsigned int)commit_now(v), 0,
+	   "and one more");
+	recording = false;
+	ok(image_close(v, path), "e2fsck finds nothing");
+	for (i = 0; i <= 20; i++) {
+		until = first + (nr_records - first) * i / 20;
+		crash(path, from, until, 1024);
+		ret = image_run("e2fsck -p %s >/dev/null 2>&1", path);
+		dirty += ret <= 1 && !image_check(path);
+		/* Without a journal, some of it may be too bad for that. */
+		bad += ret > 1 && (in_journal || until >= second);
+		if (ret > 1)
+			image_run("e2fsck -fy %s >/dev/null 2>&1", path);
+		count = count_many(path);
+		lost += ret <= 1 &&
+			count < (until < second ? 200 : 200 + many);
+		half += count != 200 && count < 200 + many;
+	}
+	is(bad, 0, "e2fsck -p repairs what a crash leaves");
+	is(dirty, 0, "completely");
+	is(lost, 0, "what was durable is there");
+	if (in_journal)
+		is(half, 0, "all of a transaction or nothing");
+	for (; nr_records; nr_records--)
+		free(records[nr_records - 1].data);
+}
+
 /* What was not closed is repaired before it is opened, or refused. */
 static void test_recovery(void)
 {
@@ -344,6 +435,8 @@ int main(void)
 	setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1);
 	test_kind("-b 4096 -J size=4", 4096);
 	test_kind("-b 1024 -J size=4", 1024);
+	test_large(9000, true);
+	test_large(19000, false);
 	test_recovery();
 	free(records);
 	return tap_end();

@@ -108,6 +108,70 @@ static void test_basics(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+/* A directory that has as many as can be counted, where that is all there can be. */
+static void test_links(struct volume *v, struct node *root)
+{
+	struct node *full = image_file(v, root, "full", S_IFDIR | 0755);
+	bool was = ext2fs_has_feature_dir_nlink(v->fs->super);
+
+	image_file(v, full, "file", 0);
+	image_file(v, root, "one", S_IFDIR | 0755);
+	ext2fs_clear_feature_dir_nlink(v->fs->super);
+	full->raw.i_links_count = 64999;
+	is(rename_name(v, root, "one", full, "one", 0), -EMLINK,
+	   "no directory is moved to where there is no room for its link");
+	is(rename_name(v, root, "one", full, "file", RENAME_EXCHANGE), -EMLINK,
+	   "nor exchanged for a file there");
+	is(rename_name(v, full, "file", root, "one", RENAME_EXCHANGE), -EMLINK,
+	   "nor the other way round");
+	if (was)
+		ext2fs_set_feature_dir_nlink(v->fs->super);
+	full->raw.i_links_count = 2;
+	is(rename_name(v, root, "one", full, "file", RENAME_EXCHANGE), 0,
+	   "where there is, it is");
+	is(full->raw.i_links_count, 3, "and the link counts");
+}
+
+static int link_name(struct volume *v, struct node *dir, const char *name,
+		     struct node *n)
+{
+	int ret;
+
+	WR_LOCK(v);
+	ret = name_link(v, dir, name, n);
+	UNLOCK(v);
+	return ret;
+}
+
+/* What is for one project takes nothing of another. */
+static void test_projects(void)
+{
+	const char *path = image_make("-b 4096 -O project", 32);
+	struct volume *v = image_open(path);
+	struct node *root = image_root(v), *d, *own, *other;
+
+	d = image_file(v, root, "d", S_IFDIR | 0755);
+	d->raw.i_projid = 7;
+	d->raw.i_flags |= FS_PROJINHERIT_FL;
+	own = image_file(v, d, "own", 0);
+	other = image_file(v, root, "other", 0);
+	is(own->raw.i_projid, 7, "a file is of its directory's project");
+	is(link_name(v, d, "link", other), -EXDEV, "no link of another's");
+	is(rename_name(v, root, "other", d, "new", 0), -EXDEV, "nor a move");
+	is(rename_name(v, root, "other", d, "own", 0), -EXDEV,
+	   "nor over one that there is");
+	is(rename_name(v, root, "other", d, "own", RENAME_EXCHANGE), -EXDEV,
+	   "nor an exchange");
+	is(rename_name(v, d, "own", root, "other", RENAME_EXCHANGE), -EXDEV,
+	   "either way");
+	is(link_name(v, root, "link", own), 0, "the rest is for all");
+	is(rename_name(v, d, "own", root, "own", 0), 0, "to move to");
+	is(rename_name(v, root, "own", d, "own", 0), 0, "and back");
+	other->raw.i_projid = 7;
+	is(link_name(v, d, "link", other), 0, "what is of the project can be");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 static void test_symlinks(struct volume *v, struct node *root)
 {
 	static const size_t lengths[] = { 1, 58, 59, 60, 61, 500, 1000 };
@@ -185,6 +249,7 @@ static void test_kind(const char *kind)
 
 	printf("# %s\n", kind);
 	test_basics(v, root);
+	test_links(v, root);
 	test_symlinks(v, root);
 	test_storm(v, root, 3000);
 	ok(image_close(v, path), "e2fsck finds nothing");
@@ -224,11 +289,98 @@ static void test_large(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+struct hashed {
+	uint32_t	hash;
+	unsigned int	nr;
+};
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct hashed *x = a, *y = b;
+
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+/* Makes files of which each has the hash of another; how many. */
+static unsigned int make_equal(struct volume *v, struct node *d)
+{
+	const unsigned int count = 200000;
+	struct hashed *all = need(count, sizeof(*all));
+	unsigned int i, made = 0;
+	uint32_t minor;
+	char name[32];
+
+	for (i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "some-%u", i * 7919);
+		dirtree_hash(v, v->fs->super->s_def_hash_version, name,
+			     strlen(name), &all[i].hash, &minor);
+		all[i].hash >>= 1;
+		all[i].nr = i * 7919;
+	}
+	qsort(all, count, sizeof(*all), by_hash);
+	for (i = 0; i < count; i++) {
+		if ((!i || all[i].hash != all[i - 1].hash) &&
+		    (i + 1 == count || all[i].hash != all[i + 1].hash))
+			continue;
+		snprintf(name, sizeof(name), "some-%u", all[i].nr);
+		made += !!image_file(v, d, name, 0);
+	}
+	free(all);
+	return made;
+}
+
+/* Returns how many are listed, each as if it were the first of a reply. */
+static unsigned int list_from(struct node *d)
+{
+	const struct dir_name *at;
+	unsigned int count = 0;
+
+	if (dir_sort(d))
+		return 0;
+	for (at = dir_first(d, 0); at; at = dir_first(d, at->key))
+		count++;
+	return count;
+}
+
+/* Names whose hashes are equal, which are many where those are weak. */
+static void test_equal(void)
+{
+	const char *path = image_make("-b 4096", 32);
+	struct volume *v = image_open(path);
+	struct node *d = image_file(v, image_root(v), "d", S_IFDIR | 0755);
+	const struct dir_name *at;
+	unsigned int made, count = 0;
+	char name[EXT2_NAME_LEN + 1];
+
+	v->fs->super->s_def_hash_version = EXT2_HASH_LEGACY;
+	made = make_equal(v, d);
+	ok(made > 1, "%u names with the hash of another", made);
+	WR_LOCK(v);
+	is(dir_sort(d), 0, "are sorted");
+	for (at = dir_first(d, 0); at; at = dir_next(d, at))
+		count++;
+	is(count, made, "and listed");
+	is(list_from(d), made, "one by one, too");
+	strcpy(name, dir_first(d, 0)->name);
+	UNLOCK(v);
+	is(unlink_name(v, d, name), 0, "the first one is removed");
+	WR_LOCK(v);
+	is(list_from(d), made - 1, "the others are listed");
+	UNLOCK(v);
+	image_file(v, d, name, 0);
+	WR_LOCK(v);
+	is(list_from(d), made, "and all when it is there again");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 int main(void)
 {
 	size_t i;
 
 	test_large();
+	test_projects();
+	test_equal();
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		test_kind(kinds[i]);

@@ -99,6 +99,83 @@ static void test_deleted(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+/* What had the last one is not there any more. */
+static void test_last(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "last", 0);
+	char value[600];
+
+	memset(value, 'z', sizeof(value));
+	WR_LOCK(v);
+	is(xattr_set(v, n, "user.a", "1234", 4, 0), 0, "an attribute");
+	ok(!xattr_hints(v, n), "is there");
+	is(xattr_set(v, n, "user.b", value, sizeof(value), 0), 0,
+	   "one with a block");
+	ok(ext2fs_get_stat_i_blocks(v->fs, inode_of(n)), "takes one");
+	is(xattr_remove(v, n, "user.b"), 0, "it is removed");
+	is(xattr_remove(v, n, "user.a"), 0, "and the other one");
+	is((long long)ext2fs_get_stat_i_blocks(v->fs, inode_of(n)), 0,
+	   "no block is taken");
+	ok(xattr_hints(v, n), "and there are none");
+	is(xattr_get(v, n, "user.a", value, sizeof(value)), -ENODATA,
+	   "to be seen");
+	/* Into the inode, where there is room for it. */
+	is(xattr_set(v, n, "user.c", value, sizeof(value), 0), 0, "large");
+	is(xattr_set(v, n, "user.c", value, 4, 0), 0, "then small");
+	is((long long)ext2fs_get_stat_i_blocks(v->fs, inode_of(n)),
+	   v->inode_size > 128 ? 0 : block_size(v) / 512,
+	   "it has no block but for that");
+	UNLOCK(v);
+}
+
+/* A large one is an inode, which may have the number of a deleted one. */
+static void test_number(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "number", 0);
+	struct node *gone = image_file(v, root, "gone", 0), *same;
+	ext2_ino_t ino = gone->ino;
+	char value[8000], got[8000];
+
+	memset(value, 'n', sizeof(value));
+	is(commit_now(v), 0, "two files");
+	WR_LOCK(v);
+	is(name_unlink(v, root, "gone", false, true, true, NULL), 0,
+	   "one is deleted");
+	is(xattr_set(v, n, "user.large", value, sizeof(value), 0), 0,
+	   "a large attribute");
+	ok(ext2fs_test_inode_bitmap2(v->fs->inode_map, ino),
+	   "has its number");
+	ok(xattr_get(v, n, "user.large", got, sizeof(got)) == sizeof(got) &&
+	   !memcmp(got, value, sizeof(got)), "and its value");
+	UNLOCK(v);
+	is(commit_now(v), 0, "it is durable");
+	WR_LOCK(v);
+	ok(xattr_get(v, n, "user.large", got, sizeof(got)) == sizeof(got) &&
+	   !memcmp(got, value, sizeof(got)), "and is there then");
+	icache_shrink(v, 0);
+	is(node_get(v, ino, &same), -ESTALE, "but it is not a file");
+	UNLOCK(v);
+}
+
+/* A file system made without: the first one is what gives it the feature. */
+static void test_feature(void)
+{
+	const char *path = image_make("-b 4096 -O ^ext_attr", 32);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "file", 0);
+	char got[10];
+
+	WR_LOCK(v);
+	is(xattr_get(v, n, "user.a", got, 10), -ENODATA, "there is none");
+	is(xattr_remove(v, n, "user.a"), -ENODATA, "to be removed");
+	ok(!ext2fs_has_feature_xattr(v->fs->super), "nor can there be");
+	is(xattr_set(v, n, "user.a", "1", 1, 0), 0, "until one is set");
+	is(xattr_get(v, n, "user.a", got, 10), 1, "it is there");
+	ok(v->valid && !v->failed, "nothing is wrong with that");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 static void test_times(struct volume *v, struct node *root)
 {
 	struct node *n = image_file(v, root, "times", 0);
@@ -200,8 +277,11 @@ static void test_kind(const char *kind)
 	printf("# %s\n", kind);
 	test_values(v, root);
 	test_deleted(v, root);
+	test_last(v, root);
 	test_times(v, root);
 	test_flags(v, root);
+	if (ext2fs_has_feature_ea_inode(v->fs->super))
+		test_number(v, root);
 	if (ext2fs_has_feature_inline_data(v->fs->super))
 		test_inline(v, root);
 	ok(image_close(v, path), "e2fsck finds nothing");
@@ -213,5 +293,6 @@ int main(void)
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		test_kind(kinds[i]);
+	test_feature();
 	return tap_end();
 }

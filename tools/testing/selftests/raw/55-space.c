@@ -106,6 +106,87 @@ TEST(truncate, to_nothing)
 	end(r, fd);
 }
 
+/* What is behind an end that stays is another's afterwards, too. */
+TEST(truncate, to_what_it_is)
+{
+	struct raw *r = with_f(UNWRITTEN, 128 * KIB, 2 * MIB);
+	int fd;
+
+	maps_size(r, MAP_F, 0);
+	fd = open_rw(r, "f", 0);
+	put(fd, 64 * KIB, 0, 1);
+	OK(fsync(fd));
+	OK(ftruncate(fd, 64 * KIB));
+	CHECK(!maps_find(r, MAP_F, 64 * KIB));
+	disk_fill(r, 0, 64 * KIB, 2 * MIB + 64 * KIB, 7);
+	put(fd, 64 * KIB, 64 * KIB, 1);
+	OK(fsync(fd));
+	disk_shows(r, 0, 64 * KIB, 2 * MIB + 64 * KIB, 2 * MIB + 64 * KIB, 7);
+	uncache(fd);
+	shows(fd, 128 * KIB, 0, 1);
+	end(r, fd);
+}
+
+static atomic_bool asked;
+
+/* It was asked for what is behind the end while that is still where it was. */
+static void cut_later(struct raw *r, const struct fusex_in_header *in,
+		      struct raw_reply *rep)
+{
+	(void)in;
+	(void)rep;
+	maps_at(r, MAP_F, MAPPED, 64 * KIB, 64 * KIB, 2 * MIB + 64 * KIB);
+	while (!asked)
+		usleep(1000);
+	maps_at(r, MAP_F, MAPPED, 64 * KIB, 64 * KIB, 8 * MIB);
+}
+
+TEST(truncate, to_what_it_is_while_it_is_written_back)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 2 * MIB);
+	int fd = open_rw(r, "f", 0);
+	pid_t pid;
+
+	put(fd, BLOCK, 0, 1);
+	raw_bend(r, FUSEX_OP_SETATTR, cut_later, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		OK(ftruncate(fd, 64 * KIB));
+		_exit(0);
+	}
+	UNTIL_SEEN(r, 0);
+	EQ(maps_notify(r, FUSEX_NOTIFY_MAP_INVAL,
+		       &(struct fusex_notify_map){ .nodeid = MAP_F },
+		       sizeof(struct fusex_notify_map), NULL, 0), 0);
+	maps_reset(r);
+	OK(sync_file_range(fd, 0, BLOCK, SYNC_FILE_RANGE_WRITE |
+			   SYNC_FILE_RANGE_WAIT_AFTER));
+	EQ(begins(r), 1);
+	asked = true;
+	EQ(WAIT(pid), 0);
+	put(fd, BLOCK, 64 * KIB, 2);
+	OK(fsync(fd));
+	disk_shows(r, 0, BLOCK, 8 * MIB, 64 * KIB, 2);
+	disk_shows(r, 0, BLOCK, 2 * MIB + 64 * KIB, 2 * MIB + 64 * KIB,
+		   DISK_SEED(0));
+	end(r, fd);
+}
+
+/* The server knows of nothing yet, and is not to take a cut for growth. */
+TEST(truncate, what_is_dirty_behind_a_hole)
+{
+	struct raw *r = with_f(HOLE, 0, 0);
+	int fd = open_rw(r, "f", 0);
+
+	put(fd, 64 * KIB, 1 * MIB, 1);
+	EQ(r->nodes[MAP_F].size, 0);
+	maps_reset(r);
+	OK(ftruncate(fd, 64 * KIB));
+	EQ(r->maps->ioends[0].size, 1 * MIB + 64 * KIB);
+	EQ(r->nodes[MAP_F].size, 64 * KIB);
+	end(r, fd);
+}
+
 TEST(truncate, unwritten)
 {
 	struct raw *r = with_f(UNWRITTEN, 64 * KIB, 2 * MIB);

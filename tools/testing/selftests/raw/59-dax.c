@@ -525,6 +525,29 @@ TEST(truncation, unmaps)
 	end(r, fd);
 }
 
+/* What is behind an end that stays is another's afterwards, too. */
+TEST(truncation, to_the_size_it_has)
+{
+	struct raw *r = dax_with(UNWRITTEN, 128 * KIB, 4 * MIB);
+	char *p;
+	int fd;
+
+	maps_size(r, MAP_F, 0);
+	fd = open_rw(r, "f", 0);
+	put(fd, 64 * KIB, 0, 1);
+	p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+	p[0] = 5;
+	OK(ftruncate(fd, 64 * KIB));
+	CHECK(!maps_find(r, MAP_F, 64 * KIB));
+	disk_fill(r, 0, 64 * KIB, 4 * MIB + 64 * KIB, 7);
+	put(fd, 64 * KIB, 64 * KIB, 1);
+	disk_shows(r, 0, 64 * KIB, 4 * MIB + 64 * KIB, 4 * MIB + 64 * KIB, 7);
+	shows(fd, 64 * KIB, 64 * KIB, 1);
+	EQ(p[0], 5);
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
 /* A pipe holds pages of the mapping from @p on. */
 static int hold(char *p, size_t size)
 {

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A transaction that cannot be taken, because there is no memory for it, is not
+ * durable, and what was to be in it is in a later one.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "image.h"
+#include "record.h"
+#include "tap.h"
+
+static atomic_uint fail, tries;
+
+int __wrap_bcache_take(ext2_filsys fs, struct dirty_block **list,
+		       size_t *count)
+{
+	tries++;
+	if (!fail)
+		return __real_bcache_take(fs, list, count);
+	fail--;
+	*count = 0;
+	return -ENOMEM;
+}
+
+static struct volume *open_with(const char *path, uint32_t interval)
+{
+	const struct volume_options o = { .interval = interval };
+	struct volume *v;
+
+	if (volume_open(path, &o, &v)) {
+		printf("Bail out! cannot open the image\n");
+		_exit(1);
+	}
+	return v;
+}
+
+static void test_once(uint32_t interval)
+{
+	const char *path = image_make("-b 4096", 32);
+	struct volume *v = open_with(path, interval);
+	struct node *n;
+
+	printf("# interval %u\n", interval);
+	n = image_file(v, image_root(v), "file", 0);
+	ok(n && !commit_is_done(v, n->changed), "a file is not durable yet");
+	fail = 1;
+	is(commit_now(v), -ENOMEM, "nor is it when that fails");
+	ok(!commit_is_done(v, n->changed), "and that is known");
+	ok(!v->failed, "it may be tried again");
+	is(commit_now(v), 0, "which does it");
+	ok(commit_is_done(v, n->changed), "now it is durable");
+	volume_abandon(v);
+	is(image_run("e2fsck -p %s >/dev/null 2>&1", path) & ~1, 0,
+	   "e2fsck repairs what a crash leaves");
+	v = image_open(path);
+	WR_LOCK(v);
+	is(name_lookup(v, image_root(v), "file", &n), 0, "the file is there");
+	node_put(v, n);
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* The thread does not try all the time. */
+static void test_patience(void)
+{
+	const char *path = image_make("-b 4096", 32);
+	struct volume *v = open_with(path, 60);
+
+	image_file(v, image_root(v), "file", 0);
+	fail = 1000;
+	is(commit_now(v), -ENOMEM, "it fails");
+	tries = 0;
+	usleep(200000);
+	ok(tries < 3, "and is tried %u times", tries);
+	fail = 0;
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+int main(void)
+{
+	test_once(0);
+	test_once(60);
+	test_patience();
+	return tap_end();
+}
