@@ -141,6 +141,8 @@ struct recalls {
  * @pending_count: how many
  * @closing: blocks freed by the transaction that is being written
  * @closing_count: how many
+ * @kept: blocks that only trees of extents may have, the very last ones
+ * @for_tree: what libext2fs takes now is for one
  * @system: blocks of the superblock, descriptors, bitmaps and inode tables
  * @groups: GROUP_*, of each group
  * @last_group: group that the last directory near the root was put into
@@ -180,6 +182,8 @@ struct volume {
 	uint64_t		pending_count;
 	ext2fs_block_bitmap	closing;
 	uint64_t		closing_count;
+	uint64_t		kept;
+	bool			for_tree;
 	ext2fs_block_bitmap	system;
 	uint8_t			*groups;
 	uint32_t		last_group;
@@ -639,6 +643,13 @@ void alloc_close(struct volume *v);
 int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want, bool root,
 		  uint64_t *out);
 
+/**
+ * alloc_tree() - is what libext2fs takes from now on for a tree of extents?
+ *
+ * Context: with volume.core.
+ */
+void alloc_tree(struct volume *v, bool tree);
+
 /** alloc_free() - free them; they are not used before the next transaction */
 void alloc_free(struct volume *v, uint64_t block, uint64_t count);
 
@@ -838,6 +849,7 @@ int extents_insert(struct volume *v, struct node *n, const struct run *r);
  * @to: RUN_DATA or RUN_UNWRITTEN
  *
  * Called with the lock.
+ * Return: 0, 1 if part of the range is a hole, or -errno.
  */
 int extents_convert(struct volume *v, struct node *n, uint64_t lblk,
 		    uint64_t len, enum run_type to);

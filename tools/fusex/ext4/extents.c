@@ -110,7 +110,9 @@ static errcode_t insert(struct volume *v, ext2_extent_handle_t h, int flags,
 	errcode_t err;
 
 	core_lock(v);
+	alloc_tree(v, true);
 	err = ext2fs_extent_insert(h, flags, e);
+	alloc_tree(v, false);
 	core_unlock(v);
 	return err ? err : ext2fs_extent_fix_parents(h);
 }
@@ -320,33 +322,50 @@ static bool move_border(struct volume *v, ext2_extent_handle_t h,
 	return true;
 }
 
+/*
+ * Makes two of the extent the cursor is at, with @flip in the flags of the second;
+ * there may be no room for that, then it stays one.
+ */
+static errcode_t divide(struct volume *v, ext2_extent_handle_t h,
+			struct ext2fs_extent *e, uint64_t at, uint32_t flip)
+{
+	struct ext2fs_extent head = *e, tail = *e;
+	errcode_t err;
+
+	head.e_len = (uint32_t)(at - e->e_lblk);
+	tail.e_lblk = at;
+	tail.e_pblk += head.e_len;
+	tail.e_len -= head.e_len;
+	tail.e_flags ^= flip;
+	err = replace(h, &head);
+	if (!err)
+		err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, &tail);
+	if (!err) {
+		*e = head;
+		return ext2fs_extent_goto(h, e->e_lblk);
+	}
+	if (!ext2fs_extent_goto(h, e->e_lblk))
+		replace(h, e);
+	return err;
+}
+
 /* Cuts [from, to) out of an extent the cursor is at; it becomes the other type. */
 static errcode_t split(struct volume *v, ext2_extent_handle_t h,
 		       struct ext2fs_extent e, uint64_t from, uint64_t to)
 {
-	struct ext2fs_extent mid = e, right = e;
 	errcode_t err = 0;
 
-	mid.e_lblk = from;
-	mid.e_pblk += from - e.e_lblk;
-	mid.e_len = (uint32_t)(to - from);
-	mid.e_flags ^= EXT2_EXTENT_FLAGS_UNINIT;
-	right.e_lblk = to;
-	right.e_pblk += to - e.e_lblk;
-	right.e_len = (uint32_t)(end_of(&e) - to);
-	e.e_len = (uint32_t)(from - e.e_lblk);
-	if (!e.e_len) {
-		err = replace(h, &mid);
-	} else {
-		err = replace(h, &e);
-		if (!err)
-			err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, &mid);
+	if (to < end_of(&e))
+		err = divide(v, h, &e, to, 0);
+	if (err)
+		return err;
+	if (from == e.e_lblk) {
+		e.e_flags ^= EXT2_EXTENT_FLAGS_UNINIT;
+		return replace(h, &e);
 	}
-	if (!err && right.e_len) {
-		err = ext2fs_extent_goto(h, from);
-		if (!err)
-			err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, &right);
-	}
+	err = divide(v, h, &e, from, EXT2_EXTENT_FLAGS_UNINIT);
+	if (err)
+		merge(v, h, e.e_lblk);
 	return err;
 }
 
@@ -377,6 +396,7 @@ int extents_convert(struct volume *v, struct node *n, uint64_t lblk,
 	ext2_extent_handle_t h;
 	struct ext2fs_extent e;
 	errcode_t err = 0;
+	bool hole = false;
 	int ret;
 
 	ret = extents_check(v, n);
@@ -391,6 +411,7 @@ int extents_convert(struct volume *v, struct node *n, uint64_t lblk,
 
 			err = find_hole(h, lblk, &r);
 			lblk = r.lblk + r.len;
+			hole = true;
 			continue;
 		}
 		if (!err)
@@ -407,7 +428,7 @@ int extents_convert(struct volume *v, struct node *n, uint64_t lblk,
 	}
 	ext2fs_extent_free(h);
 	node_dirty(v, n);
-	return volume_error(v, err);
+	return err ? volume_error(v, err) : hole;
 }
 
 /* Is it where data of files can be? */
@@ -537,19 +558,20 @@ static int uproot(struct volume *v, struct node *n)
 static errcode_t cut(struct volume *v, ext2_extent_handle_t h,
 		     struct ext2fs_extent e, uint64_t from, uint64_t to)
 {
-	struct ext2fs_extent right = e;
-	errcode_t err;
+	errcode_t err = 0;
 
-	right.e_lblk = to;
-	right.e_pblk += to - e.e_lblk;
-	right.e_len = (uint32_t)(end_of(&e) - to);
+	if (from == e.e_lblk) {
+		if (to == end_of(&e))
+			return delete(v, h);
+		e.e_len -= (uint32_t)(to - from);
+		e.e_pblk += to - from;
+		e.e_lblk = to;
+		return replace(h, &e);
+	}
+	if (to < end_of(&e))
+		err = divide(v, h, &e, to, 0);
 	e.e_len = (uint32_t)(from - e.e_lblk);
-	if (!e.e_len)
-		return right.e_len ? replace(h, &right) : delete(v, h);
-	err = replace(h, &e);
-	if (!err && right.e_len)
-		err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, &right);
-	return err;
+	return err ? err : replace(h, &e);
 }
 
 /* The first extent that ends behind @lblk. */

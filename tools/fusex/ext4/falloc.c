@@ -94,7 +94,7 @@ static int zero(struct volume *v, struct node *n, uint32_t mode,
 	if (!ret && r->last > r->first)
 		ret = extents_convert(v, n, r->first, r->last - r->first,
 				      RUN_UNWRITTEN);
-	return ret ? ret : allocate(v, n, mode, r, root);
+	return ret < 0 ? ret : allocate(v, n, mode, r, root);
 }
 
 static int punch(struct volume *v, struct node *n, const struct range *r)

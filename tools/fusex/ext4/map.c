@@ -309,6 +309,9 @@ int map_ioend(struct volume *v, struct node *n,
 	if (in->flags & FUSEX_IOEND_UNWRITTEN &&
 	    node_has(n, EXT4_EXTENTS_FL))
 		ret = extents_convert(v, n, lblk, end - lblk, RUN_DATA);
+	/* Data that is nowhere. */
+	if (ret > 0)
+		ret = -EIO;
 	if (!ret && in->flags & FUSEX_IOEND_APPEND &&
 	    in->size > size_of(n)) {
 		set_size(n, in->size);

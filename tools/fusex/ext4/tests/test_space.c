@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * No space: what cannot be done leaves the file as it was, and what is written to
+ * space that the file has always can be.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "image.h"
+#include "tap.h"
+
+#define RUNS_MAX	2000u
+
+/**
+ * struct state - all that a file is
+ * @runs: where its blocks are
+ * @count: how many
+ * @size: bytes
+ * @blocks: of 512 bytes
+ */
+struct state {
+	struct run	runs[RUNS_MAX];
+	unsigned int	count;
+	uint64_t	size;
+	uint32_t	blocks;
+};
+
+static struct state *state_of(struct volume *v, struct node *n)
+{
+	struct state *s = need(1, sizeof(*s));
+	uint64_t lblk;
+	struct run *r;
+
+	s->size = size_of(n);
+	s->blocks = n->raw.i_blocks;
+	for (lblk = 0; lblk < LBLK_END && s->count < RUNS_MAX;
+	     lblk = r->lblk + r->len) {
+		r = &s->runs[s->count++];
+		if (file_find(v, n, lblk, r))
+			break;
+	}
+	return s;
+}
+
+static bool is_same(const struct state *a, const struct state *b)
+{
+	unsigned int i;
+
+	if (a->count != b->count || a->size != b->size ||
+	    a->blocks != b->blocks)
+		return false;
+	for (i = 0; i < a->count; i++)
+		if (a->runs[i].lblk != b->runs[i].lblk ||
+		    a->runs[i].len != b->runs[i].len ||
+		    a->runs[i].type != b->runs[i].type ||
+		    (a->runs[i].type != RUN_HOLE &&
+		     a->runs[i].pblk != b->runs[i].pblk))
+			return false;
+	return true;
+}
+
+/* Is it what it was?  That is forgotten then. */
+static void still(struct volume *v, struct node *n, struct state *was,
+		  const char *what)
+{
+	struct state *s = state_of(v, n);
+
+	if (!ok(is_same(s, was), "%s: the file is what it was", what))
+		printf("# %u runs, was %u; %u sectors, was %u\n", s->count,
+		       was->count, s->blocks, was->blocks);
+	free(s);
+	free(was);
+}
+
+/* From now on there are only so many blocks; returns how many are hidden. */
+static uint64_t starve(struct volume *v, uint64_t left)
+{
+	uint64_t all = ext2fs_free_blocks_count(v->fs->super);
+
+	ext2fs_free_blocks_count_set(v->fs->super, left);
+	return all - left;
+}
+
+static void feed(struct volume *v, uint64_t hidden)
+{
+	ext2fs_free_blocks_count_add(v->fs->super, (blk64_t)hidden);
+}
+
+static int written(struct volume *v, struct node *n, uint64_t lblk,
+		   uint64_t count)
+{
+	const struct fusex_map_ioend_in in = {
+		.flags = FUSEX_IOEND_UNWRITTEN,
+		.offset = lblk << v->block_bits,
+		.length = count << v->block_bits,
+	};
+
+	return map_ioend(v, n, &in);
+}
+
+static int range(struct volume *v, struct node *n, uint32_t mode, uint64_t lblk,
+		 uint64_t count)
+{
+	return falloc(v, n, mode, lblk << v->block_bits,
+		      count << v->block_bits, true);
+}
+
+/* Whoever writes to space he has got can do so whatever others did. */
+static void test_kept(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "allocated", 0);
+	struct node *other = image_file(v, root, "greedy", 0);
+	struct fusex_statfs_out st;
+	char *buf = need(1, 1 << 20);
+	uint64_t at, i;
+	struct run r;
+	int ret = 0;
+
+	WR_LOCK(v);
+	is(range(v, n, 0, 0, 2048), 0, "space for a file");
+	for (at = 0; !ret; at += 1 << 20)
+		ret = plain_write(v, other, buf, 1 << 20, at, true);
+	is(ret, -ENOSPC, "all the rest is taken");
+	volume_statfs(v, &st);
+	is(st.bavail, 0, "nothing is available");
+	for (i = 0, ret = 0; i < 500 && !ret; i++)
+		ret = written(v, n, 4 * i + 1, 1);
+	is(ret, 0, "every fourth block is written");
+	for (i = 0; i < 500 && !ret; i++) {
+		ret = file_find(v, n, 4 * i + 1, &r);
+		if (!ret && (r.type != RUN_DATA || r.len != 1))
+			ret = -EIO;
+	}
+	is(ret, 0, "and is data");
+	for (i = 0, ret = 0; i < 500 && !ret; i++)
+		ret = range(v, n, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			    4 * i + 3, 1);
+	is(ret, 0, "others are punched");
+	is(file_find(v, n, 2046, &r), 0, "the last one is looked at");
+	is(r.type, RUN_UNWRITTEN, "and there");
+	is(size_set(v, other, 0), 0, "the other file is cut");
+	UNLOCK(v);
+	free(buf);
+	is(commit_now(v), 0, "and its space free");
+}
+
+/* Three extents, then four: as many as there is room for in the inode. */
+static void test_split(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "split", 0);
+	struct state *was;
+	uint64_t hidden;
+
+	WR_LOCK(v);
+	is(range(v, n, 0, 0, 64), 0, "space for another");
+	is(written(v, n, 10, 1), 0, "one block is written");
+	was = state_of(v, n);
+	hidden = starve(v, 0);
+	is(written(v, n, 20, 1), -ENOSPC, "no room for two more extents");
+	still(v, n, was, "split in three");
+	is(written(v, n, 63, 1), 0, "there is for one");
+	was = state_of(v, n);
+	is(written(v, n, 20, 1), -ENOSPC, "then for none");
+	still(v, n, was, "split");
+	was = state_of(v, n);
+	is(range(v, n, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 30, 2),
+	   -ENOSPC, "nor for a hole");
+	still(v, n, was, "punched");
+	feed(v, hidden);
+	is(written(v, n, 20, 1), 0, "with space it is written");
+	is(range(v, n, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 30, 2), 0,
+	   "and punched");
+	is(written(v, n, 28, 8), -EIO, "data is not said to be in a hole");
+	UNLOCK(v);
+}
+
+static void test_kind(const char *kind)
+{
+	const char *path = image_make(kind, 64);
+	struct volume *v = image_open(path);
+	struct node *root = image_root(v);
+
+	printf("# %s\n", kind);
+	test_split(v, root);
+	test_kept(v, root);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+int main(void)
+{
+	test_kind("-b 1024");
+	test_kind("-b 4096");
+	return tap_end();
+}
