@@ -861,7 +861,16 @@ int extents_check(struct volume *v, struct node *n);
 int extents_punch(struct volume *v, struct node *n, uint64_t lblk,
 		  uint64_t len);
 
-/** extents_shift() - what is from @lblk on is @by blocks later, or earlier */
+/**
+ * extents_shift() - what is from @lblk on is @by blocks later, or earlier
+ * @v: the file system
+ * @n: the file
+ * @lblk: first block
+ * @by: by how many; when it is less than 0, so many before @lblk are freed
+ *
+ * Called with the lock.
+ * Return: 0, or -errno, and it is what it was.
+ */
 int extents_shift(struct volume *v, struct node *n, uint64_t lblk, int64_t by);
 
 /** extents_count() - how many there are */

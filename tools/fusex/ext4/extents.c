@@ -655,31 +655,83 @@ int extents_punch(struct volume *v, struct node *n, uint64_t lblk,
 	return !ret && all ? uproot(v, n) : ret;
 }
 
+/* What of a run is in [from, to); returns false if that is nothing. */
+static bool part_of(const struct run *r, uint64_t from, uint64_t to,
+		    struct run *part)
+{
+	uint64_t end = r->lblk + r->len < to ? r->lblk + r->len : to;
+
+	*part = *r;
+	if (part->lblk < from)
+		part->lblk = from;
+	if (part->lblk >= end)
+		return false;
+	part->pblk += part->lblk - r->lblk;
+	part->len = end - part->lblk;
+	return true;
+}
+
+/* Of a run: what is before @stays as it is, and what is from @lblk on elsewhere. */
+static int insert_shifted(struct volume *v, struct node *n, const struct run *r,
+			  uint64_t stays, uint64_t lblk, int64_t by)
+{
+	struct run part;
+	int ret = 0;
+
+	if (part_of(r, 0, stays, &part))
+		ret = extents_insert(v, n, &part);
+	if (!ret && part_of(r, lblk, LBLK_END, &part)) {
+		part.lblk += (uint64_t)by;
+		ret = extents_insert(v, n, &part);
+	}
+	return ret;
+}
+
+static void free_part(struct volume *v, struct node *n, const struct run *r,
+		      uint64_t from, uint64_t to)
+{
+	struct run part;
+
+	if (!part_of(r, from, to, &part))
+		return;
+	alloc_free(v, part.pblk, part.len);
+	ext2fs_iblk_sub_blocks(v->fs, inode_of(n), part.len);
+}
+
+/* The tree that is the file's goes, and it has this one. */
+static void replant(struct volume *v, struct node *n,
+		    const uint32_t root[EXT2_N_BLOCKS])
+{
+	/* An error has been noted: then some of its blocks are nobody's. */
+	uproot(v, n);
+	memcpy(n->raw.i_block, root, sizeof(n->raw.i_block));
+}
+
+/* A second tree is made, as there may be no room for it. */
 int extents_shift(struct volume *v, struct node *n, uint64_t lblk, int64_t by)
 {
-	struct run *list, tail;
+	uint64_t stays = by < 0 ? lblk + (uint64_t)by : lblk;
+	uint32_t old[EXT2_N_BLOCKS], new[EXT2_N_BLOCKS];
+	struct run *list;
 	size_t count, i;
 	int ret;
 
 	ret = collect(v, n, &list, &count);
-	if (!ret)
-		ret = uproot(v, n);
-	for (i = 0; i < count && !ret; i++) {
-		if (list[i].lblk < lblk && list[i].lblk + list[i].len > lblk) {
-			tail = list[i];
-			list[i].len = lblk - list[i].lblk;
-			tail.lblk = lblk + (uint64_t)by;
-			tail.pblk += list[i].len;
-			tail.len -= list[i].len;
-			ret = extents_insert(v, n, &list[i]);
-			if (!ret)
-				ret = extents_insert(v, n, &tail);
-			continue;
-		}
-		if (list[i].lblk >= lblk)
-			list[i].lblk += (uint64_t)by;
-		ret = extents_insert(v, n, &list[i]);
+	if (ret) {
+		free(list);
+		return ret;
 	}
+	memcpy(old, n->raw.i_block, sizeof(old));
+	extents_init(n);
+	for (i = 0; i < count && !ret; i++)
+		ret = insert_shifted(v, n, &list[i], stays, lblk, by);
+	if (!ret) {
+		memcpy(new, n->raw.i_block, sizeof(new));
+		memcpy(n->raw.i_block, old, sizeof(old));
+	}
+	replant(v, n, ret ? old : new);
+	for (i = 0; i < count && !ret; i++)
+		free_part(v, n, &list[i], stays, lblk);
 	free(list);
 	node_dirty(v, n);
 	return ret;

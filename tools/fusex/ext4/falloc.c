@@ -119,9 +119,7 @@ static int collapse(struct volume *v, struct node *n, const struct range *r)
 
 	if (!is_aligned(v, r) || r->end >= size_of(n))
 		return -EINVAL;
-	ret = file_punch(v, n, r->first, len);
-	if (!ret)
-		ret = extents_shift(v, n, r->last, -(int64_t)len);
+	ret = extents_shift(v, n, r->last, -(int64_t)len);
 	if (ret)
 		return ret;
 	n->reserved = 0;

@@ -110,6 +110,30 @@ static int range(struct volume *v, struct node *n, uint32_t mode, uint64_t lblk,
 		      count << v->block_bits, true);
 }
 
+/* A block that says which one it is. */
+static int put(struct volume *v, struct node *n, uint64_t lblk)
+{
+	char *buf = need(1, block_size(v));
+	int ret;
+
+	snprintf(buf, block_size(v), "block %llu", (unsigned long long)lblk);
+	ret = plain_write(v, n, buf, block_size(v), lblk << v->block_bits,
+			  true);
+	free(buf);
+	return ret;
+}
+
+static bool is_block(struct volume *v, struct node *n, uint64_t lblk,
+		     uint64_t was)
+{
+	char buf[32], want[32];
+
+	snprintf(want, sizeof(want), "block %llu", (unsigned long long)was);
+	return plain_read(v, n, buf, sizeof(buf), lblk << v->block_bits) ==
+		       sizeof(buf) &&
+	       !strcmp(buf, want);
+}
+
 /* Whoever writes to space he has got can do so whatever others did. */
 static void test_kept(struct volume *v, struct node *root)
 {
@@ -179,6 +203,40 @@ static void test_split(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+static void test_shift(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "shifted", 0);
+	struct state *was;
+	uint64_t hidden, i;
+	bool good = true;
+	int ret = 0;
+
+	WR_LOCK(v);
+	for (i = 0; i < 400 && !ret; i++)
+		ret = put(v, n, 2 * i);
+	is(ret, 0, "a file of many extents");
+	was = state_of(v, n);
+	hidden = starve(v, 1);
+	is(range(v, n, FALLOC_FL_COLLAPSE_RANGE, 10, 4), -ENOSPC,
+	   "it is not collapsed");
+	still(v, n, was, "collapsed");
+	was = state_of(v, n);
+	is(range(v, n, FALLOC_FL_INSERT_RANGE, 10, 4), -ENOSPC,
+	   "nor is there room to insert");
+	still(v, n, was, "inserted");
+	feed(v, hidden);
+	is(range(v, n, FALLOC_FL_COLLAPSE_RANGE, 10, 4), 0,
+	   "with space it is collapsed");
+	is(range(v, n, FALLOC_FL_INSERT_RANGE, 100, 6), 0, "and extended");
+	for (i = 0; i < 400; i++)
+		if (i < 5 || i >= 7)
+			good &= is_block(v, n, i < 5 ? 2 * i :
+					       i < 52 ? 2 * i - 4 : 2 * i + 2,
+					 2 * i);
+	ok(good, "its blocks are where they have to be");
+	UNLOCK(v);
+}
+
 static void test_kind(const char *kind)
 {
 	const char *path = image_make(kind, 64);
@@ -187,6 +245,7 @@ static void test_kind(const char *kind)
 
 	printf("# %s\n", kind);
 	test_split(v, root);
+	test_shift(v, root);
 	test_kept(v, root);
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
