@@ -837,8 +837,18 @@ int extents_peek(struct volume *v, struct node *n, uint64_t lblk,
 /** extents_init() - it has a tree, without extents */
 void extents_init(struct node *n);
 
-/** extents_insert() - fill part of a hole */
-int extents_insert(struct volume *v, struct node *n, const struct run *r);
+/**
+ * extents_insert() - fill part of a hole
+ * @v: the file system
+ * @n: the file
+ * @r: with what
+ * @done: returned, after an error as well: how many blocks, from the first on, are
+ *	the file's now
+ *
+ * Called with the lock.
+ */
+int extents_insert(struct volume *v, struct node *n, const struct run *r,
+		   uint64_t *done);
 
 /**
  * extents_convert() - what is allocated in a range is of another type
@@ -881,13 +891,15 @@ int blockmap_find(struct volume *v, struct node *n, uint64_t lblk,
 		  struct run *r);
 
 /** blockmap_insert() - likewise */
-int blockmap_insert(struct volume *v, struct node *n, const struct run *r);
+int blockmap_insert(struct volume *v, struct node *n, const struct run *r,
+		    uint64_t *done);
 
 /** file_find() - whatever kind of file it is */
 int file_find(struct volume *v, struct node *n, uint64_t lblk, struct run *r);
 
 /** file_insert() - likewise */
-int file_insert(struct volume *v, struct node *n, const struct run *r);
+int file_insert(struct volume *v, struct node *n, const struct run *r,
+		uint64_t *done);
 
 /** file_punch() - likewise */
 int file_punch(struct volume *v, struct node *n, uint64_t lblk, uint64_t len);

@@ -225,7 +225,7 @@ static errcode_t merge(struct volume *v, ext2_extent_handle_t h, uint64_t lblk)
 	return replace(h, &e);
 }
 
-/* Puts an extent into a hole. */
+/* Puts an extent into a hole; returns in @e where that begins which it is part of. */
 static errcode_t insert_one(struct volume *v, ext2_extent_handle_t h,
 			    struct ext2fs_extent *e)
 {
@@ -242,42 +242,44 @@ static errcode_t insert_one(struct volume *v, ext2_extent_handle_t h,
 		return insert(v, h, 0, e);
 	if (err)
 		return err;
-	if (prev.e_lblk > e->e_lblk) {
-		err = insert(v, h, 0, e);
-	} else if (mergeable(&prev, e)) {
-		e->e_lblk = prev.e_lblk;
-		prev.e_len += e->e_len;
-		err = replace(h, &prev);
-	} else {
-		err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, e);
-	}
-	return err ? err : merge(v, h, e->e_lblk);
+	if (prev.e_lblk > e->e_lblk)
+		return insert(v, h, 0, e);
+	if (!mergeable(&prev, e))
+		return insert(v, h, EXT2_EXTENT_INSERT_AFTER, e);
+	e->e_lblk = prev.e_lblk;
+	prev.e_len += e->e_len;
+	return replace(h, &prev);
 }
 
-int extents_insert(struct volume *v, struct node *n, const struct run *r)
+int extents_insert(struct volume *v, struct node *n, const struct run *r,
+		   uint64_t *done)
 {
 	bool unwritten = r->type == RUN_UNWRITTEN;
 	struct ext2fs_extent e;
 	ext2_extent_handle_t h;
 	errcode_t err = 0;
-	uint64_t done;
 	uint32_t len;
 	int ret;
 
+	*done = 0;
 	ret = tree_open(v, n, &h);
 	if (ret)
 		return ret;
-	for (done = 0; done < r->len && !err; done += len) {
+	while (*done < r->len && !err) {
 		len = longest(unwritten);
-		if (r->len - done < len)
-			len = (uint32_t)(r->len - done);
+		if (r->len - *done < len)
+			len = (uint32_t)(r->len - *done);
 		e = (struct ext2fs_extent){
-			.e_pblk = r->pblk + done,
-			.e_lblk = r->lblk + done,
+			.e_pblk = r->pblk + *done,
+			.e_lblk = r->lblk + *done,
 			.e_len = len,
 			.e_flags = unwritten ? EXT2_EXTENT_FLAGS_UNINIT : 0,
 		};
 		err = insert_one(v, h, &e);
+		if (err)
+			break;
+		*done += len;
+		err = merge(v, h, e.e_lblk);
 	}
 	ext2fs_extent_free(h);
 	node_dirty(v, n);
@@ -676,13 +678,14 @@ static int insert_shifted(struct volume *v, struct node *n, const struct run *r,
 			  uint64_t stays, uint64_t lblk, int64_t by)
 {
 	struct run part;
+	uint64_t done;
 	int ret = 0;
 
 	if (part_of(r, 0, stays, &part))
-		ret = extents_insert(v, n, &part);
+		ret = extents_insert(v, n, &part, &done);
 	if (!ret && part_of(r, lblk, LBLK_END, &part)) {
 		part.lblk += (uint64_t)by;
-		ret = extents_insert(v, n, &part);
+		ret = extents_insert(v, n, &part, &done);
 	}
 	return ret;
 }

@@ -64,8 +64,10 @@ static int clear(struct volume *v, const struct node *n, const struct run *r)
 			   r->pblk * block_size(v));
 }
 
-static int add(struct volume *v, struct node *n, const struct run *r)
+/* When there is room in the tree only for the beginning of it, @r becomes that. */
+static int add(struct volume *v, struct node *n, struct run *r)
 {
+	uint64_t done = 0;
 	int ret;
 
 	ret = volume_error(v, ext2fs_iblk_add_blocks(v->fs, inode_of(n),
@@ -74,12 +76,13 @@ static int add(struct volume *v, struct node *n, const struct run *r)
 		alloc_free(v, r->pblk, r->len);
 		return ret;
 	}
-	ret = file_insert(v, n, r);
+	ret = file_insert(v, n, r, &done);
 	if (ret) {
-		alloc_free(v, r->pblk, r->len);
-		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), r->len);
+		alloc_free(v, r->pblk + done, r->len - done);
+		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), r->len - done);
+		r->len = done;
 	}
-	return ret;
+	return ret == -ENOSPC && done ? 0 : ret;
 }
 
 static int allocate(struct volume *v, struct node *n, uint64_t lblk,

@@ -15,6 +15,8 @@
 #include "tap.h"
 
 #define RUNS_MAX	2000u
+/* Groups that begin with nothing of the file system's. */
+#define BARE	"-b 1024 -O sparse_super2 -E packed_meta_blocks=1,num_backup_sb=0"
 
 /**
  * struct state - all that a file is
@@ -75,6 +77,23 @@ static void still(struct volume *v, struct node *n, struct state *was,
 		       was->count, s->blocks, was->blocks);
 	free(s);
 	free(was);
+}
+
+/* Are all blocks that it has taken? */
+static bool is_sound(struct volume *v, struct node *n)
+{
+	struct state *s = state_of(v, n);
+	bool sound = true;
+	unsigned int i;
+
+	for (i = 0; i < s->count; i++)
+		if (s->runs[i].type != RUN_HOLE &&
+		    ext2fs_test_block_bitmap_range2(v->fs->block_map,
+						    s->runs[i].pblk,
+						    (blk_t)s->runs[i].len))
+			sound = false;
+	free(s);
+	return sound;
 }
 
 /* From now on there are only so many blocks; returns how many are hidden. */
@@ -237,6 +256,60 @@ static void test_shift(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+/* Pieces of an allocation go into the inode, the next one would take a leaf. */
+static void test_pieces(void)
+{
+	const char *path = image_make(BARE, 128);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "pieces", 0);
+	uint64_t hidden;
+	struct run r;
+	bool fresh;
+
+	WR_LOCK(v);
+	is(put(v, n, 0) ?: put(v, n, 5) ?: put(v, n, 10), 0, "three extents");
+	v->kept = 0;
+	hidden = starve(v, 70000);
+	is(map_allocate(v, n, 11, 70000, true, &r, &fresh), 0,
+	   "there is room for one more");
+	ok(r.len >= 32767 && r.len < 40000, "%llu blocks long",
+	   (unsigned long long)r.len);
+	ok(is_sound(v, n), "what it has is taken");
+	feed(v, hidden);
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* Files without extents: space for the blocks, but not for a list of them. */
+static void test_lists(void)
+{
+	const char *path = image_make("-b 1024 -O ^extents,^64bit", 64);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "list", 0);
+	uint64_t hidden, i;
+	struct run r;
+	bool fresh;
+	int ret = 0;
+
+	WR_LOCK(v);
+	hidden = starve(v, 13);
+	is(map_allocate(v, n, 0, 16, true, &r, &fresh), 0,
+	   "space for a few blocks");
+	is(r.len, 12, "as many as there is room for");
+	ok(is_sound(v, n), "which are taken");
+	is(map_allocate(v, n, 12, 1, true, &r, &fresh), -ENOSPC, "not more");
+	feed(v, hidden);
+	for (i = 0; i < 12 + 256 && !ret; i++)
+		ret = put(v, n, i);
+	is(ret, 0, "with space there is more");
+	hidden = starve(v, 2);
+	is(put(v, n, i), -ENOSPC, "half a list of lists");
+	feed(v, hidden);
+	ok(is_sound(v, n), "what it has is taken");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 static void test_kind(const char *kind)
 {
 	const char *path = image_make(kind, 64);
@@ -254,5 +327,7 @@ int main(void)
 {
 	test_kind("-b 1024");
 	test_kind("-b 4096");
+	test_pieces();
+	test_lists();
 	return tap_end();
 }
