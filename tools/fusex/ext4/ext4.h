@@ -925,6 +925,14 @@ int map_allocate(struct volume *v, struct node *n, uint64_t lblk, uint64_t len,
 int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
 		  uint64_t *pblk);
 
+/** map_find_block() - likewise, but it is not the file's yet */
+int map_find_block(struct volume *v, struct node *n, uint64_t lblk,
+		   uint64_t *pblk);
+
+/** map_put_block() - now it is; if that fails it is free */
+int map_put_block(struct volume *v, struct node *n, uint64_t lblk,
+		  uint64_t pblk);
+
 /** map_spare() - the first block of what was taken in advance */
 uint64_t map_spare(const struct volume *v, const struct node *n);
 

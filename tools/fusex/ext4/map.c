@@ -139,10 +139,9 @@ int map_allocate(struct volume *v, struct node *n, uint64_t lblk, uint64_t len,
 	return ret;
 }
 
-int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
-		  uint64_t *pblk)
+int map_find_block(struct volume *v, struct node *n, uint64_t lblk,
+		   uint64_t *pblk)
 {
-	struct run r = { .lblk = lblk, .len = 1, .type = RUN_DATA };
 	uint64_t goal;
 	int64_t got;
 	int ret;
@@ -150,11 +149,25 @@ int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
 	ret = goal_of(v, n, lblk, &goal);
 	if (ret)
 		return ret;
-	got = alloc_run(v, goal, 1, true, &r.pblk);
-	if (got < 0)
-		return (int)got;
-	*pblk = r.pblk;
+	got = alloc_run(v, goal, 1, true, pblk);
+	return got < 0 ? (int)got : 0;
+}
+
+int map_put_block(struct volume *v, struct node *n, uint64_t lblk,
+		  uint64_t pblk)
+{
+	struct run r = { .lblk = lblk, .len = 1, .pblk = pblk,
+			 .type = RUN_DATA };
+
 	return add(v, n, &r);
+}
+
+int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
+		  uint64_t *pblk)
+{
+	int ret = map_find_block(v, n, lblk, pblk);
+
+	return ret ? ret : map_put_block(v, n, lblk, *pblk);
 }
 
 uint64_t map_spare(const struct volume *v, const struct node *n)

@@ -310,6 +310,81 @@ static void test_lists(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* An image with a file and a directory that are in their inodes. */
+static const char *make_inline(void)
+{
+	const char *path = image_make("-b 4096 -O inline_data", 64);
+
+	image_run("head -c 100 /dev/zero | tr '\\0' x >%s.data", path);
+	image_run("echo write %s.data inline >%s.cmd", path, path);
+	image_run("echo mkdir dir >>%s.cmd; echo cd dir >>%s.cmd", path, path);
+	image_run("echo write /dev/null file0 >>%s.cmd", path);
+	image_run("echo write /dev/null file1 >>%s.cmd", path);
+	image_run("PATH=$PATH:/usr/sbin:/sbin debugfs -w -f %s.cmd %s >/dev/null 2>&1",
+		  path, path);
+	return path;
+}
+
+static struct node *find_name(struct volume *v, const char *name)
+{
+	struct node *n;
+
+	if (name_lookup(v, image_root(v), name, &n)) {
+		printf("Bail out! no %s\n", name);
+		exit(1);
+	}
+	node_put(v, n);
+	return n;
+}
+
+static bool has_name(struct volume *v, struct node *dir, const char *name)
+{
+	struct node *n;
+
+	if (name_lookup(v, dir, name, &n))
+		return false;
+	node_put(v, n);
+	return true;
+}
+
+/* Data in the inode: it stays there when there is no block for it. */
+static void test_inline(void)
+{
+	const char *path = make_inline();
+	struct volume *v = image_open(path);
+	struct node *n = find_name(v, "inline"), *dir = find_name(v, "dir");
+	char data[100], buf[200];
+	uint64_t hidden;
+
+	WR_LOCK(v);
+	memset(data, 'x', sizeof(data));
+	ok(node_has(n, EXT4_INLINE_DATA_FL) &&
+	   node_has(dir, EXT4_INLINE_DATA_FL), "data and names in inodes");
+	hidden = starve(v, 0);
+	is(plain_write(v, n, data, sizeof(data), 4000, true), -ENOSPC,
+	   "no block for more");
+	is(plain_read(v, n, buf, sizeof(buf), 0), sizeof(data),
+	   "it is as long as it was");
+	ok(!memcmp(buf, data, sizeof(data)), "and what it was");
+	UNLOCK(v);
+	ok(!image_file(v, dir, "file2", 0), "nor for another name");
+	feed(v, hidden);
+	ok(image_close(v, path), "e2fsck finds nothing");
+	v = image_open(path);
+	WR_LOCK(v);
+	dir = find_name(v, "dir");
+	ok(has_name(v, dir, "file0") && has_name(v, dir, "file1"),
+	   "the names are there");
+	is(plain_write(v, find_name(v, "inline"), data, sizeof(data), 4000,
+		       true), 0, "with space there is more data");
+	is(plain_read(v, find_name(v, "inline"), buf, sizeof(buf), 0),
+	   sizeof(buf), "the beginning is read");
+	ok(!memcmp(buf, data, sizeof(data)), "and what it was");
+	UNLOCK(v);
+	ok(image_file(v, dir, "file2", 0), "another name");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 static void test_kind(const char *kind)
 {
 	const char *path = image_make(kind, 64);
@@ -329,5 +404,6 @@ int main(void)
 	test_kind("-b 4096");
 	test_pieces();
 	test_lists();
+	test_inline();
 	return tap_end();
 }
