@@ -3,10 +3,12 @@
  * Where the data of a file is, for the kernel, and where it is going to be.
  *
  * Space is allocated when data is about to be written, as unwritten, and becomes
- * data when the data is there.  Who writes a file from front to back is given
+ * data when the data is there.  Who makes a file longer from front to back is given
  * more than was asked for, the more the longer it goes on, so that the file
  * becomes few extents and the kernel asks rarely; what is left of it goes back
  * when the kernel forgets the file, or when there is no other space (reclaim.c).
+ * Until then it is there for all to see, as what XFS takes is, and as there it is
+ * behind the end of the file, and none of a small one.
  */
 #include <errno.h>
 
@@ -15,6 +17,8 @@
 /* What is taken in advance: at first, and at most, in bytes. */
 #define WINDOW_MIN	(64u << 10)
 #define WINDOW_MAX	(8u << 20)
+/* Files that are not longer than this do without. */
+#define SMALL		(64u << 10)
 /* And at most this part of what is free. */
 #define SHARE		8u
 
@@ -24,7 +28,8 @@ static uint64_t advance(struct volume *v, struct node *n, uint64_t lblk,
 {
 	uint64_t bits = v->block_bits, some;
 
-	if (!node_has(n, EXT4_EXTENTS_FL) || !lblk || lblk != n->next_write ||
+	if (!node_has(n, EXT4_EXTENTS_FL) || lblk < SMALL >> bits ||
+	    lblk != n->next_write || lblk < blocks_of(v, size_of(n)) ||
 	    hole->lblk + hole->len != LBLK_END) {
 		n->window = 0;
 		return 0;

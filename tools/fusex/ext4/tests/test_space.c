@@ -385,6 +385,86 @@ static void test_inline(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* Writes [from, to) in pieces of 4 KiB as the kernel does; how often it asked. */
+static unsigned int write_pieces(struct volume *v, struct node *n,
+				 uint64_t from, uint64_t to)
+{
+	struct fusex_map_begin_in in = { .op = FUSEX_MAP_OP_WRITE };
+	struct fusex_map_begin_out out;
+	struct fusex_map_ioend_in end = { .length = 4096,
+					  .flags = FUSEX_IOEND_UNWRITTEN |
+						   FUSEX_IOEND_APPEND };
+	unsigned int asked = 0;
+	uint64_t known = from;
+	int ret = 0;
+
+	for (; from < to && !ret; from = end.size) {
+		while (from + 4096 > known && !ret) {
+			in.offset = known;
+			in.length = from + 4096 - known;
+			ret = map_begin(v, n, &in, true, &out);
+			known = out.read.offset + out.read.length;
+			asked++;
+		}
+		end.offset = from;
+		end.size = from + 4096;
+		if (!ret)
+			ret = map_ioend(v, n, &end);
+	}
+	is(ret, 0, "a file is written in pieces");
+	return asked;
+}
+
+/* Does it have data in [from, to), and nothing but that? */
+static bool is_just(struct volume *v, struct node *n, uint64_t from,
+		    uint64_t to)
+{
+	struct state *s = state_of(v, n);
+	uint64_t have = 0;
+	bool just = true;
+	unsigned int i;
+
+	for (i = 0; i < s->count; i++) {
+		if (s->runs[i].type == RUN_HOLE)
+			continue;
+		just = just && s->runs[i].type == RUN_DATA;
+		have += s->runs[i].len << v->block_bits;
+		just = just && s->runs[i].lblk << v->block_bits >= from;
+	}
+	free(s);
+	return just && have == to - from;
+}
+
+/* What is taken in advance is for files that grow, and are not small. */
+static void test_advance(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "sized", 0);
+	unsigned int asked;
+	uint32_t count;
+
+	WR_LOCK(v);
+	is(size_set(v, n, 320 << 10), 0, "a file without blocks");
+	write_pieces(v, n, 128 << 10, 256 << 10);
+	ok(is_just(v, n, 128 << 10, 256 << 10), "the hole behind it stays");
+	write_pieces(v, n, 256 << 10, 320 << 10);
+	ok(is_just(v, n, 128 << 10, 320 << 10), "nothing is behind its end");
+	UNLOCK(v);
+	n = image_file(v, root, "small", 0);
+	WR_LOCK(v);
+	write_pieces(v, n, 0, 64 << 10);
+	ok(is_just(v, n, 0, 64 << 10), "nor behind that of a small file");
+	UNLOCK(v);
+	n = image_file(v, root, "large", 0);
+	WR_LOCK(v);
+	asked = write_pieces(v, n, 0, 24 << 20);
+	ok(asked < 40, "asked for space %u times", asked);
+	is(extents_count(v, n, &count), 0, "its extents are counted");
+	ok(count <= 8, "it has %u of them", count);
+	is(size_set(v, n, 0), 0, "and is cut");
+	UNLOCK(v);
+	is(commit_now(v), 0, "for good");
+}
+
 static void test_kind(const char *kind)
 {
 	const char *path = image_make(kind, 64);
@@ -394,6 +474,7 @@ static void test_kind(const char *kind)
 	printf("# %s\n", kind);
 	test_split(v, root);
 	test_shift(v, root);
+	test_advance(v, root);
 	test_kept(v, root);
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
