@@ -18,6 +18,19 @@
 #define GOOD_RUN	64u
 /* Groups that are looked through for a run that is long enough. */
 #define GROUPS_MAX	32u
+/*
+ * Who writes to space that he has is not to find that there is no room to note it:
+ * at most so many blocks, and so large a part of all, are there for that alone.
+ */
+#define KEPT_MAX	4096u
+#define KEPT_PART	50u
+
+/* Who wants blocks, and may have ever more of the last ones. */
+enum who {
+	WHO_USER,
+	WHO_ROOT,
+	WHO_TREE,
+};
 
 /**
  * struct search - for blocks that follow each other
@@ -139,21 +152,23 @@ static void search_all(struct search *s, uint64_t goal)
 	}
 }
 
-static uint64_t room(const struct volume *v, bool root)
+static uint64_t room(const struct volume *v, enum who who)
 {
 	uint64_t all = ext2fs_free_blocks_count(v->fs->super);
 	uint64_t not = v->pending_count + v->closing_count;
 
-	if (!root)
+	if (who != WHO_TREE)
+		not += v->kept;
+	if (who == WHO_USER)
 		not += ext2fs_r_blocks_count(v->fs->super);
 	return all > not ? all - not : 0;
 }
 
 static int64_t find_run(struct volume *v, uint64_t goal, uint64_t want,
-			bool root, uint64_t *out)
+			enum who who, uint64_t *out)
 {
 	struct search s = { .v = v, .want = want };
-	uint64_t have = room(v, root);
+	uint64_t have = room(v, who);
 
 	if (s.want > have)
 		s.want = have;
@@ -183,7 +198,7 @@ int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want, bool root,
 	int64_t n;
 
 	core_lock(v);
-	n = find_run(v, goal, want, root, out);
+	n = find_run(v, goal, want, root ? WHO_ROOT : WHO_USER, out);
 	if (n > 0) {
 		bcache_forget(v->cache, *out, (uint64_t)n);
 		ext2fs_block_alloc_stats_range(v->fs, *out, (blk_t)n, 1);
@@ -221,7 +236,8 @@ static errcode_t on_get(ext2_filsys fs, blk64_t goal, blk64_t *out)
 {
 	struct volume *v = fs->priv_data;
 	uint64_t block;
-	int64_t n = find_run(v, goal, 1, true, &block);
+	int64_t n = find_run(v, goal, 1, v->for_tree ? WHO_TREE : WHO_ROOT,
+			     &block);
 
 	if (n < 0)
 		return EXT2_ET_BLOCK_ALLOC_FAIL;
@@ -239,8 +255,17 @@ static void on_block(ext2_filsys fs, blk64_t block, int inuse)
 	note(fs->priv_data, block, 1, inuse);
 }
 
+void alloc_tree(struct volume *v, bool tree)
+{
+	v->for_tree = tree;
+}
+
 int alloc_open(struct volume *v)
 {
+	uint64_t part = ext2fs_blocks_count(v->fs->super) / KEPT_PART;
+
+	if (ext2fs_has_feature_extents(v->fs->super))
+		v->kept = part < KEPT_MAX ? part : KEPT_MAX;
 	ext2fs_set_alloc_block_callback(v->fs, on_get, NULL);
 	ext2fs_set_block_alloc_stats_callback(v->fs, on_block, NULL);
 	return 0;

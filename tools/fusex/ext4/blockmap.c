@@ -63,18 +63,37 @@ int blockmap_find(struct volume *v, struct node *n, uint64_t lblk,
 	return ret;
 }
 
-int blockmap_insert(struct volume *v, struct node *n, const struct run *r)
+/*
+ * The lists that it takes are counted by libext2fs if all could be made.  Those
+ * that could stay otherwise, and have to be counted as well.
+ */
+static errcode_t set_number(struct volume *v, struct node *n, uint64_t lblk,
+			    uint64_t pblk)
+{
+	uint64_t left = ext2fs_free_blocks_count(v->fs->super);
+	blk64_t block = pblk;
+	errcode_t err;
+
+	err = ext2fs_bmap2(v->fs, n->ino, inode_of(n), NULL,
+			   BMAP_SET | BMAP_ALLOC, lblk, NULL, &block);
+	left -= ext2fs_free_blocks_count(v->fs->super);
+	if (err && left)
+		ext2fs_iblk_add_blocks(v->fs, inode_of(n), left);
+	return err;
+}
+
+int blockmap_insert(struct volume *v, struct node *n, const struct run *r,
+		    uint64_t *done)
 {
 	errcode_t err = 0;
-	blk64_t block;
-	uint64_t i;
 
+	*done = 0;
 	core_lock(v);
-	for (i = 0; i < r->len && !err; i++) {
-		block = r->pblk + i;
-		err = ext2fs_bmap2(v->fs, n->ino, inode_of(n), NULL,
-				   BMAP_SET | BMAP_ALLOC,
-				   r->lblk + i, NULL, &block);
+	while (*done < r->len) {
+		err = set_number(v, n, r->lblk + *done, r->pblk + *done);
+		if (err)
+			break;
+		++*done;
 	}
 	core_unlock(v);
 	node_dirty(v, n);
@@ -87,10 +106,11 @@ int file_find(struct volume *v, struct node *n, uint64_t lblk, struct run *r)
 					      blockmap_find(v, n, lblk, r);
 }
 
-int file_insert(struct volume *v, struct node *n, const struct run *r)
+int file_insert(struct volume *v, struct node *n, const struct run *r,
+		uint64_t *done)
 {
-	return node_has(n, EXT4_EXTENTS_FL) ? extents_insert(v, n, r) :
-					      blockmap_insert(v, n, r);
+	return node_has(n, EXT4_EXTENTS_FL) ? extents_insert(v, n, r, done) :
+					      blockmap_insert(v, n, r, done);
 }
 
 /* Sets the numbers of a run to none; lists that become empty stay. */

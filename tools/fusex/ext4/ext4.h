@@ -141,6 +141,8 @@ struct recalls {
  * @pending_count: how many
  * @closing: blocks freed by the transaction that is being written
  * @closing_count: how many
+ * @kept: blocks that only trees of extents may have, the very last ones
+ * @for_tree: what libext2fs takes now is for one
  * @system: blocks of the superblock, descriptors, bitmaps and inode tables
  * @groups: GROUP_*, of each group
  * @last_group: group that the last directory near the root was put into
@@ -180,6 +182,8 @@ struct volume {
 	uint64_t		pending_count;
 	ext2fs_block_bitmap	closing;
 	uint64_t		closing_count;
+	uint64_t		kept;
+	bool			for_tree;
 	ext2fs_block_bitmap	system;
 	uint8_t			*groups;
 	uint32_t		last_group;
@@ -645,6 +649,13 @@ void alloc_close(struct volume *v);
 int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want, bool root,
 		  uint64_t *out);
 
+/**
+ * alloc_tree() - is what libext2fs takes from now on for a tree of extents?
+ *
+ * Context: with volume.core.
+ */
+void alloc_tree(struct volume *v, bool tree);
+
 /** alloc_free() - free them; they are not used before the next transaction */
 void alloc_free(struct volume *v, uint64_t block, uint64_t count);
 
@@ -836,8 +847,18 @@ int extents_peek(struct volume *v, struct node *n, uint64_t lblk,
 /** extents_init() - it has a tree, without extents */
 void extents_init(struct node *n);
 
-/** extents_insert() - fill part of a hole */
-int extents_insert(struct volume *v, struct node *n, const struct run *r);
+/**
+ * extents_insert() - fill part of a hole
+ * @v: the file system
+ * @n: the file
+ * @r: with what
+ * @done: returned, after an error as well: how many blocks, from the first on, are
+ *	the file's now
+ *
+ * Called with the lock.
+ */
+int extents_insert(struct volume *v, struct node *n, const struct run *r,
+		   uint64_t *done);
 
 /**
  * extents_convert() - what is allocated in a range is of another type
@@ -848,6 +869,7 @@ int extents_insert(struct volume *v, struct node *n, const struct run *r);
  * @to: RUN_DATA or RUN_UNWRITTEN
  *
  * Called with the lock.
+ * Return: 0, 1 if part of the range is a hole, or -errno.
  */
 int extents_convert(struct volume *v, struct node *n, uint64_t lblk,
 		    uint64_t len, enum run_type to);
@@ -859,7 +881,16 @@ int extents_check(struct volume *v, struct node *n);
 int extents_punch(struct volume *v, struct node *n, uint64_t lblk,
 		  uint64_t len);
 
-/** extents_shift() - what is from @lblk on is @by blocks later, or earlier */
+/**
+ * extents_shift() - what is from @lblk on is @by blocks later, or earlier
+ * @v: the file system
+ * @n: the file
+ * @lblk: first block
+ * @by: by how many; when it is less than 0, so many before @lblk are freed
+ *
+ * Called with the lock.
+ * Return: 0, or -errno, and it is what it was.
+ */
 int extents_shift(struct volume *v, struct node *n, uint64_t lblk, int64_t by);
 
 /** extents_count() - how many there are */
@@ -870,13 +901,15 @@ int blockmap_find(struct volume *v, struct node *n, uint64_t lblk,
 		  struct run *r);
 
 /** blockmap_insert() - likewise */
-int blockmap_insert(struct volume *v, struct node *n, const struct run *r);
+int blockmap_insert(struct volume *v, struct node *n, const struct run *r,
+		    uint64_t *done);
 
 /** file_find() - whatever kind of file it is */
 int file_find(struct volume *v, struct node *n, uint64_t lblk, struct run *r);
 
 /** file_insert() - likewise */
-int file_insert(struct volume *v, struct node *n, const struct run *r);
+int file_insert(struct volume *v, struct node *n, const struct run *r,
+		uint64_t *done);
 
 /** file_punch() - likewise */
 int file_punch(struct volume *v, struct node *n, uint64_t lblk, uint64_t len);
@@ -901,6 +934,14 @@ int map_allocate(struct volume *v, struct node *n, uint64_t lblk, uint64_t len,
 /** map_add_block() - have a block of a directory and the like */
 int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
 		  uint64_t *pblk);
+
+/** map_find_block() - likewise, but it is not the file's yet */
+int map_find_block(struct volume *v, struct node *n, uint64_t lblk,
+		   uint64_t *pblk);
+
+/** map_put_block() - now it is; if that fails it is free */
+int map_put_block(struct volume *v, struct node *n, uint64_t lblk,
+		  uint64_t pblk);
 
 /** map_spare() - the first block of what was taken in advance */
 uint64_t map_spare(const struct volume *v, const struct node *n);

@@ -110,7 +110,9 @@ static errcode_t insert(struct volume *v, ext2_extent_handle_t h, int flags,
 	errcode_t err;
 
 	core_lock(v);
+	alloc_tree(v, true);
 	err = ext2fs_extent_insert(h, flags, e);
+	alloc_tree(v, false);
 	core_unlock(v);
 	return err ? err : ext2fs_extent_fix_parents(h);
 }
@@ -223,7 +225,7 @@ static errcode_t merge(struct volume *v, ext2_extent_handle_t h, uint64_t lblk)
 	return replace(h, &e);
 }
 
-/* Puts an extent into a hole. */
+/* Puts an extent into a hole; returns in @e where that begins which it is part of. */
 static errcode_t insert_one(struct volume *v, ext2_extent_handle_t h,
 			    struct ext2fs_extent *e)
 {
@@ -240,42 +242,44 @@ static errcode_t insert_one(struct volume *v, ext2_extent_handle_t h,
 		return insert(v, h, 0, e);
 	if (err)
 		return err;
-	if (prev.e_lblk > e->e_lblk) {
-		err = insert(v, h, 0, e);
-	} else if (mergeable(&prev, e)) {
-		e->e_lblk = prev.e_lblk;
-		prev.e_len += e->e_len;
-		err = replace(h, &prev);
-	} else {
-		err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, e);
-	}
-	return err ? err : merge(v, h, e->e_lblk);
+	if (prev.e_lblk > e->e_lblk)
+		return insert(v, h, 0, e);
+	if (!mergeable(&prev, e))
+		return insert(v, h, EXT2_EXTENT_INSERT_AFTER, e);
+	e->e_lblk = prev.e_lblk;
+	prev.e_len += e->e_len;
+	return replace(h, &prev);
 }
 
-int extents_insert(struct volume *v, struct node *n, const struct run *r)
+int extents_insert(struct volume *v, struct node *n, const struct run *r,
+		   uint64_t *done)
 {
 	bool unwritten = r->type == RUN_UNWRITTEN;
 	struct ext2fs_extent e;
 	ext2_extent_handle_t h;
 	errcode_t err = 0;
-	uint64_t done;
 	uint32_t len;
 	int ret;
 
+	*done = 0;
 	ret = tree_open(v, n, &h);
 	if (ret)
 		return ret;
-	for (done = 0; done < r->len && !err; done += len) {
+	while (*done < r->len && !err) {
 		len = longest(unwritten);
-		if (r->len - done < len)
-			len = (uint32_t)(r->len - done);
+		if (r->len - *done < len)
+			len = (uint32_t)(r->len - *done);
 		e = (struct ext2fs_extent){
-			.e_pblk = r->pblk + done,
-			.e_lblk = r->lblk + done,
+			.e_pblk = r->pblk + *done,
+			.e_lblk = r->lblk + *done,
 			.e_len = len,
 			.e_flags = unwritten ? EXT2_EXTENT_FLAGS_UNINIT : 0,
 		};
 		err = insert_one(v, h, &e);
+		if (err)
+			break;
+		*done += len;
+		err = merge(v, h, e.e_lblk);
 	}
 	ext2fs_extent_free(h);
 	node_dirty(v, n);
@@ -320,33 +324,50 @@ static bool move_border(struct volume *v, ext2_extent_handle_t h,
 	return true;
 }
 
+/*
+ * Makes two of the extent the cursor is at, with @flip in the flags of the second;
+ * there may be no room for that, then it stays one.
+ */
+static errcode_t divide(struct volume *v, ext2_extent_handle_t h,
+			struct ext2fs_extent *e, uint64_t at, uint32_t flip)
+{
+	struct ext2fs_extent head = *e, tail = *e;
+	errcode_t err;
+
+	head.e_len = (uint32_t)(at - e->e_lblk);
+	tail.e_lblk = at;
+	tail.e_pblk += head.e_len;
+	tail.e_len -= head.e_len;
+	tail.e_flags ^= flip;
+	err = replace(h, &head);
+	if (!err)
+		err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, &tail);
+	if (!err) {
+		*e = head;
+		return ext2fs_extent_goto(h, e->e_lblk);
+	}
+	if (!ext2fs_extent_goto(h, e->e_lblk))
+		replace(h, e);
+	return err;
+}
+
 /* Cuts [from, to) out of an extent the cursor is at; it becomes the other type. */
 static errcode_t split(struct volume *v, ext2_extent_handle_t h,
 		       struct ext2fs_extent e, uint64_t from, uint64_t to)
 {
-	struct ext2fs_extent mid = e, right = e;
 	errcode_t err = 0;
 
-	mid.e_lblk = from;
-	mid.e_pblk += from - e.e_lblk;
-	mid.e_len = (uint32_t)(to - from);
-	mid.e_flags ^= EXT2_EXTENT_FLAGS_UNINIT;
-	right.e_lblk = to;
-	right.e_pblk += to - e.e_lblk;
-	right.e_len = (uint32_t)(end_of(&e) - to);
-	e.e_len = (uint32_t)(from - e.e_lblk);
-	if (!e.e_len) {
-		err = replace(h, &mid);
-	} else {
-		err = replace(h, &e);
-		if (!err)
-			err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, &mid);
+	if (to < end_of(&e))
+		err = divide(v, h, &e, to, 0);
+	if (err)
+		return err;
+	if (from == e.e_lblk) {
+		e.e_flags ^= EXT2_EXTENT_FLAGS_UNINIT;
+		return replace(h, &e);
 	}
-	if (!err && right.e_len) {
-		err = ext2fs_extent_goto(h, from);
-		if (!err)
-			err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, &right);
-	}
+	err = divide(v, h, &e, from, EXT2_EXTENT_FLAGS_UNINIT);
+	if (err)
+		merge(v, h, e.e_lblk);
 	return err;
 }
 
@@ -377,6 +398,7 @@ int extents_convert(struct volume *v, struct node *n, uint64_t lblk,
 	ext2_extent_handle_t h;
 	struct ext2fs_extent e;
 	errcode_t err = 0;
+	bool hole = false;
 	int ret;
 
 	ret = extents_check(v, n);
@@ -391,6 +413,7 @@ int extents_convert(struct volume *v, struct node *n, uint64_t lblk,
 
 			err = find_hole(h, lblk, &r);
 			lblk = r.lblk + r.len;
+			hole = true;
 			continue;
 		}
 		if (!err)
@@ -407,7 +430,7 @@ int extents_convert(struct volume *v, struct node *n, uint64_t lblk,
 	}
 	ext2fs_extent_free(h);
 	node_dirty(v, n);
-	return volume_error(v, err);
+	return err ? volume_error(v, err) : hole;
 }
 
 /* Is it where data of files can be? */
@@ -537,19 +560,20 @@ static int uproot(struct volume *v, struct node *n)
 static errcode_t cut(struct volume *v, ext2_extent_handle_t h,
 		     struct ext2fs_extent e, uint64_t from, uint64_t to)
 {
-	struct ext2fs_extent right = e;
-	errcode_t err;
+	errcode_t err = 0;
 
-	right.e_lblk = to;
-	right.e_pblk += to - e.e_lblk;
-	right.e_len = (uint32_t)(end_of(&e) - to);
+	if (from == e.e_lblk) {
+		if (to == end_of(&e))
+			return delete(v, h);
+		e.e_len -= (uint32_t)(to - from);
+		e.e_pblk += to - from;
+		e.e_lblk = to;
+		return replace(h, &e);
+	}
+	if (to < end_of(&e))
+		err = divide(v, h, &e, to, 0);
 	e.e_len = (uint32_t)(from - e.e_lblk);
-	if (!e.e_len)
-		return right.e_len ? replace(h, &right) : delete(v, h);
-	err = replace(h, &e);
-	if (!err && right.e_len)
-		err = insert(v, h, EXT2_EXTENT_INSERT_AFTER, &right);
-	return err;
+	return err ? err : replace(h, &e);
 }
 
 /* The first extent that ends behind @lblk. */
@@ -633,31 +657,84 @@ int extents_punch(struct volume *v, struct node *n, uint64_t lblk,
 	return !ret && all ? uproot(v, n) : ret;
 }
 
+/* What of a run is in [from, to); returns false if that is nothing. */
+static bool part_of(const struct run *r, uint64_t from, uint64_t to,
+		    struct run *part)
+{
+	uint64_t end = r->lblk + r->len < to ? r->lblk + r->len : to;
+
+	*part = *r;
+	if (part->lblk < from)
+		part->lblk = from;
+	if (part->lblk >= end)
+		return false;
+	part->pblk += part->lblk - r->lblk;
+	part->len = end - part->lblk;
+	return true;
+}
+
+/* Of a run: what is before @stays as it is, and what is from @lblk on elsewhere. */
+static int insert_shifted(struct volume *v, struct node *n, const struct run *r,
+			  uint64_t stays, uint64_t lblk, int64_t by)
+{
+	struct run part;
+	uint64_t done;
+	int ret = 0;
+
+	if (part_of(r, 0, stays, &part))
+		ret = extents_insert(v, n, &part, &done);
+	if (!ret && part_of(r, lblk, LBLK_END, &part)) {
+		part.lblk += (uint64_t)by;
+		ret = extents_insert(v, n, &part, &done);
+	}
+	return ret;
+}
+
+static void free_part(struct volume *v, struct node *n, const struct run *r,
+		      uint64_t from, uint64_t to)
+{
+	struct run part;
+
+	if (!part_of(r, from, to, &part))
+		return;
+	alloc_free(v, part.pblk, part.len);
+	ext2fs_iblk_sub_blocks(v->fs, inode_of(n), part.len);
+}
+
+/* The tree that is the file's goes, and it has this one. */
+static void replant(struct volume *v, struct node *n,
+		    const uint32_t root[EXT2_N_BLOCKS])
+{
+	/* An error has been noted: then some of its blocks are nobody's. */
+	uproot(v, n);
+	memcpy(n->raw.i_block, root, sizeof(n->raw.i_block));
+}
+
+/* A second tree is made, as there may be no room for it. */
 int extents_shift(struct volume *v, struct node *n, uint64_t lblk, int64_t by)
 {
-	struct run *list, tail;
+	uint64_t stays = by < 0 ? lblk + (uint64_t)by : lblk;
+	uint32_t old[EXT2_N_BLOCKS], new[EXT2_N_BLOCKS];
+	struct run *list;
 	size_t count, i;
 	int ret;
 
 	ret = collect(v, n, &list, &count);
-	if (!ret)
-		ret = uproot(v, n);
-	for (i = 0; i < count && !ret; i++) {
-		if (list[i].lblk < lblk && list[i].lblk + list[i].len > lblk) {
-			tail = list[i];
-			list[i].len = lblk - list[i].lblk;
-			tail.lblk = lblk + (uint64_t)by;
-			tail.pblk += list[i].len;
-			tail.len -= list[i].len;
-			ret = extents_insert(v, n, &list[i]);
-			if (!ret)
-				ret = extents_insert(v, n, &tail);
-			continue;
-		}
-		if (list[i].lblk >= lblk)
-			list[i].lblk += (uint64_t)by;
-		ret = extents_insert(v, n, &list[i]);
+	if (ret) {
+		free(list);
+		return ret;
 	}
+	memcpy(old, n->raw.i_block, sizeof(old));
+	extents_init(n);
+	for (i = 0; i < count && !ret; i++)
+		ret = insert_shifted(v, n, &list[i], stays, lblk, by);
+	if (!ret) {
+		memcpy(new, n->raw.i_block, sizeof(new));
+		memcpy(n->raw.i_block, old, sizeof(old));
+	}
+	replant(v, n, ret ? old : new);
+	for (i = 0; i < count && !ret; i++)
+		free_part(v, n, &list[i], stays, lblk);
 	free(list);
 	node_dirty(v, n);
 	return ret;

@@ -94,7 +94,7 @@ static int zero(struct volume *v, struct node *n, uint32_t mode,
 	if (!ret && r->last > r->first)
 		ret = extents_convert(v, n, r->first, r->last - r->first,
 				      RUN_UNWRITTEN);
-	return ret ? ret : allocate(v, n, mode, r, root);
+	return ret < 0 ? ret : allocate(v, n, mode, r, root);
 }
 
 static int punch(struct volume *v, struct node *n, const struct range *r)
@@ -119,9 +119,7 @@ static int collapse(struct volume *v, struct node *n, const struct range *r)
 
 	if (!is_aligned(v, r) || r->end >= size_of(n))
 		return -EINVAL;
-	ret = file_punch(v, n, r->first, len);
-	if (!ret)
-		ret = extents_shift(v, n, r->last, -(int64_t)len);
+	ret = extents_shift(v, n, r->last, -(int64_t)len);
 	if (ret)
 		return ret;
 	n->reserved = 0;

@@ -93,16 +93,12 @@ int inline_write(struct volume *v, struct node *n, const void *buf, size_t size)
 	return ret ? ret : ret2;
 }
 
-/* The inode is as one that never had data in it. */
-static int clear(struct volume *v, struct node *n)
+static int remove_attribute(struct volume *v, struct node *n)
 {
 	struct ext2_xattr_handle *h;
 	errcode_t err;
-	int ret;
+	int ret, ret2;
 
-	memset(n->raw.i_block, 0, sizeof(n->raw.i_block));
-	n->raw.i_flags &= ~(uint32_t)EXT4_INLINE_DATA_FL;
-	node_dirty(v, n);
 	ret = node_full(v, n);
 	if (!ret)
 		ret = volume_error(v, ext2fs_xattrs_open(v->fs, n->ino, &h));
@@ -112,12 +108,30 @@ static int clear(struct volume *v, struct node *n)
 	if (!err)
 		err = ext2fs_xattr_remove(h, "system.data");
 	ext2fs_xattrs_close(&h);
-	ret = node_reread(v, n);
-	if (ext2fs_has_feature_extents(v->fs->super))
+	ret2 = node_reread(v, n);
+	return err ? volume_error(v, err) : ret2;
+}
+
+/* The inode is as one that never had data in it; or, after an error, as it was. */
+static int clear(struct volume *v, struct node *n)
+{
+	uint32_t data[EXT2_N_BLOCKS];
+	int ret;
+
+	memcpy(data, n->raw.i_block, sizeof(data));
+	memset(n->raw.i_block, 0, sizeof(n->raw.i_block));
+	n->raw.i_flags &= ~(uint32_t)EXT4_INLINE_DATA_FL;
+	node_dirty(v, n);
+	ret = remove_attribute(v, n);
+	if (ret) {
+		memcpy(n->raw.i_block, data, sizeof(data));
+		n->raw.i_flags |= EXT4_INLINE_DATA_FL;
+	} else if (ext2fs_has_feature_extents(v->fs->super)) {
 		extents_init(n);
+	}
 	n->checked = false;
 	node_dirty(v, n);
-	return err ? volume_error(v, err) : ret;
+	return ret;
 }
 
 /* Entries move, in the order they have, to a block that begins with the dots. */
@@ -151,20 +165,35 @@ static int move_names(struct volume *v, struct node *n, char *old, size_t size,
 }
 
 /* The data of a file is around the cache of blocks, as the kernel's will be. */
-static int put_block(struct volume *v, struct node *n, char *block)
+static int write_block(struct volume *v, struct node *n, uint64_t pblk,
+		       char *block)
+{
+	if (is_dir(n))
+		return dirblk_write(v, n, pblk, block);
+	return device_write(&v->dev, block, block_size(v),
+			    pblk * block_size(v));
+}
+
+/* The data is in its block before it is not in the inode any more. */
+static int move(struct volume *v, struct node *n, char *block)
 {
 	uint64_t pblk;
 	int ret;
 
-	ret = map_add_block(v, n, 0, &pblk);
+	ret = map_find_block(v, n, 0, &pblk);
 	if (ret)
 		return ret;
-	if (is_dir(n)) {
-		set_size(n, block_size(v));
-		return dirblk_write(v, n, pblk, block);
+	ret = write_block(v, n, pblk, block);
+	if (!ret)
+		ret = clear(v, n);
+	if (ret) {
+		alloc_free(v, pblk, 1);
+		return ret;
 	}
-	return device_write(&v->dev, block, block_size(v),
-			    pblk * block_size(v));
+	ret = map_put_block(v, n, 0, pblk);
+	if (!ret && is_dir(n))
+		set_size(n, block_size(v));
+	return ret;
 }
 
 int inline_to_blocks(struct volume *v, struct node *n)
@@ -184,9 +213,7 @@ int inline_to_blocks(struct volume *v, struct node *n)
 		memcpy(block, old, (size_t)have);
 	}
 	if (!ret)
-		ret = clear(v, n);
-	if (!ret && (have || is_dir(n)))
-		ret = put_block(v, n, block);
+		ret = have || is_dir(n) ? move(v, n, block) : clear(v, n);
 	free(old);
 	free(block);
 	return ret;

@@ -3,10 +3,12 @@
  * Where the data of a file is, for the kernel, and where it is going to be.
  *
  * Space is allocated when data is about to be written, as unwritten, and becomes
- * data when the data is there.  Who writes a file from front to back is given
+ * data when the data is there.  Who makes a file longer from front to back is given
  * more than was asked for, the more the longer it goes on, so that the file
  * becomes few extents and the kernel asks rarely; what is left of it goes back
  * when the kernel forgets the file, or when there is no other space (reclaim.c).
+ * Until then it is there for all to see, as what XFS takes is, and as there it is
+ * behind the end of the file, and none of a small one.
  */
 #include <errno.h>
 
@@ -15,6 +17,8 @@
 /* What is taken in advance: at first, and at most, in bytes. */
 #define WINDOW_MIN	(64u << 10)
 #define WINDOW_MAX	(8u << 20)
+/* Files that are not longer than this do without. */
+#define SMALL		(64u << 10)
 /* And at most this part of what is free. */
 #define SHARE		8u
 
@@ -24,7 +28,8 @@ static uint64_t advance(struct volume *v, struct node *n, uint64_t lblk,
 {
 	uint64_t bits = v->block_bits, some;
 
-	if (!node_has(n, EXT4_EXTENTS_FL) || !lblk || lblk != n->next_write ||
+	if (!node_has(n, EXT4_EXTENTS_FL) || lblk < SMALL >> bits ||
+	    lblk != n->next_write || lblk < blocks_of(v, size_of(n)) ||
 	    hole->lblk + hole->len != LBLK_END) {
 		n->window = 0;
 		return 0;
@@ -64,8 +69,10 @@ static int clear(struct volume *v, const struct node *n, const struct run *r)
 			   r->pblk * block_size(v));
 }
 
-static int add(struct volume *v, struct node *n, const struct run *r)
+/* When there is room in the tree only for the beginning of it, @r becomes that. */
+static int add(struct volume *v, struct node *n, struct run *r)
 {
+	uint64_t done = 0;
 	int ret;
 
 	ret = volume_error(v, ext2fs_iblk_add_blocks(v->fs, inode_of(n),
@@ -74,12 +81,13 @@ static int add(struct volume *v, struct node *n, const struct run *r)
 		alloc_free(v, r->pblk, r->len);
 		return ret;
 	}
-	ret = file_insert(v, n, r);
+	ret = file_insert(v, n, r, &done);
 	if (ret) {
-		alloc_free(v, r->pblk, r->len);
-		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), r->len);
+		alloc_free(v, r->pblk + done, r->len - done);
+		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), r->len - done);
+		r->len = done;
 	}
-	return ret;
+	return ret == -ENOSPC && done ? 0 : ret;
 }
 
 static int allocate(struct volume *v, struct node *n, uint64_t lblk,
@@ -136,10 +144,9 @@ int map_allocate(struct volume *v, struct node *n, uint64_t lblk, uint64_t len,
 	return ret;
 }
 
-int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
-		  uint64_t *pblk)
+int map_find_block(struct volume *v, struct node *n, uint64_t lblk,
+		   uint64_t *pblk)
 {
-	struct run r = { .lblk = lblk, .len = 1, .type = RUN_DATA };
 	uint64_t goal;
 	int64_t got;
 	int ret;
@@ -147,11 +154,25 @@ int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
 	ret = goal_of(v, n, lblk, &goal);
 	if (ret)
 		return ret;
-	got = alloc_run(v, goal, 1, true, &r.pblk);
-	if (got < 0)
-		return (int)got;
-	*pblk = r.pblk;
+	got = alloc_run(v, goal, 1, true, pblk);
+	return got < 0 ? (int)got : 0;
+}
+
+int map_put_block(struct volume *v, struct node *n, uint64_t lblk,
+		  uint64_t pblk)
+{
+	struct run r = { .lblk = lblk, .len = 1, .pblk = pblk,
+			 .type = RUN_DATA };
+
 	return add(v, n, &r);
+}
+
+int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
+		  uint64_t *pblk)
+{
+	int ret = map_find_block(v, n, lblk, pblk);
+
+	return ret ? ret : map_put_block(v, n, lblk, *pblk);
 }
 
 uint64_t map_spare(const struct volume *v, const struct node *n)
@@ -309,6 +330,9 @@ int map_ioend(struct volume *v, struct node *n,
 	if (in->flags & FUSEX_IOEND_UNWRITTEN &&
 	    node_has(n, EXT4_EXTENTS_FL))
 		ret = extents_convert(v, n, lblk, end - lblk, RUN_DATA);
+	/* Data that is nowhere. */
+	if (ret > 0)
+		ret = -EIO;
 	if (!ret && in->flags & FUSEX_IOEND_APPEND &&
 	    in->size > size_of(n)) {
 		set_size(n, in->size);

@@ -215,9 +215,9 @@ int ext4_map_begin(struct fusex_req *req, const struct fusex_node *node,
 	return ret;
 }
 
-int ext4_map_ioend(struct fusex_req *req, const struct fusex_node *node,
-		   const struct fusex_map_ioend_in *in,
-		   struct fusex_attr_out *out)
+static int ioend_once(struct fusex_req *req, const struct fusex_node *node,
+		      const struct fusex_map_ioend_in *in,
+		      struct fusex_attr_out *out)
 {
 	struct volume *v = volume_of(req);
 	struct node *n;
@@ -232,6 +232,19 @@ int ext4_map_ioend(struct fusex_req *req, const struct fusex_node *node,
 		attr_fill(v, n, &out->attr);
 	}
 	op_end(v, n);
+	return ret;
+}
+
+/* What is written already has to become part of the file. */
+int ext4_map_ioend(struct fusex_req *req, const struct fusex_node *node,
+		   const struct fusex_map_ioend_in *in,
+		   struct fusex_attr_out *out)
+{
+	int ret, tries = 0;
+
+	do {
+		ret = ioend_once(req, node, in, out);
+	} while (op_again(volume_of(req), NULL, ret, &tries));
 	return ret;
 }
 

@@ -133,7 +133,7 @@ static ssize_t write_run(struct volume *v, struct node *n, const char *buf,
 		ret = extents_convert(v, n, lblk,
 				      blocks_of(v, offset + len) - lblk,
 				      RUN_DATA);
-	return ret ? ret : (ssize_t)len;
+	return ret < 0 ? ret : (ssize_t)len;
 }
 
 /* Returns 1 if the inode is not the place for it any more. */

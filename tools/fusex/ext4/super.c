@@ -437,7 +437,7 @@ void volume_statfs(struct volume *v, struct fusex_statfs_out *out)
 	uint64_t reserved;
 
 	core_lock(v);
-	reserved = ext2fs_r_blocks_count(sb);
+	reserved = ext2fs_r_blocks_count(sb) + v->kept;
 	out->blocks = ext2fs_blocks_count(sb) - overhead(v);
 	out->bfree = ext2fs_free_blocks_count(sb);
 	out->bavail = out->bfree > reserved ? out->bfree - reserved : 0;

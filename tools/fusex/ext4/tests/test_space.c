@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * No space: what cannot be done leaves the file as it was, and what is written to
+ * space that the file has always can be.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "image.h"
+#include "tap.h"
+
+#define RUNS_MAX	2000u
+/* Groups that begin with nothing of the file system's. */
+#define BARE	"-b 1024 -O sparse_super2 -E packed_meta_blocks=1,num_backup_sb=0"
+
+/**
+ * struct state - all that a file is
+ * @runs: where its blocks are
+ * @count: how many
+ * @size: bytes
+ * @blocks: of 512 bytes
+ */
+struct state {
+	struct run	runs[RUNS_MAX];
+	unsigned int	count;
+	uint64_t	size;
+	uint32_t	blocks;
+};
+
+static struct state *state_of(struct volume *v, struct node *n)
+{
+	struct state *s = need(1, sizeof(*s));
+	uint64_t lblk;
+	struct run *r;
+
+	s->size = size_of(n);
+	s->blocks = n->raw.i_blocks;
+	for (lblk = 0; lblk < LBLK_END && s->count < RUNS_MAX;
+	     lblk = r->lblk + r->len) {
+		r = &s->runs[s->count++];
+		if (file_find(v, n, lblk, r))
+			break;
+	}
+	return s;
+}
+
+static bool is_same(const struct state *a, const struct state *b)
+{
+	unsigned int i;
+
+	if (a->count != b->count || a->size != b->size ||
+	    a->blocks != b->blocks)
+		return false;
+	for (i = 0; i < a->count; i++)
+		if (a->runs[i].lblk != b->runs[i].lblk ||
+		    a->runs[i].len != b->runs[i].len ||
+		    a->runs[i].type != b->runs[i].type ||
+		    (a->runs[i].type != RUN_HOLE &&
+		     a->runs[i].pblk != b->runs[i].pblk))
+			return false;
+	return true;
+}
+
+/* Is it what it was?  That is forgotten then. */
+static void still(struct volume *v, struct node *n, struct state *was,
+		  const char *what)
+{
+	struct state *s = state_of(v, n);
+
+	if (!ok(is_same(s, was), "%s: the file is what it was", what))
+		printf("# %u runs, was %u; %u sectors, was %u\n", s->count,
+		       was->count, s->blocks, was->blocks);
+	free(s);
+	free(was);
+}
+
+/* Are all blocks that it has taken? */
+static bool is_sound(struct volume *v, struct node *n)
+{
+	struct state *s = state_of(v, n);
+	bool sound = true;
+	unsigned int i;
+
+	for (i = 0; i < s->count; i++)
+		if (s->runs[i].type != RUN_HOLE &&
+		    ext2fs_test_block_bitmap_range2(v->fs->block_map,
+						    s->runs[i].pblk,
+						    (blk_t)s->runs[i].len))
+			sound = false;
+	free(s);
+	return sound;
+}
+
+/* From now on there are only so many blocks; returns how many are hidden. */
+static uint64_t starve(struct volume *v, uint64_t left)
+{
+	uint64_t all = ext2fs_free_blocks_count(v->fs->super);
+
+	ext2fs_free_blocks_count_set(v->fs->super, left);
+	return all - left;
+}
+
+static void feed(struct volume *v, uint64_t hidden)
+{
+	ext2fs_free_blocks_count_add(v->fs->super, (blk64_t)hidden);
+}
+
+static int written(struct volume *v, struct node *n, uint64_t lblk,
+		   uint64_t count)
+{
+	const struct fusex_map_ioend_in in = {
+		.flags = FUSEX_IOEND_UNWRITTEN,
+		.offset = lblk << v->block_bits,
+		.length = count << v->block_bits,
+	};
+
+	return map_ioend(v, n, &in);
+}
+
+static int range(struct volume *v, struct node *n, uint32_t mode, uint64_t lblk,
+		 uint64_t count)
+{
+	return falloc(v, n, mode, lblk << v->block_bits,
+		      count << v->block_bits, true);
+}
+
+/* A block that says which one it is. */
+static int put(struct volume *v, struct node *n, uint64_t lblk)
+{
+	char *buf = need(1, block_size(v));
+	int ret;
+
+	snprintf(buf, block_size(v), "block %llu", (unsigned long long)lblk);
+	ret = plain_write(v, n, buf, block_size(v), lblk << v->block_bits,
+			  true);
+	free(buf);
+	return ret;
+}
+
+static bool is_block(struct volume *v, struct node *n, uint64_t lblk,
+		     uint64_t was)
+{
+	char buf[32], want[32];
+
+	snprintf(want, sizeof(want), "block %llu", (unsigned long long)was);
+	return plain_read(v, n, buf, sizeof(buf), lblk << v->block_bits) ==
+		       sizeof(buf) &&
+	       !strcmp(buf, want);
+}
+
+/* Whoever writes to space he has got can do so whatever others did. */
+static void test_kept(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "allocated", 0);
+	struct node *other = image_file(v, root, "greedy", 0);
+	struct fusex_statfs_out st;
+	char *buf = need(1, 1 << 20);
+	uint64_t at, i;
+	struct run r;
+	int ret = 0;
+
+	WR_LOCK(v);
+	is(range(v, n, 0, 0, 2048), 0, "space for a file");
+	for (at = 0; !ret; at += 1 << 20)
+		ret = plain_write(v, other, buf, 1 << 20, at, true);
+	is(ret, -ENOSPC, "all the rest is taken");
+	volume_statfs(v, &st);
+	is(st.bavail, 0, "nothing is available");
+	for (i = 0, ret = 0; i < 500 && !ret; i++)
+		ret = written(v, n, 4 * i + 1, 1);
+	is(ret, 0, "every fourth block is written");
+	for (i = 0; i < 500 && !ret; i++) {
+		ret = file_find(v, n, 4 * i + 1, &r);
+		if (!ret && (r.type != RUN_DATA || r.len != 1))
+			ret = -EIO;
+	}
+	is(ret, 0, "and is data");
+	for (i = 0, ret = 0; i < 500 && !ret; i++)
+		ret = range(v, n, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			    4 * i + 3, 1);
+	is(ret, 0, "others are punched");
+	is(file_find(v, n, 2046, &r), 0, "the last one is looked at");
+	is(r.type, RUN_UNWRITTEN, "and there");
+	is(size_set(v, other, 0), 0, "the other file is cut");
+	UNLOCK(v);
+	free(buf);
+	is(commit_now(v), 0, "and its space free");
+}
+
+/* Three extents, then four: as many as there is room for in the inode. */
+static void test_split(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "split", 0);
+	struct state *was;
+	uint64_t hidden;
+
+	WR_LOCK(v);
+	is(range(v, n, 0, 0, 64), 0, "space for another");
+	is(written(v, n, 10, 1), 0, "one block is written");
+	was = state_of(v, n);
+	hidden = starve(v, 0);
+	is(written(v, n, 20, 1), -ENOSPC, "no room for two more extents");
+	still(v, n, was, "split in three");
+	is(written(v, n, 63, 1), 0, "there is for one");
+	was = state_of(v, n);
+	is(written(v, n, 20, 1), -ENOSPC, "then for none");
+	still(v, n, was, "split");
+	was = state_of(v, n);
+	is(range(v, n, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 30, 2),
+	   -ENOSPC, "nor for a hole");
+	still(v, n, was, "punched");
+	feed(v, hidden);
+	is(written(v, n, 20, 1), 0, "with space it is written");
+	is(range(v, n, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 30, 2), 0,
+	   "and punched");
+	is(written(v, n, 28, 8), -EIO, "data is not said to be in a hole");
+	UNLOCK(v);
+}
+
+static void test_shift(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "shifted", 0);
+	struct state *was;
+	uint64_t hidden, i;
+	bool good = true;
+	int ret = 0;
+
+	WR_LOCK(v);
+	for (i = 0; i < 400 && !ret; i++)
+		ret = put(v, n, 2 * i);
+	is(ret, 0, "a file of many extents");
+	was = state_of(v, n);
+	hidden = starve(v, 1);
+	is(range(v, n, FALLOC_FL_COLLAPSE_RANGE, 10, 4), -ENOSPC,
+	   "it is not collapsed");
+	still(v, n, was, "collapsed");
+	was = state_of(v, n);
+	is(range(v, n, FALLOC_FL_INSERT_RANGE, 10, 4), -ENOSPC,
+	   "nor is there room to insert");
+	still(v, n, was, "inserted");
+	feed(v, hidden);
+	is(range(v, n, FALLOC_FL_COLLAPSE_RANGE, 10, 4), 0,
+	   "with space it is collapsed");
+	is(range(v, n, FALLOC_FL_INSERT_RANGE, 100, 6), 0, "and extended");
+	for (i = 0; i < 400; i++)
+		if (i < 5 || i >= 7)
+			good &= is_block(v, n, i < 5 ? 2 * i :
+					       i < 52 ? 2 * i - 4 : 2 * i + 2,
+					 2 * i);
+	ok(good, "its blocks are where they have to be");
+	UNLOCK(v);
+}
+
+/* Pieces of an allocation go into the inode, the next one would take a leaf. */
+static void test_pieces(void)
+{
+	const char *path = image_make(BARE, 128);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "pieces", 0);
+	uint64_t hidden;
+	struct run r;
+	bool fresh;
+
+	WR_LOCK(v);
+	is(put(v, n, 0) ?: put(v, n, 5) ?: put(v, n, 10), 0, "three extents");
+	v->kept = 0;
+	hidden = starve(v, 70000);
+	is(map_allocate(v, n, 11, 70000, true, &r, &fresh), 0,
+	   "there is room for one more");
+	ok(r.len >= 32767 && r.len < 40000, "%llu blocks long",
+	   (unsigned long long)r.len);
+	ok(is_sound(v, n), "what it has is taken");
+	feed(v, hidden);
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* Files without extents: space for the blocks, but not for a list of them. */
+static void test_lists(void)
+{
+	const char *path = image_make("-b 1024 -O ^extents,^64bit", 64);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "list", 0);
+	uint64_t hidden, i;
+	struct run r;
+	bool fresh;
+	int ret = 0;
+
+	WR_LOCK(v);
+	hidden = starve(v, 13);
+	is(map_allocate(v, n, 0, 16, true, &r, &fresh), 0,
+	   "space for a few blocks");
+	is(r.len, 12, "as many as there is room for");
+	ok(is_sound(v, n), "which are taken");
+	is(map_allocate(v, n, 12, 1, true, &r, &fresh), -ENOSPC, "not more");
+	feed(v, hidden);
+	for (i = 0; i < 12 + 256 && !ret; i++)
+		ret = put(v, n, i);
+	is(ret, 0, "with space there is more");
+	hidden = starve(v, 2);
+	is(put(v, n, i), -ENOSPC, "half a list of lists");
+	feed(v, hidden);
+	ok(is_sound(v, n), "what it has is taken");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* An image with a file and a directory that are in their inodes. */
+static const char *make_inline(void)
+{
+	const char *path = image_make("-b 4096 -O inline_data", 64);
+
+	image_run("head -c 100 /dev/zero | tr '\\0' x >%s.data", path);
+	image_run("echo write %s.data inline >%s.cmd", path, path);
+	image_run("echo mkdir dir >>%s.cmd; echo cd dir >>%s.cmd", path, path);
+	image_run("echo write /dev/null file0 >>%s.cmd", path);
+	image_run("echo write /dev/null file1 >>%s.cmd", path);
+	image_run("PATH=$PATH:/usr/sbin:/sbin debugfs -w -f %s.cmd %s >/dev/null 2>&1",
+		  path, path);
+	return path;
+}
+
+static struct node *find_name(struct volume *v, const char *name)
+{
+	struct node *n;
+
+	if (name_lookup(v, image_root(v), name, &n)) {
+		printf("Bail out! no %s\n", name);
+		exit(1);
+	}
+	node_put(v, n);
+	return n;
+}
+
+static bool has_name(struct volume *v, struct node *dir, const char *name)
+{
+	struct node *n;
+
+	if (name_lookup(v, dir, name, &n))
+		return false;
+	node_put(v, n);
+	return true;
+}
+
+/* Data in the inode: it stays there when there is no block for it. */
+static void test_inline(void)
+{
+	const char *path = make_inline();
+	struct volume *v = image_open(path);
+	struct node *n = find_name(v, "inline"), *dir = find_name(v, "dir");
+	char data[100], buf[200];
+	uint64_t hidden;
+
+	WR_LOCK(v);
+	memset(data, 'x', sizeof(data));
+	ok(node_has(n, EXT4_INLINE_DATA_FL) &&
+	   node_has(dir, EXT4_INLINE_DATA_FL), "data and names in inodes");
+	hidden = starve(v, 0);
+	is(plain_write(v, n, data, sizeof(data), 4000, true), -ENOSPC,
+	   "no block for more");
+	is(plain_read(v, n, buf, sizeof(buf), 0), sizeof(data),
+	   "it is as long as it was");
+	ok(!memcmp(buf, data, sizeof(data)), "and what it was");
+	UNLOCK(v);
+	ok(!image_file(v, dir, "file2", 0), "nor for another name");
+	feed(v, hidden);
+	ok(image_close(v, path), "e2fsck finds nothing");
+	v = image_open(path);
+	WR_LOCK(v);
+	dir = find_name(v, "dir");
+	ok(has_name(v, dir, "file0") && has_name(v, dir, "file1"),
+	   "the names are there");
+	is(plain_write(v, find_name(v, "inline"), data, sizeof(data), 4000,
+		       true), 0, "with space there is more data");
+	is(plain_read(v, find_name(v, "inline"), buf, sizeof(buf), 0),
+	   sizeof(buf), "the beginning is read");
+	ok(!memcmp(buf, data, sizeof(data)), "and what it was");
+	UNLOCK(v);
+	ok(image_file(v, dir, "file2", 0), "another name");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* Writes [from, to) in pieces of 4 KiB as the kernel does; how often it asked. */
+static unsigned int write_pieces(struct volume *v, struct node *n,
+				 uint64_t from, uint64_t to)
+{
+	struct fusex_map_begin_in in = { .op = FUSEX_MAP_OP_WRITE };
+	struct fusex_map_begin_out out;
+	struct fusex_map_ioend_in end = { .length = 4096,
+					  .flags = FUSEX_IOEND_UNWRITTEN |
+						   FUSEX_IOEND_APPEND };
+	unsigned int asked = 0;
+	uint64_t known = from;
+	int ret = 0;
+
+	for (; from < to && !ret; from = end.size) {
+		while (from + 4096 > known && !ret) {
+			in.offset = known;
+			in.length = from + 4096 - known;
+			ret = map_begin(v, n, &in, true, &out);
+			known = out.read.offset + out.read.length;
+			asked++;
+		}
+		end.offset = from;
+		end.size = from + 4096;
+		if (!ret)
+			ret = map_ioend(v, n, &end);
+	}
+	is(ret, 0, "a file is written in pieces");
+	return asked;
+}
+
+/* Does it have data in [from, to), and nothing but that? */
+static bool is_just(struct volume *v, struct node *n, uint64_t from,
+		    uint64_t to)
+{
+	struct state *s = state_of(v, n);
+	uint64_t have = 0;
+	bool just = true;
+	unsigned int i;
+
+	for (i = 0; i < s->count; i++) {
+		if (s->runs[i].type == RUN_HOLE)
+			continue;
+		just = just && s->runs[i].type == RUN_DATA;
+		have += s->runs[i].len << v->block_bits;
+		just = just && s->runs[i].lblk << v->block_bits >= from;
+	}
+	free(s);
+	return just && have == to - from;
+}
+
+/* What is taken in advance is for files that grow, and are not small. */
+static void test_advance(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "sized", 0);
+	unsigned int asked;
+	uint32_t count;
+
+	WR_LOCK(v);
+	is(size_set(v, n, 320 << 10), 0, "a file without blocks");
+	write_pieces(v, n, 128 << 10, 256 << 10);
+	ok(is_just(v, n, 128 << 10, 256 << 10), "the hole behind it stays");
+	write_pieces(v, n, 256 << 10, 320 << 10);
+	ok(is_just(v, n, 128 << 10, 320 << 10), "nothing is behind its end");
+	UNLOCK(v);
+	n = image_file(v, root, "small", 0);
+	WR_LOCK(v);
+	write_pieces(v, n, 0, 64 << 10);
+	ok(is_just(v, n, 0, 64 << 10), "nor behind that of a small file");
+	UNLOCK(v);
+	n = image_file(v, root, "large", 0);
+	WR_LOCK(v);
+	asked = write_pieces(v, n, 0, 24 << 20);
+	ok(asked < 40, "asked for space %u times", asked);
+	is(extents_count(v, n, &count), 0, "its extents are counted");
+	ok(count <= 8, "it has %u of them", count);
+	is(size_set(v, n, 0), 0, "and is cut");
+	UNLOCK(v);
+	is(commit_now(v), 0, "for good");
+}
+
+static void test_kind(const char *kind)
+{
+	const char *path = image_make(kind, 64);
+	struct volume *v = image_open(path);
+	struct node *root = image_root(v);
+
+	printf("# %s\n", kind);
+	test_split(v, root);
+	test_shift(v, root);
+	test_advance(v, root);
+	test_kept(v, root);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+int main(void)
+{
+	test_kind("-b 1024");
+	test_kind("-b 4096");
+	test_pieces();
+	test_lists();
+	test_inline();
+	return tap_end();
+}
