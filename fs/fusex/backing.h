@@ -152,8 +152,11 @@ static inline ssize_t fusex_backing_done(struct fusex_bobj *obj, ssize_t ret)
 {
 	bool failing = READ_ONCE(obj->failing);
 
+	/* Who waits for the last one may free it, after a grace period. */
+	rcu_read_lock();
 	if (atomic_dec_and_test(&obj->busy) && READ_ONCE(obj->removed))
 		wake_up_var(&obj->busy);
+	rcu_read_unlock();
 	/* What is still on its way is reported by who ends it. */
 	return failing && ret != -EIOCBQUEUED ? -ENODEV : ret;
 }

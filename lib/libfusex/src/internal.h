@@ -260,10 +260,10 @@ struct op_desc {
 };
 
 /* Structures of programs: what later versions add comes behind these members. */
-#define SIZE_THROUGH(type, member) \
-	(offsetof(type, member) + sizeof(((type *)NULL)->member))
-#define CONFIG_SIZE_FIRST	SIZE_THROUGH(struct fusex_config, root)
-#define RUN_SIZE_FIRST		SIZE_THROUGH(struct fusex_run_options, max_threads)
+#define CONFIG_SIZE_FIRST \
+	(offsetof(struct fusex_config, root) + sizeof(struct fusex_entry_reply))
+#define RUN_SIZE_FIRST \
+	(offsetof(struct fusex_run_options, max_threads) + sizeof(uint32_t))
 
 /* session.c */
 int copy_versioned(void *dst, size_t known, const void *src, size_t size);
