@@ -364,7 +364,7 @@ int fusex_run(struct fusex_session *se, const struct fusex_run_options *opts)
 		.flags	= FUSEX_RUN_SIGNALS,
 	};
 	struct waiter wt = { .se = se };
-	struct fusex_run_options o;
+	struct fusex_run_options o = { 0 };
 	unsigned int threads;
 	int ret;
 

@@ -3,6 +3,7 @@
  * A transaction that cannot be taken, because there is no memory for it, is not
  * durable, and what was to be in it is in a later one.
  */
+#include <err.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -45,7 +46,9 @@ static void test_once(uint32_t interval)
 
 	printf("# interval %u\n", interval);
 	n = image_file(v, image_root(v), "file", 0);
-	ok(n && !commit_is_done(v, n->changed), "a file is not durable yet");
+	if (!n)
+		err(1, "no file");
+	ok(!commit_is_done(v, n->changed), "a file is not durable yet");
 	fail = 1;
 	is(commit_now(v), -ENOMEM, "nor is it when that fails");
 	ok(!commit_is_done(v, n->changed), "and that is known");
