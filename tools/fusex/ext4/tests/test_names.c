@@ -361,7 +361,7 @@ static void test_equal(void)
 		count++;
 	is(count, made, "and listed");
 	is(list_from(d), made, "one by one, too");
-	strcpy(name, dir_first(d, 0)->name);
+	snprintf(name, sizeof(name), "%s", dir_first(d, 0)->name);
 	UNLOCK(v);
 	is(unlink_name(v, d, name), 0, "the first one is removed");
 	WR_LOCK(v);
