@@ -11,6 +11,7 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/fusex.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/wait_bit.h>
 

@@ -207,12 +207,18 @@ static void change_begin(struct fusex_mapcache *mc)
 	write_seqcount_begin(&mc->change);
 }
 
+/* Last: what was found by the number before is not there any more. */
+static void next_seq(struct fusex_mapcache *mc)
+{
+	/* Who reads the new number finds nothing of the old. */
+	smp_store_release(&mc->seq, mc->seq + 1);
+}
+
 /* @gone: something that was there is not any more. */
 static void change_end(struct fusex_mapcache *mc, bool gone)
 {
 	if (gone)
-		/* Who reads the new number finds nothing of the old. */
-		smp_store_release(&mc->seq, mc->seq + 1);
+		next_seq(mc);
 	write_seqcount_end(&mc->change);
 }
 
@@ -866,8 +872,7 @@ void fusex_mapcache_outdate(struct fusex_mapcache *mc)
 {
 	unsigned int nofs = mapcache_lock(mc);
 
-	/* As in fusex_mapcache_drop(). */
-	smp_store_release(&mc->seq, mc->seq + 1);
+	next_seq(mc);
 	mapcache_unlock(mc, nofs);
 }
 
@@ -912,8 +917,7 @@ void fusex_mapcache_drop(struct fusex_mapcache *mc, loff_t start, loff_t end)
 
 	if (start <= end && span_of(mc, start, end, &span))
 		clear(mc, &span);
-	/* Last: what was found by the number before is not there any more. */
-	smp_store_release(&mc->seq, mc->seq + 1);
+	next_seq(mc);
 	mapcache_unlock(mc, nofs);
 }
 
@@ -952,8 +956,7 @@ int fusex_mapcache_use(struct fusex_mapcache *mc, const struct fusex_map *map,
 		goto out;
 	if (map_span(mc, map, &span))
 		clear(mc, &span);
-	/* As in fusex_mapcache_drop(). */
-	smp_store_release(&mc->seq, mc->seq + 1);
+	next_seq(mc);
 	*seq = mc->seq;
 	err = 0;
 out:

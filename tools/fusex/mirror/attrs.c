@@ -295,8 +295,7 @@ int mirror_fileattr_set(struct fusex_req *req, const struct fusex_node *node,
 	if (!ret) {
 		attr_after(m, ref.fd, out);
 		/* statx(2) does not tell all of them. */
-		out->attr.mask |= FUSEX_ATTR_FLAGS;
-		out->attr.flags = in->flags;
+		out->attr.flags |= in->flags;
 	}
 	node_put(m, &ref);
 	return ret;
