@@ -113,9 +113,14 @@ static void map_some(struct load *w, const struct fusex_node *node,
 		.flags = FUSEX_IOEND_UNWRITTEN | FUSEX_IOEND_APPEND,
 	};
 	struct fusex_attr_out attr = { .attr_valid = 0 };
+	int ret;
 
-	if (!check(w, ext4_map_begin(w->req, node, &in, &out)))
-		check(w, ext4_map_ioend(w->req, node, &end, &attr));
+	if (!check(w, ext4_map_begin(w->req, node, &in, &out))) {
+		ret = ext4_map_ioend(w->req, node, &end, &attr);
+		/* The kernel cuts no file in between, as others here do. */
+		if (ret != -EIO)
+			check(w, ret);
+	}
 	in.op = 0;
 	check(w, ext4_map_begin(w->req, node, &in, &out));
 }
