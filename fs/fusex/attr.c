@@ -15,6 +15,7 @@
 #include "chan.h"
 #include "fusex_i.h"
 #include "io.h"
+#include "map.h"
 #include "validate.h"
 
 /* Flags of the server that the VFS enforces. */
@@ -556,7 +557,10 @@ int fusex_setattr_send(struct inode *inode, const struct fusex_setattr_in *in,
 	int err;
 
 	*epoch = fusex_chan_epoch(chan);
-	err = fusex_call(chan, &call);
+	if (in->valid & FUSEX_SET_SIZE && !(in->flags & FUSEX_SETATTR_WRITEBACK))
+		err = fusex_call_space(inode, &call);
+	else
+		err = fusex_call(chan, &call);
 	if (!err)
 		err = fusex_check_fetched(inode, &call, out, 0);
 	call.error = err;
@@ -566,6 +570,39 @@ int fusex_setattr_send(struct inode *inode, const struct fusex_setattr_in *in,
 	if (!err && !(in->flags & FUSEX_SETATTR_WRITEBACK))
 		WRITE_ONCE(fusex_sb(inode->i_sb)->stores_attrs, true);
 	return err == -ENOSYS ? -EPERM : err;
+}
+
+/**
+ * fusex_attr_taken - take the attributes that a call was answered by
+ * @inode: the inode
+ * @call: ended; its first reply segment is a struct fusex_attr_out, in which
+ *	attributes may be missing
+ * @epoch: fusex_chan_epoch() noted before it was queued
+ * @did: FUSEX_DID_* that the operation does
+ *
+ * When the outcome is unknown, the inode's attributes are marked uncertain.
+ *
+ * Context: does not wait for the server.
+ * Return: 0 or a negative errno.
+ */
+int fusex_attr_taken(struct inode *inode, struct fusex_call *call, u64 epoch,
+		     u32 did)
+{
+	const struct fusex_attr_out *out = call->out[0].base;
+
+	if (!call->error)
+		call->error = fusex_check_fetched(inode, call, out, 0);
+	if (fusex_io_uncertain(call))
+		fusex_attr_uncertain(inode);
+	if (call->error)
+		return call->error;
+	fusex_attr_apply(inode, &(struct fusex_attr_reply) {
+		.attr	= &out->attr,
+		.valid	= out->attr_valid,
+		.epoch	= epoch,
+		.did	= did,
+	});
+	return 0;
 }
 
 /**
@@ -585,24 +622,10 @@ int fusex_attr_call(struct inode *inode, struct fusex_call *call,
 {
 	struct fusex_chan *chan = fusex_chan_of(inode);
 	u64 epoch = fusex_chan_epoch(chan);
-	int err;
 
 	call->out[0] = (struct fusex_out){ out, sizeof(*out) };
-	err = fusex_call(chan, call);
-	if (!err)
-		err = fusex_check_fetched(inode, call, out, 0);
-	call->error = err;
-	if (fusex_io_uncertain(call))
-		fusex_attr_uncertain(inode);
-	if (err)
-		return err;
-	fusex_attr_apply(inode, &(struct fusex_attr_reply) {
-		.attr	= &out->attr,
-		.valid	= out->attr_valid,
-		.epoch	= epoch,
-		.did	= did,
-	});
-	return 0;
+	fusex_call(chan, call);
+	return fusex_attr_taken(inode, call, epoch, did);
 }
 
 static int fusex_setattr_size(struct mnt_idmap *idmap, struct dentry *dentry,
@@ -666,6 +689,8 @@ int fusex_setattr_common(struct mnt_idmap *idmap, struct dentry *dentry,
 
 	lockdep_assert_held_write(&inode->i_rwsem);
 	err = fusex_allowed(inode->i_sb);
+	if (!err && attr->ia_valid & ATTR_SIZE)
+		err = fusex_space_wait(inode, false);
 	if (err)
 		return err;
 	err = fusex_i(inode)->attr->may_setattr(idmap, dentry, attr);

@@ -214,8 +214,24 @@ enum fusex_chan_state {
 	FUSEX_CHAN_DEAD,
 };
 
+/**
+ * struct fusex_leave_ops - for who has to know of calls without a caller
+ * @leave: the caller is about to leave before the answer.  In its context, with
+ *	the locks it has, does not wait for the server
+ * @over: the call has ended after all, by an answer or not, in the context of
+ *	fusex_call.end; but if that was just when the caller was about to leave,
+ *	then in its context, as for @leave, and it is not late
+ *
+ * The nodes of the call are referenced meanwhile.  See fusex_call_leave().
+ */
+struct fusex_leave_ops {
+	void (*leave)(struct inode *inode, const struct fusex_call *call);
+	void (*over)(struct inode *inode, const struct fusex_call *call,
+		     bool late);
+};
+
 /*
- * req.c, forget.c: what callers use.  All of it may sleep unless it says
+ * req.c, sure.c, forget.c: what callers use.  All of it may sleep unless it says
  * otherwise.
  *
  * fusex_call_async() returns 0 when call->end will be called exactly once,
@@ -227,15 +243,19 @@ enum fusex_chan_state {
  * fusex_call_sure() is fusex_call() for small requests that have to reach the
  * server even if their caller is being killed (unlocks, FLUSH): it works on a
  * copy, which stays queued when a signal ends the wait.  No bvecs, no out
- * segments.
+ * segments.  fusex_call_leave() is for those that others have to wait for when
+ * their caller does not any more.
  */
 int fusex_call(struct fusex_chan *chan, struct fusex_call *call);
 int fusex_call_async(struct fusex_chan *chan, struct fusex_call *call,
 		     gfp_t gfp);
 void fusex_call_abandon(struct fusex_chan *chan, u64 unique);
+void fusex_call_take_back(struct fusex_chan *chan, u64 unique);
 void fusex_call_abandon_reads(struct fusex_chan *chan,
 			      const struct inode *inode);
 int fusex_call_sure(struct fusex_chan *chan, struct fusex_call *call);
+int fusex_call_leave(struct fusex_chan *chan, struct fusex_call *call,
+		     struct inode *inode, const struct fusex_leave_ops *ops);
 struct fusex_forget *fusex_forget_alloc(gfp_t gfp);
 void fusex_forget_free(struct fusex_forget *forget);
 void fusex_forget_queue(struct fusex_chan *chan, struct fusex_forget *forget,

@@ -13,6 +13,7 @@
 #include <linux/llist.h>
 #include <linux/posix_acl.h>
 #include <linux/spinlock.h>
+#include <linux/xarray.h>
 
 #include "chan.h"
 
@@ -38,6 +39,8 @@ struct fusex_maps;
  * @lost_epoch: a reply whose call noted an older epoch may describe an inode
  *	as it was before a change that the kernel no longer remembers, because
  *	the inode was evicted or was not known when the change was notified
+ * @lost: node ids of files of which nobody knows where their data is, with their
+ *	generations
  * @io_late: works of fusex_io_later() that are not done
  * @room_work: writes back because a cgroup is full of dirty pages
  * @room_inode: the file that @room_work is on its way for, NULL if it is not
@@ -57,6 +60,7 @@ struct fusex_sb {
 	kuid_t owner;
 	kgid_t owner_gid;
 	atomic64_t lost_epoch;
+	struct xarray lost;
 	atomic_t io_late;
 	struct work_struct room_work;
 	struct inode *room_inode;
@@ -366,6 +370,8 @@ void fusex_setattr_fill(struct mnt_idmap *idmap, struct inode *inode,
 			const struct iattr *attr, struct fusex_setattr_in *in);
 int fusex_setattr_send(struct inode *inode, const struct fusex_setattr_in *in,
 		       struct fusex_attr_out *out, u64 *epoch);
+int fusex_attr_taken(struct inode *inode, struct fusex_call *call, u64 epoch,
+		     u32 did);
 int fusex_attr_call(struct inode *inode, struct fusex_call *call,
 		    struct fusex_attr_out *out, u32 did);
 bool fusex_attr_modes_local(const struct fusex_conf *conf);

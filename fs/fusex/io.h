@@ -291,6 +291,7 @@ int fusex_cache_fsync(struct file *file, loff_t start, loff_t end,
 int fusex_cache_release(struct inode *inode, struct file *file);
 void fusex_cache_opened(struct inode *inode, struct file *file);
 int fusex_cache_setsize_begin(struct inode *inode, loff_t size);
+void fusex_cache_shrink_end(struct inode *inode);
 void fusex_cache_setsize_end(struct inode *inode, loff_t oldsize, loff_t size);
 int fusex_cache_invalidate(struct inode *inode, loff_t start, loff_t end);
 int fusex_cache_write_back(struct inode *inode, loff_t start, loff_t end);

@@ -565,8 +565,22 @@ static int fusex_cache_shrink_begin(struct inode *inode, loff_t size)
 	if (!err)
 		err = fusex_wait_writeback(inode->i_mapping, size, LLONG_MAX);
 	if (err)
-		clear_and_wake_up_bit(FUSEX_I_SHRINKING, &fi->state);
+		fusex_cache_shrink_end(inode);
 	return err;
+}
+
+/**
+ * fusex_cache_shrink_end - the file was cut, or not: writeback goes on
+ * @inode: any
+ *
+ * Context: any.
+ */
+void fusex_cache_shrink_end(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	if (test_bit(FUSEX_I_SHRINKING, &fi->state))
+		clear_and_wake_up_bit(FUSEX_I_SHRINKING, &fi->state);
 }
 
 /**
@@ -599,14 +613,11 @@ int fusex_cache_setsize_begin(struct inode *inode, loff_t size)
  */
 void fusex_cache_setsize_end(struct inode *inode, loff_t oldsize, loff_t size)
 {
-	struct fusex_inode *fi = fusex_i(inode);
-
 	if (size < oldsize)
 		truncate_pagecache(inode, size);
 	else if (size > oldsize)
 		pagecache_isize_extended(inode, oldsize, size);
-	if (test_bit(FUSEX_I_SHRINKING, &fi->state))
-		clear_and_wake_up_bit(FUSEX_I_SHRINKING, &fi->state);
+	fusex_cache_shrink_end(inode);
 }
 
 /* ------------------------------------------------------------------ mappings */

@@ -36,7 +36,7 @@ static int iomap_mode_read_folio(struct file *file, struct folio *folio)
 	iomap_read_folio(&fusex_map_iomap_ops, &ctx, &op);
 	/* The folio is unlocked, or will be without us. */
 	if (op.recalled)
-		return fusex_maps_returned(inode) ?: AOP_TRUNCATED_PAGE;
+		return fusex_maps_settled(inode) ?: AOP_TRUNCATED_PAGE;
 	return 0;
 }
 
@@ -117,6 +117,8 @@ static ssize_t iomap_mode_write_begin(struct kiocb *iocb, struct iov_iter *from,
 	int err;
 
 	err = fusex_io_may_write(iocb);
+	if (!err)
+		err = fusex_space_wait(inode, nowait);
 	if (!err && !shared)
 		err = fusex_cache_write_size(iocb);
 	if (err)
@@ -300,8 +302,8 @@ static vm_fault_t iomap_mode_page_mkwrite(struct vm_fault *vmf)
 	sb_end_pagefault(inode->i_sb);
 	/* It faults again, or is killed. */
 	if (op.recalled) {
-		fusex_maps_returned(inode);
-		ret = VM_FAULT_NOPAGE;
+		ret = fusex_maps_settled(inode) ? VM_FAULT_SIGBUS :
+						  VM_FAULT_NOPAGE;
 	}
 	return ret;
 }
@@ -353,6 +355,10 @@ static void iomap_mode_setsize_end(struct inode *inode, loff_t oldsize,
 {
 	int err;
 
+	/* Behind the end it may write to what the server is just giving away. */
+	if (size == oldsize &&
+	    atomic_read(&fusex_maps_get(inode)->changing))
+		return;
 	fusex_cache_setsize_end(inode, oldsize, size);
 	if (size == oldsize) {
 		/* Writeback has gone on, and asked what may reach behind the end. */

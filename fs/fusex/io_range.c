@@ -11,6 +11,7 @@
 #include <linux/splice.h>
 
 #include "io.h"
+#include "map.h"
 #include "validate.h"
 
 /* --------------------------------------------------------------------- lseek */
@@ -141,6 +142,7 @@ static loff_t fusex_fallocate_last(int mode, loff_t offset, loff_t len)
 static int fusex_fallocate_send(struct file *file, int mode, loff_t offset,
 				loff_t len)
 {
+	struct inode *inode = file_inode(file);
 	struct fusex_fallocate_in in = {
 		.fh	= fusex_fh(file),
 		.offset	= offset,
@@ -152,12 +154,15 @@ static int fusex_fallocate_send(struct file *file, int mode, loff_t offset,
 		.op		= FUSEX_OP_FALLOCATE,
 		.arg		= &in,
 		.arg_len	= sizeof(in),
-		.node		= file_inode(file),
+		.node		= inode,
+		.out[0]		= { &out, sizeof(out) },
 	};
+	u64 epoch = fusex_chan_epoch(fusex_chan_of(inode));
 	int err;
 
-	err = fusex_attr_call(file_inode(file), &call, &out,
-			      FUSEX_DID_MTIME | FUSEX_DID_CTIME);
+	fusex_call_space(inode, &call);
+	err = fusex_attr_taken(inode, &call, epoch,
+			       FUSEX_DID_MTIME | FUSEX_DID_CTIME);
 	return err == -ENOSYS ? -EOPNOTSUPP : err;
 }
 
@@ -194,16 +199,23 @@ static int fusex_fallocate_locked(struct file *file, int mode, loff_t offset,
 	return err;
 }
 
+/* First: direct writes on their way may make the file grow, and others cut it. */
+static int fusex_range_settle(struct inode *inode)
+{
+	int err = fusex_space_wait(inode, false);
+
+	if (!err)
+		err = fusex_io_dio_wait(inode);
+	return err ?: fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+}
+
 static int fusex_fallocate_prepare(struct file *file, int mode, loff_t offset,
 				   loff_t len, loff_t *newsize)
 {
 	struct inode *inode = file_inode(file);
 	int err;
 
-	/* First: direct writes on their way may make the file grow. */
-	err = fusex_io_dio_wait(inode);
-	if (!err)
-		err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	err = fusex_range_settle(inode);
 	if (err)
 		return err;
 	*newsize = fusex_fallocate_size(mode, offset, len, i_size_read(inode),
@@ -298,7 +310,7 @@ static ssize_t fusex_copy_send(struct file *src, loff_t pos_in,
 	};
 	ssize_t ret;
 
-	fusex_call(chan, &call);
+	fusex_call_space(inode, &call);
 	ret = copy_reply(inode, &call, epoch);
 	return ret == -ENOSYS ? -EOPNOTSUPP : ret;
 }
@@ -356,9 +368,7 @@ static ssize_t fusex_copy_locked(struct file *src, loff_t pos_in,
 	struct rw_semaphore *inval = &inode->i_mapping->invalidate_lock;
 	ssize_t ret;
 
-	ret = fusex_io_dio_wait(inode);
-	if (!ret)
-		ret = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	ret = fusex_range_settle(inode);
 	if (!ret)
 		ret = file_modified(dst);
 	if (ret)
@@ -440,11 +450,8 @@ ssize_t fusex_copy_file_range(struct file *in, loff_t pos_in, struct file *out,
  */
 static int fusex_remap_settle(struct inode *inode, loff_t pos, loff_t len)
 {
-	int err;
+	int err = fusex_range_settle(inode);
 
-	err = fusex_io_dio_wait(inode);
-	if (!err)
-		err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
 	return err ?: fusex_copy_flush(inode, pos, len);
 }
 

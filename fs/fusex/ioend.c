@@ -90,6 +90,20 @@ static void ioend_told(struct inode *inode,
 	spin_unlock(&fi->lock);
 }
 
+/* What is written elsewhere takes the place of what is free then. */
+static void ioend_call(struct inode *inode, struct fusex_call *call)
+{
+	const struct fusex_map_ioend_in *in = call->arg;
+
+	if (in->flags & FUSEX_IOEND_REPLACE && !call->nofs) {
+		fusex_call_space(inode, call);
+		return;
+	}
+	fusex_call(fusex_chan_of(inode), call);
+	if (in->flags & FUSEX_IOEND_REPLACE)
+		fusex_space_check(inode, call);
+}
+
 /**
  * fusex_ioend_tell - MAP_IOEND
  * @inode: the file
@@ -110,7 +124,9 @@ int fusex_ioend_tell(struct inode *inode, struct fusex_map_ioend_in *in,
 		.arg		= in,
 		.arg_len	= sizeof(*in),
 		.nofs		= nofs,
+		.out[0]		= { &out, sizeof(out) },
 	};
+	u64 epoch = fusex_chan_epoch(fusex_chan_of(inode));
 	int err;
 
 	if (fi->attr->shared) {
@@ -118,7 +134,8 @@ int fusex_ioend_tell(struct inode *inode, struct fusex_map_ioend_in *in,
 		fi->attr->wrote_when(inode, &in->mtime);
 	}
 	fusex_tell_changed(inode);
-	err = fusex_attr_call(inode, &call, &out, FUSEX_DID_DATA);
+	ioend_call(inode, &call);
+	err = fusex_attr_taken(inode, &call, epoch, FUSEX_DID_DATA);
 	/* Whoever has had the file made durable meanwhile did so too early. */
 	fusex_tell_changed(inode);
 	if (!err && !in->error)

@@ -220,8 +220,8 @@ static bool map_use_answer(struct inode *inode, struct map_answer *a, u32 op,
 	struct fusex_maps *maps = fusex_i(inode)->maps;
 
 	*use = fusex_maps_enter_within(maps, within);
-	/* What writeback gets while a lease is returned is good for it alone. */
-	a->recalled = keep && atomic_read(&maps->returning);
+	/* What writeback gets meanwhile is good for it alone. */
+	a->recalled = keep && fusex_maps_unsettled(maps);
 	keep = keep && !a->recalled;
 	if (a->seq == fusex_mapcache_seq(maps->cache) &&
 	    map_remember(maps->cache, a, op, keep) != -ESTALE) {
@@ -679,7 +679,7 @@ bool fusex_map_valid(struct inode *inode, const struct iomap *iomap)
  * @iomap: the mapping, in use
  *
  * Context: any.
- * Return: 0; -EAGAIN if it is just being taken back, see fusex_maps_returned();
+ * Return: 0; -EAGAIN if it is just being taken back, see fusex_maps_settled();
  * -EOPNOTSUPP if it is good for one operation only.
  */
 int fusex_map_lasts(struct inode *inode, const struct iomap *iomap)
@@ -780,6 +780,7 @@ static int map_iter_ask(const struct iomap_iter *iter, u32 op,
 	struct fusex_map_how how = {
 		.nowait	= iter->flags & IOMAP_NOWAIT,
 		.locked	= map_op_locked(op),
+		.within	= fmo ? fmo->within : 0,
 	};
 	int err;
 

@@ -24,6 +24,7 @@
 #include "fusex_i.h"
 
 struct fusex_bobj;
+struct fusex_call;
 struct fusex_mapcache;
 struct maple_tree;
 
@@ -38,6 +39,8 @@ struct maple_tree;
  * @filling: use of who has a folio locked to write to it; inode.i_rwsem
  * @quiesce: one at a time
  * @returning: leases that are being given back: nothing new is asked
+ * @changing: changes of space whose callers have gone: likewise, but by writeback
+ * @lost: one of them was not answered in time: nothing is asked any more
  * @lock: protects @ended, taken in interrupts
  * @ended: struct iomap_ioend whose I/O has ended
  * @work: looks after them
@@ -68,6 +71,8 @@ struct fusex_maps {
 	bool awaited;
 	unsigned long filling;
 	atomic_t returning;
+	atomic_t changing;
+	bool lost;
 	struct mutex quiesce;	/* one fusex_maps_quiesce() at a time */
 	spinlock_t lock;	/* protects @ended, taken in interrupts */
 	struct list_head ended;
@@ -92,14 +97,16 @@ struct fusex_maps {
 /**
  * struct fusex_map_op - one operation on a file, iomap_iter.private
  * @err: what went wrong after a mapping was used, for the caller to return
- * @recalled: it has to wait for fusex_maps_returned() when it has no folio locked,
+ * @recalled: it has to wait for fusex_maps_settled() when it has no folio locked,
  *	and to be begun again
  * @given: the use of the last mapping is a bio's now
+ * @within: a use that lasts until the operation has ended, 0 for none so far
  */
 struct fusex_map_op {
 	int err;
 	bool recalled;
 	bool given;
+	unsigned long within;
 };
 
 /**
@@ -127,12 +134,19 @@ static inline bool fusex_map_on_device(const struct fusex_map *map)
 	       map->type == FUSEX_MAP_UNWRITTEN;
 }
 
+/* map_space.c */
+int fusex_call_space(struct inode *inode, struct fusex_call *call);
+int fusex_space_wait(struct inode *inode, bool nowait);
+bool fusex_space_is_lost(struct inode *inode);
+void fusex_space_check(struct inode *inode, const struct fusex_call *call);
+
 /* maps.c */
 struct fusex_maps *fusex_maps_make(struct inode *inode);
 void fusex_maps_free(struct inode *inode);
 int fusex_maps_may_ask(struct inode *inode, const struct fusex_map_how *how,
 		       u32 *seq);
 int fusex_maps_returned(struct inode *inode);
+int fusex_maps_settled(struct inode *inode);
 int fusex_maps_return_begin(struct inode *inode, loff_t start, loff_t end);
 void fusex_maps_return_end(struct inode *inode);
 int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end);
@@ -168,6 +182,18 @@ static inline struct fusex_maps *fusex_maps_get(struct inode *inode)
 	struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
 
 	return likely(maps) ? maps : fusex_maps_make(inode);
+}
+
+/**
+ * fusex_maps_unsettled - is what mappings are good for just changing?
+ * @maps: the file's
+ *
+ * Context: any.
+ * Return: true if who asks for some has to wait for fusex_maps_settled().
+ */
+static inline bool fusex_maps_unsettled(const struct fusex_maps *maps)
+{
+	return atomic_read(&maps->returning) || atomic_read(&maps->changing);
 }
 
 /**

@@ -253,8 +253,12 @@ static int dio_note(struct dio_write *dio, struct inode *inode,
 		dio->max = max;
 	}
 	*dio_range(dio, dio->nr++) = *r;
-	/* Who waits for the mapping not to be used waits for this, too. */
+	/*
+	 * Who waits for the mapping not to be used waits for this, too; so what
+	 * else the write asks for has not to wait for that.
+	 */
 	fusex_map_use(inode, r->use);
+	dio->op.within = (unsigned long)r->use;
 	return 0;
 }
 

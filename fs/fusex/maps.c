@@ -49,6 +49,7 @@ static struct fusex_maps *maps_new(struct inode *inode)
 	mutex_init(&maps->alloc);
 	xa_init(&maps->pages_of);
 	maps->known = i_size_read(inode);
+	maps->lost = fusex_space_is_lost(inode);
 	return maps;
 }
 
@@ -280,6 +281,22 @@ int fusex_maps_returned(struct inode *inode)
 }
 
 /**
+ * fusex_maps_settled - wait while what mappings are good for is changing
+ * @inode: the file, has mappings
+ *
+ * Not for writeback: the server may wait for it before it answers.
+ *
+ * Context: process, waits for I/O and the server, killable.  No folio is locked.
+ * Return: 0 or -EINTR.
+ */
+int fusex_maps_settled(struct inode *inode)
+{
+	int err = fusex_maps_returned(inode);
+
+	return err ?: fusex_space_wait(inode, false);
+}
+
+/**
  * fusex_maps_may_ask - not while a lease is being given back
  * @inode: the file, has mappings
  * @how: how it will be asked
@@ -288,7 +305,8 @@ int fusex_maps_returned(struct inode *inode)
  * The answer might be one from before, and come when it is too late.
  *
  * Context: process, waits for the server unless folios are locked, killable.
- * Return: 0, -EAGAIN if it would have to wait and must not, or -EINTR.
+ * Return: 0; -EAGAIN if it would have to wait and must not; -EINTR; -EIO if nobody
+ * knows any more what is whose.
  */
 int fusex_maps_may_ask(struct inode *inode, const struct fusex_map_how *how,
 		       u32 *seq)
@@ -302,11 +320,13 @@ int fusex_maps_may_ask(struct inode *inode, const struct fusex_map_how *how,
 		 * made sees that there is somebody to wait for.
 		 */
 		*seq = fusex_mapcache_seq(maps->cache);
-		if (likely(!atomic_read(&maps->returning)) || how->within)
+		if (unlikely(READ_ONCE(maps->lost)))
+			return -EIO;
+		if (likely(!fusex_maps_unsettled(maps)) || how->within)
 			return 0;
 		if (how->locked)
 			return -EAGAIN;
-		err = fusex_maps_returned(inode);
+		err = fusex_maps_settled(inode);
 		if (err)
 			return err;
 	}

@@ -964,6 +964,23 @@ int fusex_call_async(struct fusex_chan *chan, struct fusex_call *call,
 	return 0;
 }
 
+/* Returns the request in flight of a number, referenced, or NULL. */
+static struct fusex_req *fusex_req_find(struct fusex_chan *chan, u64 unique)
+{
+	struct fusex_shard *shard = &chan->shards[unique % FUSEX_SHARDS];
+	struct fusex_req *req;
+
+	spin_lock(&shard->lock);
+	hlist_for_each_entry(req, fusex_req_bucket(shard, unique), hash) {
+		if (req->in.unique != unique)
+			continue;
+		refcount_inc(&req->ref);
+		break;
+	}
+	spin_unlock(&shard->lock);
+	return req;
+}
+
 /**
  * fusex_call_abandon - give an asynchronous call up
  * @chan: the channel
@@ -977,20 +994,39 @@ int fusex_call_async(struct fusex_chan *chan, struct fusex_call *call,
  */
 void fusex_call_abandon(struct fusex_chan *chan, u64 unique)
 {
-	struct fusex_shard *shard = &chan->shards[unique % FUSEX_SHARDS];
-	struct fusex_req *req;
+	struct fusex_req *req = fusex_req_find(chan, unique);
 
-	spin_lock(&shard->lock);
-	hlist_for_each_entry(req, fusex_req_bucket(shard, unique), hash) {
-		if (req->in.unique != unique)
-			continue;
-		refcount_inc(&req->ref);
-		break;
-	}
-	spin_unlock(&shard->lock);
 	if (!req)
 		return;
 	fusex_req_abandon(req, -EINTR);
+	fusex_req_put(req);
+}
+
+/**
+ * fusex_call_take_back - give an asynchronous call up that was not sent yet
+ * @chan: the channel
+ * @unique: fusex_call.unique of it, not a background call
+ *
+ * It ends with -EINTR here, unless the server has seen some of it.
+ *
+ * Context: that of call->end.
+ */
+void fusex_call_take_back(struct fusex_chan *chan, u64 unique)
+{
+	struct fusex_req *req = fusex_req_find(chan, unique);
+	bool over;
+
+	if (!req)
+		return;
+	spin_lock(&req->shard->lock);
+	over = req->state == FUSEX_REQ_QUEUED && !req->call->sent;
+	if (over)
+		fusex_req_end_locked(req, -EINTR);
+	spin_unlock(&req->shard->lock);
+	if (over) {
+		fusex_req_withdraw(req);
+		fusex_req_complete(req, false);
+	}
 	fusex_req_put(req);
 }
 
@@ -1036,119 +1072,6 @@ void fusex_call_abandon_reads(struct fusex_chan *chan,
 		spin_unlock(&shard->lock);
 	}
 	fusex_req_complete_list(&ended);
-}
-
-/* ------------------------------------------------------------ sure calls */
-
-struct fusex_sure {
-	refcount_t ref;
-	struct completion over;
-	struct fusex_call call;
-	u8 data[];
-};
-
-static void fusex_sure_put(struct fusex_sure *sure)
-{
-	if (refcount_dec_and_test(&sure->ref))
-		kfree(sure);
-}
-
-static void fusex_sure_end(struct fusex_call *call)
-{
-	struct fusex_sure *sure = container_of(call, struct fusex_sure, call);
-
-	complete_all(&sure->over);
-	fusex_sure_put(sure);
-}
-
-static const void *fusex_sure_copy(struct fusex_sure *sure, size_t *used,
-				   const void *base, size_t len)
-{
-	void *to = sure->data + *used;
-
-	if (!len)
-		return NULL;
-	memcpy(to, base, len);
-	*used += FUSEX_ALIGN(len);
-	return to;
-}
-
-static struct fusex_sure *fusex_sure_make(const struct fusex_call *call,
-					  size_t room)
-{
-	struct fusex_sure *sure;
-	size_t used = 0;
-	unsigned int i;
-
-	/* An unlock that fails for want of memory is never tried again. */
-	sure = kzalloc_flex(*sure, data, room,
-			    GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
-	refcount_set(&sure->ref, 2);
-	init_completion(&sure->over);
-	sure->call = *call;
-	sure->call.dispensable = true;
-	sure->call.end = fusex_sure_end;
-	sure->call.arg = fusex_sure_copy(sure, &used, call->arg,
-					 call->arg_len);
-	for (i = 0; i < FUSEX_IN_SEGS; i++)
-		sure->call.in[i].base = fusex_sure_copy(sure, &used,
-							call->in[i].base,
-							call->in[i].len);
-	fusex_msg_identity(&sure->call);
-	sure->call.handle = fusex_sure_copy(sure, &used, sure->call.handle,
-					    sure->call.handle_len);
-	return sure;
-}
-
-static void fusex_sure_wait(struct fusex_chan *chan, struct fusex_sure *sure)
-{
-	long patience = fusex_chan_patience(chan);
-
-	if (patience == MAX_SCHEDULE_TIMEOUT)
-		wait_for_completion_state(&sure->over,
-					  TASK_KILLABLE |
-					  TASK_FREEZABLE_UNSAFE);
-	else if (patience &&
-		 !wait_for_completion_timeout(&sure->over, patience))
-		fusex_chan_in_vain(chan);
-}
-
-/**
- * fusex_call_sure - ask the server even if the caller does not live to see it
- * @chan: the channel
- * @call: what to ask: a small argument and segments, no second node, no data,
- *	no reply but the error
- *
- * Context: process context, sleeps.
- * Return: like fusex_call(); -EINTR if a signal, or the caller's end, came
- * before the answer: the request stays on its way.
- */
-int fusex_call_sure(struct fusex_chan *chan, struct fusex_call *call)
-{
-	size_t room = FUSEX_ALIGN(call->arg_len) + FUSEX_HANDLE_MAX;
-	struct fusex_sure *sure;
-	unsigned int i;
-	int err;
-
-	might_sleep();
-	if (WARN_ON_ONCE(call->in_bvec || call->out_bvec || call->node2 ||
-			 call->out[0].len))
-		return -EINVAL;
-	for (i = 0; i < FUSEX_IN_SEGS; i++)
-		room += FUSEX_ALIGN(call->in[i].len);
-
-	sure = fusex_sure_make(call, room);
-	err = fusex_call_async(chan, &sure->call, GFP_KERNEL | __GFP_NOFAIL);
-	if (err) {
-		kfree(sure);
-		call->error = err;
-		return err;
-	}
-	fusex_sure_wait(chan, sure);
-	call->error = completion_done(&sure->over) ? sure->call.error : -EINTR;
-	call->sent = true;
-	fusex_sure_put(sure);
-	return call->error;
 }
 
 /* ----------------------------------------------------------------- others */

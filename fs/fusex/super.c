@@ -426,6 +426,7 @@ static struct fusex_sb *fusex_sb_alloc(struct fs_context *fc)
 	fs->server_perm = fs->conf->features & FUSEX_F_SERVER_PERM;
 	fs->owner = fc->cred->fsuid;
 	fs->owner_gid = fc->cred->fsgid;
+	xa_init(&fs->lost);
 	fusex_room_init(fs);
 	return fs;
 }
@@ -433,6 +434,7 @@ static struct fusex_sb *fusex_sb_alloc(struct fs_context *fc)
 static void fusex_sb_free(struct fusex_sb *fs)
 {
 	fusex_chan_put(fs->chan);
+	xa_destroy(&fs->lost);
 	kfree_rcu(fs, rcu);
 }
 

@@ -188,16 +188,21 @@ bool fs_mode(const char *word)
 	return mode && strstr(mode, word);
 }
 
+static bool is_in_state(pid_t pid, char wanted)
+{
+	char path[64], *state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	state = strrchr(slurp(path), ')');
+	return state && state[2] == wanted;
+}
+
 bool sleeps(void *arg)
 {
-	char path[64], buf[256], *state;
-	int fd;
+	return is_in_state(*(pid_t *)arg, 'S');
+}
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", *(int *)arg);
-	fd = (int)OK(open(path, O_RDONLY));
-	memset(buf, 0, sizeof(buf));
-	OK(read(fd, buf, sizeof(buf) - 1));
-	close(fd);
-	state = strrchr(buf, ')');
-	return state && state[2] == 'S';
+bool sleeps_deep(void *arg)
+{
+	return is_in_state(*(pid_t *)arg, 'D');
 }

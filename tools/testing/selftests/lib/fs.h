@@ -76,6 +76,9 @@ int count_names(const char *dir);
 /** sleeps() - is the process, a pid_t, blocked in a system call? For UNTIL() */
 bool sleeps(void *arg);
 
+/** sleeps_deep() - likewise, in one that only a fatal signal ends? */
+bool sleeps_deep(void *arg);
+
 /** fs_mode() - does $FUSEX_MODE, "io/attr" or "native", contain @word? */
 bool fs_mode(const char *word);
 

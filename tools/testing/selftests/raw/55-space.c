@@ -11,10 +11,12 @@
 #include <linux/falloc.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/swap.h>
+#include <sys/syscall.h>
 
 static struct raw *with_f(uint16_t type, uint64_t size, uint64_t addr)
 {
@@ -169,6 +171,162 @@ TEST(truncate, to_what_it_is_while_it_is_written_back)
 	disk_shows(r, 0, BLOCK, 8 * MIB, 64 * KIB, 2);
 	disk_shows(r, 0, BLOCK, 2 * MIB + 64 * KIB, 2 * MIB + 64 * KIB,
 		   DISK_SEED(0));
+	end(r, fd);
+}
+
+/* It is asked for by who is killed then, and is going on. */
+static void asked_for_by_the_dead(struct raw *r, int (*ask)(int fd), int fd)
+{
+	/* Its descriptors are ours: closed, they would have data written back. */
+	pid_t pid = (pid_t)OK(syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0,
+				      0, 0));
+
+	if (!pid)
+		_exit(ask(fd) != 0);
+	UNTIL_SEEN(r, 0);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	maps_reset(r);
+}
+
+static pid_t write_later(struct raw *r, off_t at)
+{
+	pid_t pid = (pid_t)OK(fork());
+	struct statx stx;
+
+	if (!pid) {
+		close(r->fd);
+		put(open_rw(r, "f", O_DIRECT), BLOCK, at, 2);
+		_exit(0);
+	}
+	UNTIL(sleeps_deep, &pid);
+	/* Enough for it to ask if it did not wait. */
+	for (int i = 0; i < 50; i++)
+		OK(statx(AT_FDCWD, r->mnt, AT_STATX_FORCE_SYNC, STATX_ALL,
+			 &stx));
+	EQ(begins(r), 0);
+	return pid;
+}
+
+static int cut_to_64k(int fd)
+{
+	return ftruncate(fd, 64 * KIB);
+}
+
+/*
+ * Whoever has it cut is gone, but the server may be doing it.  Until it says so
+ * nobody else is told where something is, and nothing behind the end is written.
+ */
+TEST(truncate, goes_on_without_its_caller)
+{
+	struct raw *r = with_f(MAPPED, 128 * KIB, 2 * MIB);
+	int fd = open_rw(r, "f", 0);
+	pid_t pid;
+
+	shows_disk(fd, 128 * KIB, 0, 2 * MIB, 0);
+	put(fd, BLOCK, 0, 1);
+	put(fd, BLOCK, 100 * KIB, 1);
+	raw_bend(r, FUSEX_OP_SETATTR, cut_later, NULL);
+	asked_for_by_the_dead(r, cut_to_64k, fd);
+	pid = write_later(r, 64 * KIB);
+	OK(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
+	disk_shows(r, 0, 64 * KIB, 2 * MIB + 64 * KIB, 2 * MIB + 64 * KIB,
+		   DISK_SEED(0));
+	asked = true;
+	EQ(WAIT(pid), 0);
+	OK(fsync(fd));
+	/* The space is another file's now. */
+	disk_shows(r, 0, 64 * KIB, 2 * MIB + 64 * KIB, 2 * MIB + 64 * KIB,
+		   DISK_SEED(0));
+	disk_shows(r, 0, BLOCK, 8 * MIB, 64 * KIB, 2);
+	disk_shows(r, 0, BLOCK, 2 * MIB, 0, 1);
+	/* Nor is what was cached of it shown any more. */
+	shows_disk(fd, BLOCK, 80 * KIB, 8 * MIB + 16 * KIB, 0);
+	end(r, fd);
+}
+
+/* By who has never asked where the file is. */
+static int punch_64k(int fd)
+{
+	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 64 * KIB, 64 * KIB);
+}
+
+TEST(punch, goes_on_without_its_caller)
+{
+	struct raw *r = with_f(MAPPED, 128 * KIB, 2 * MIB);
+	int fd = open_rw(r, "f", 0);
+	pid_t pid;
+
+	raw_bend(r, FUSEX_OP_FALLOCATE, cut_later, NULL);
+	asked_for_by_the_dead(r, punch_64k, fd);
+	pid = write_later(r, 64 * KIB);
+	asked = true;
+	EQ(WAIT(pid), 0);
+	disk_shows(r, 0, BLOCK, 8 * MIB, 64 * KIB, 2);
+	disk_shows(r, 0, 64 * KIB, 2 * MIB + 64 * KIB, 2 * MIB + 64 * KIB,
+		   DISK_SEED(0));
+	end(r, fd);
+}
+
+/* The server may wait for what it has recalled before it answers. */
+TEST(punch, goes_on_without_its_caller_and_is_written_back)
+{
+	struct raw *r = with_f(MAPPED, 128 * KIB, 2 * MIB);
+	int fd = open_rw(r, "f", 0);
+	pid_t pid;
+
+	put(fd, BLOCK, 0, 1);
+	raw_bend(r, FUSEX_OP_FALLOCATE, cut_later, NULL);
+	asked_for_by_the_dead(r, punch_64k, fd);
+	pid = write_later(r, 64 * KIB);
+	OK(sync_file_range(fd, 0, BLOCK, SYNC_FILE_RANGE_WRITE |
+			   SYNC_FILE_RANGE_WAIT_AFTER));
+	EQ(begins(r), 1);
+	disk_shows(r, 0, BLOCK, 2 * MIB, 0, 1);
+	asked = true;
+	EQ(WAIT(pid), 0);
+	/* What it was told then was not remembered. */
+	disk_shows(r, 0, BLOCK, 8 * MIB, 64 * KIB, 2);
+	end(r, fd);
+}
+
+static void never(struct raw *r, const struct fusex_in_header *in,
+		  struct raw_reply *rep)
+{
+	(void)r;
+	(void)in;
+	rep->drop = true;
+}
+
+/* It may still be done, at any time: where its data is, nobody knows any more. */
+TEST(truncate, is_not_answered_in_time)
+{
+	struct raw *r = with_f(MAPPED, 128 * KIB, 2 * MIB);
+	static char buf[BLOCK] __attribute__((aligned(4096)));
+	int fd = open_rw(r, "f", O_DIRECT), other = open_rw(r, "g", O_DIRECT);
+
+	maps_at(r, MAP_G, MAPPED, 0, 3 * BLOCK, 4 * MIB);
+	shows_disk(fd, BLOCK, 0, 2 * MIB, 0);
+	raw_bend(r, FUSEX_OP_SETATTR, never, NULL);
+	raw_sysfs_write(r, "timeout_ms", "200");
+	FAILS(ftruncate(fd, 64 * KIB), ETIMEDOUT);
+	raw_sysfs_write(r, "timeout_ms", "0");
+	raw_bend(r, 0, NULL, NULL);
+	maps_reset(r);
+	FAILS(pread(fd, buf, BLOCK, 0), EIO);
+	FAILS(pwrite(fd, buf, BLOCK, 64 * KIB), EIO);
+	EQ(begins(r), 0);
+	/* Nor when the inode has been forgotten. */
+	OK(close(fd));
+	drop_caches();
+	fd = open_rw(r, "f", O_DIRECT);
+	FAILS(pread(fd, buf, BLOCK, 0), EIO);
+	EQ(begins(r), 0);
+	/* It is nobody else's fault. */
+	put(other, BLOCK, 0, 1);
+	disk_shows(r, 0, BLOCK, 4 * MIB, 0, 1);
+	OK(close(other));
 	end(r, fd);
 }
 

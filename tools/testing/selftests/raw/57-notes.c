@@ -569,6 +569,47 @@ TEST(recall, waits_for_ioend)
 }
 
 /*
+ * A direct write that has begun uses mappings until it has ended, so what it asks
+ * for does not wait for the recall, which waits for it.
+ */
+TEST(recall, of_a_write_of_two_pieces)
+{
+	struct raw *r = maps_start(LOCAL, 1);
+	int fd, other;
+	pid_t pid;
+
+	maps_at(r, MAP_F, UNWRITTEN, 0, 64 * KIB, 2 * MIB);
+	maps_at(r, MAP_F, UNWRITTEN, 64 * KIB, 64 * KIB, 4 * MIB);
+	maps_size(r, MAP_F, 128 * KIB);
+	r->maps->files[MAP_F].flags = FUSEX_MAP_F_END;
+	maps_at(r, MAP_G, MAPPED, 0, 3 * BLOCK, 6 * MIB);
+	fd = open_rw(r, "f", O_DIRECT);
+	other = open_rw(r, "g", 0);
+	raw_bend(r, FUSEX_OP_MAP_END, hold_answer, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		put(fd, 128 * KIB, 0, 1);
+		_exit(0);
+	}
+	UNTIL_SEEN(r, 0);
+	EQ(recall(r, 0, 0, 0), 0);
+	/* Enough for it to begin. */
+	for (unsigned int i = 0; i < 50; i++) {
+		put(other, BLOCK, 0, i);
+		OK(fsync(other));
+	}
+	EQ(maps_count(r, FUSEX_OP_MAP_RETURN), 0);
+	answering = true;
+	EQ(WAIT(pid), 0);
+	returned(r, 0, 0, 0, 0);
+	disk_shows(r, 0, 64 * KIB, 2 * MIB, 0, 1);
+	disk_shows(r, 0, 64 * KIB, 4 * MIB, 64 * KIB, 1);
+	OK(close(other));
+	end(r, fd);
+}
+
+/*
  * Recalls under load.  The file wanders over the device while it is written to:
  * each time it is recalled, and when it has been returned the server takes its
  * data elsewhere, and fills where it was with something else.

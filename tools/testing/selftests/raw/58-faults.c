@@ -524,14 +524,6 @@ TEST(removal, fails_what_goes_on)
 
 /* -------------------------------------------------------------- dead servers */
 
-static void write_sysfs(struct raw *r, const char *file, const char *text)
-{
-	int fd = (int)OK(open(raw_sysfs(r, file), O_WRONLY));
-
-	EQ(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 static void gone(struct raw *r)
 {
 	OK(umount2(r->mnt, 0));
@@ -544,7 +536,7 @@ TEST(death, with_dirty_data)
 	int fd = open_rw(r, "f", 0), other = open_rw(r, "f", 0);
 
 	put(fd, 64 * KIB, 0, 1);
-	write_sysfs(r, "abort", "1");
+	raw_sysfs_write(r, "abort", "1");
 	FAILS(fsync(fd), EIO);
 	FAILS(fsync(fd), ENOTCONN);
 	FAILS(fsync(other), EIO);
@@ -562,7 +554,7 @@ TEST(death, writes_to_devices_no_more)
 	int fd = open_rw(r, "f", 0), direct = open_rw(r, "f", O_DIRECT);
 
 	put(fd, 64 * KIB, 0, 1);
-	write_sysfs(r, "abort", "1");
+	raw_sysfs_write(r, "abort", "1");
 	disk_fill(r, 0, 64 * KIB, 2 * MIB, 7);
 	FAILS(pwrite(direct, io, BLOCK, 0), ENOTCONN, ENODEV);
 	FAILS(fsync(fd), EIO, ENOTCONN, ENODEV);
@@ -590,7 +582,7 @@ static void dies_in(uint32_t op, int flags, uint16_t type, int wanted)
 	raw_bend(r, op, never, NULL);
 	pid = write_in_child(r, fd);
 	UNTIL_SEEN(r, 0);
-	write_sysfs(r, "abort", "1");
+	raw_sysfs_write(r, "abort", "1");
 	EQ(WAIT(pid), wanted);
 	close(fd);
 	gone(r);
@@ -633,7 +625,7 @@ TEST(death, of_the_caller_in_ioend)
 		_exit(0);
 	}
 	EQ(WAIT(pid), 0);
-	write_sysfs(r, "abort", "1");
+	raw_sysfs_write(r, "abort", "1");
 	gone(r);
 }
 
@@ -648,7 +640,7 @@ TEST(death, in_return)
 	put(fd, BLOCK, 0, 1);
 	EQ(maps_notify(r, FUSEX_NOTIFY_MAP_RECALL, &n, sizeof(n), NULL, 0), 0);
 	UNTIL_SEEN(r, FUSEX_OP_MAP_RETURN);
-	write_sysfs(r, "abort", "1");
+	raw_sysfs_write(r, "abort", "1");
 	close(fd);
 	gone(r);
 }
@@ -712,11 +704,7 @@ TEST(killed, in_writeback)
 
 static bool is_blocked(void *arg)
 {
-	char path[64], *state;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", *(int *)arg);
-	state = strrchr(slurp(path), ')');
-	return state && (state[2] == 'D' || state[2] == 'S');
+	return sleeps(arg) || sleeps_deep(arg);
 }
 
 TEST(freeze, and_thaw)
@@ -772,7 +760,7 @@ TEST(freeze, a_dead_server_thaws)
 	int fd = open_rw(r, "f", 0), root = (int)OK(open(r->mnt, O_RDONLY));
 
 	OK(ioctl(root, FIFREEZE, 0));
-	write_sysfs(r, "abort", "1");
+	raw_sysfs_write(r, "abort", "1");
 	OK(ioctl(root, FITHAW, 0));
 	close(root);
 	close(fd);

@@ -676,17 +676,6 @@ TEST(holding, for_ever_is_refused)
 	end(r, fd);
 }
 
-/* Does it wait for what only a fatal signal ends? */
-static bool sleeps_deep(void *arg)
-{
-	char path[64];
-	const char *state;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", *(pid_t *)arg);
-	state = strrchr(slurp(path), ')');
-	return state && state[2] == 'D';
-}
-
 static int recall(struct raw *r, uint64_t lease)
 {
 	struct fusex_notify_recall n = { .nodeid = MAP_F, .lease = lease };

@@ -73,26 +73,9 @@ static void all_in_flight(void (*end)(struct raw *r), int wanted)
 	rmdir(r->mnt);
 }
 
-static void write_sysfs(struct raw *r, const char *file, const char *text)
-{
-	struct statx stx;
-	char path[128];
-	int fd;
-
-	/* The device number needs no request of the server. */
-	if (statx(AT_FDCWD, r->mnt, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
-		  0, &stx))
-		FAIL("statx %s: %s", r->mnt, strerror(errno));
-	snprintf(path, sizeof(path), "/sys/fs/fusex/%u:%u/%s",
-		 stx.stx_dev_major, stx.stx_dev_minor, file);
-	fd = OK(open(path, O_WRONLY));
-	EQ(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 static void end_by_abort(struct raw *r)
 {
-	write_sysfs(r, "abort", "1");
+	raw_sysfs_write(r, "abort", "1");
 }
 
 static void end_by_force(struct raw *r)
@@ -178,7 +161,7 @@ TEST(death, deadline)
 {
 	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
 
-	write_sysfs(r, "timeout_ms", "200");
+	raw_sysfs_write(r, "timeout_ms", "200");
 	for (unsigned int i = 0; i < raw_nr_actions; i++) {
 		const struct raw_action_of *a = &raw_actions[i];
 		int err;
@@ -465,7 +448,7 @@ TEST(death, device_after_unmount)
 	raw_mount(r);
 	pfd.fd = r->fd;
 	/* Nobody serves: unmounting must not wait for SYNCFS for ever. */
-	write_sysfs(r, "abort", "1");
+	raw_sysfs_write(r, "abort", "1");
 	OK(umount2(r->mnt, 0));
 	EQ(poll(&pfd, 1, 0), 1);
 	CHECK(pfd.revents & (POLLERR | POLLHUP));

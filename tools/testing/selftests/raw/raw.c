@@ -243,6 +243,14 @@ const char *raw_sysfs(const struct raw *r, const char *name)
 	return path;
 }
 
+void raw_sysfs_write(const struct raw *r, const char *name, const char *text)
+{
+	int fd = (int)OK(open(raw_sysfs(r, name), O_WRONLY));
+
+	EQ(OK(write(fd, text, strlen(text))), strlen(text));
+	OK(close(fd));
+}
+
 int raw_unregister(int fd, uint32_t cookie, uint32_t flags)
 {
 	struct fusex_backing_remove rm = {

@@ -151,6 +151,9 @@ const char *raw_path(const struct raw *r, const char *name);
 /** raw_sysfs() - a file of the mount's in sysfs, in static memory */
 const char *raw_sysfs(const struct raw *r, const char *name);
 
+/** raw_sysfs_write() - write one, without a request of the server's */
+void raw_sysfs_write(const struct raw *r, const char *name, const char *text);
+
 /** raw_unregister() - FUSEX_IOC_BACKING_REMOVE on the channel @fd */
 int raw_unregister(int fd, uint32_t cookie, uint32_t flags);
 
