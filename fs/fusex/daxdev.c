@@ -36,6 +36,12 @@
 /* Pages of one PMD are claimed one at a time, those of others beside them. */
 #define DAX_CLAIMS	64
 
+/*
+ * What fs/dax has in the page cache is the number of a page, 0 for none, behind so
+ * many bits of its own.  There is no interface that says so.
+ */
+#define DAX_ENTRY_BITS	4
+
 /**
  * struct fusex_daxdev - what a backing object has that is a memory device
  * @dev: the device; this is its holder
@@ -711,6 +717,33 @@ bool fusex_daxdev_has(const struct inode *inode, unsigned long pfn,
 	       folio->index + folio_page_idx(folio, page) == index;
 }
 
+/* The page that fs/dax has there; NULL for none, and for zeros. */
+static struct page *claim_held(const struct inode *inode, pgoff_t index)
+{
+	void *entry = xa_load(&inode->i_mapping->i_pages, index);
+	unsigned long pfn = 0;
+
+	if (xa_is_value(entry))
+		pfn = xa_to_value(entry) >> DAX_ENTRY_BITS;
+	/* Zeros are in memory of the kernel's. */
+	if (!pfn || !is_zone_device_page(pfn_to_page(pfn)))
+		return NULL;
+	return pfn_to_page(pfn);
+}
+
+/**
+ * fusex_daxdev_vacant - is no page of a device in a place of a file?
+ * @inode: the file
+ * @index: where in the file, in pages
+ *
+ * Context: any; the entry of the page cache is locked.
+ * Return: true if so; there may be zeros.
+ */
+bool fusex_daxdev_vacant(const struct inode *inode, pgoff_t index)
+{
+	return !claim_held(inode, index);
+}
+
 /* Is a page nobody's, or one of several who may all read it? */
 static bool claim_free(unsigned long pfn, bool shared)
 {
@@ -751,11 +784,14 @@ static struct mutex *claim_lock(struct fusex_bobj *obj,
  * @len: PAGE_SIZE or PMD_SIZE
  *
  * Pages that are part of another file, or another place of this one, cannot be
- * had, no matter what the server says, unless all of them say SHARED.
+ * had, no matter what the server says, unless all of them say SHARED.  Nor can
+ * they be had while others are in their place: fs/dax would map the one, and go
+ * on with the other.
  *
  * Context: process; the entry of the page cache is locked.
- * Return: 0; 1 if they are becoming the file's, followed by
- * fusex_daxdev_claimed(); -EFSCORRUPTED; or another error.
+ * Return: 0 if they are there already; 1 if they are becoming the file's,
+ * followed by fusex_daxdev_claimed(); -EBADCOOKIE if others are there;
+ * -EFSCORRUPTED; or another error.
  */
 int fusex_daxdev_claim(struct inode *inode, const struct iomap *iomap,
 		       loff_t pos, u64 len)
@@ -765,6 +801,7 @@ int fusex_daxdev_claim(struct inode *inode, const struct iomap *iomap,
 	pgoff_t index = pos >> PAGE_SHIFT;
 	struct mutex *lock; /* of claims of the same pages */
 	unsigned long pfn;
+	struct page *held;
 	long nr;
 	int err;
 	int id;
@@ -773,11 +810,16 @@ int fusex_daxdev_claim(struct inode *inode, const struct iomap *iomap,
 	nr = dax_direct_access(iomap->dax_dev, at, PHYS_PFN(len), DAX_ACCESS,
 			       NULL, &pfn);
 	dax_read_unlock(id);
-	/* It fails where it is used. */
+	/* As where it is used. */
 	if (nr != (long)PHYS_PFN(len) || pfn & (PHYS_PFN(len) - 1))
-		return 0;
+		return nr < 0 ? nr : -EINVAL;
 	if (fusex_daxdev_has(inode, pfn, index))
 		return 0;
+	held = claim_held(inode, index);
+	if (held && held == pfn_to_page(pfn) && iomap->flags & IOMAP_F_SHARED)
+		return 0;
+	if (held)
+		return -EBADCOOKIE;
 	err = claim_keep(inode, obj);
 	if (err)
 		return err;

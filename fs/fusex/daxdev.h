@@ -39,6 +39,7 @@ int fusex_daxdev_claim(struct inode *inode, const struct iomap *iomap,
 void fusex_daxdev_claimed(const struct iomap *iomap, loff_t pos);
 bool fusex_daxdev_has(const struct inode *inode, unsigned long pfn,
 		      pgoff_t index);
+bool fusex_daxdev_vacant(const struct inode *inode, pgoff_t index);
 
 /* map_dax.c */
 extern const struct iomap_ops fusex_dax_iomap_ops;

@@ -6,7 +6,8 @@
  *
  * Space is taken away from a file in the same steps as in iomap mode, and one
  * more: it is unmapped, and who holds pages of it (I/O to or from memory that is
- * such a mapping) is waited for.  Faults are kept away by the invalidate lock.
+ * such a mapping) is waited for.  Faults are kept away by the invalidate lock, and
+ * while a lease is given back by that (fusex_maps_unsettled()).
  */
 #include <linux/dax.h>
 #include <linux/falloc.h>
@@ -27,9 +28,21 @@
 /* -------------------------------------------------------------- writing back */
 
 /*
- * Write what the processor's caches have.  The range is that of whole huge pages,
- * since they are dirty, and dropped, as a whole.
+ * Huge pages are dirty, and dropped, as a whole, also if somebody has only parts of
+ * them mapped.  So whoever does that to a range does it to all that it touches.
  */
+static loff_t huge_first(loff_t start)
+{
+	return round_down(start, PMD_SIZE);
+}
+
+static loff_t huge_last(loff_t end)
+{
+	return end < LLONG_MAX - PMD_SIZE ? round_up(end + 1, PMD_SIZE) - 1 :
+					    LLONG_MAX;
+}
+
+/* Write what the processor's caches have. */
 static int dax_mode_flush(struct inode *inode, loff_t start, loff_t end,
 			  struct writeback_control *wbc)
 {
@@ -37,9 +50,8 @@ static int dax_mode_flush(struct inode *inode, loff_t start, loff_t end,
 
 	if (!dev)
 		return 0;
-	wbc->range_start = round_down(start, PMD_SIZE);
-	wbc->range_end = end < LLONG_MAX - PMD_SIZE ?
-		round_up(end + 1, PMD_SIZE) - 1 : LLONG_MAX;
+	wbc->range_start = huge_first(start);
+	wbc->range_end = huge_last(end);
 	return dax_writeback_mapping_range(inode->i_mapping, dev, wbc);
 }
 
@@ -112,12 +124,20 @@ static void dax_mode_wait(struct inode *inode)
 	dax_mode_flush_range(inode, 0, LLONG_MAX);
 }
 
-/* Nothing of the range is mapped, or held; the invalidate lock is taken. */
-static int dax_mode_break(struct inode *inode, loff_t start, loff_t end)
+/* Nothing of the range is mapped, or held.  No fault can change that. */
+static int dax_mode_take(struct inode *inode, loff_t start, loff_t end,
+			 void (*wait)(struct inode *inode))
 {
 	int err = dax_mode_flush_range(inode, start, end);
 
-	return err ?: dax_break_layout(inode, start, end, dax_mode_wait);
+	return err ?: dax_break_layout(inode, huge_first(start),
+				       huge_last(end), wait);
+}
+
+/* Likewise, the invalidate lock is taken. */
+static int dax_mode_break(struct inode *inode, loff_t start, loff_t end)
+{
+	return dax_mode_take(inode, start, end, dax_mode_wait);
 }
 
 /* As above, or it fails: another file is locked, too. */
@@ -126,24 +146,21 @@ static int dax_mode_quiesce(struct inode *inode, loff_t start, loff_t end)
 	int err = fusex_maps_quiesce(inode, start, end);
 
 	if (!err)
-		err = dax_mode_flush_range(inode, start, end);
-	if (!err && dax_break_layout(inode, start, end, NULL))
-		err = -EBUSY;
-	return err;
+		err = dax_mode_take(inode, start, end, NULL);
+	return err == -ERESTARTSYS ? -EBUSY : err;
 }
 
 static void dax_mode_wait_unlocked(struct inode *inode)
 {
 	schedule();
+	/* As above, by a synchronous fault. */
+	dax_mode_flush_range(inode, 0, LLONG_MAX);
 }
 
-/* No fault gets a mapping of the range any more. */
+/* No fault gets a mapping of the file any more. */
 static int dax_mode_give_back(struct inode *inode, loff_t start, loff_t end)
 {
-	int err = dax_mode_flush_range(inode, start, end);
-
-	return err ?: dax_break_layout(inode, start, end,
-				       dax_mode_wait_unlocked);
+	return dax_mode_take(inode, start, end, dax_mode_wait_unlocked);
 }
 
 /* Where there was a hole, its zeros may be mapped. */
@@ -210,6 +227,8 @@ static ssize_t dax_mode_write_begin(struct kiocb *iocb, struct iov_iter *from)
 
 	err = fusex_io_may_write(iocb);
 	if (!err)
+		err = fusex_space_wait(inode, iocb->ki_flags & IOCB_NOWAIT);
+	if (!err)
 		err = fusex_cache_write_size(iocb);
 	if (err)
 		return err;
@@ -267,9 +286,27 @@ static ssize_t dax_mode_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 /* ------------------------------------------------------------------- mappings */
 
-/* What is synchronous is durable before it can be stored to. */
+/* Hold a page if it is in its place; who takes it away waits for that. */
+static bool dax_mode_hold(struct inode *inode, unsigned long pfn, pgoff_t index)
+{
+	struct fusex_maps *maps = fusex_maps_get(inode);
+	unsigned long use = fusex_maps_enter(maps);
+	bool has = !fusex_maps_unsettled(maps) &&
+		   fusex_daxdev_has(inode, pfn, index);
+
+	/* As fs/dax does it: nobody may have it mapped yet. */
+	if (has)
+		folio_ref_inc(pfn_folio(pfn));
+	fusex_maps_leave(maps, use);
+	return has;
+}
+
+/*
+ * What is synchronous is durable before it can be stored to.  A recall meanwhile
+ * would let another page have the place, so it waits.
+ */
 static vm_fault_t dax_mode_fault_sync(struct vm_fault *vmf, unsigned int order,
-				      unsigned long pfn)
+				      unsigned long pfn, int *err)
 {
 	struct inode *inode = file_inode(vmf->vma->vm_file);
 	struct fusex_mapcache *mc = fusex_maps_get(inode)->cache;
@@ -277,10 +314,12 @@ static vm_fault_t dax_mode_fault_sync(struct vm_fault *vmf, unsigned int order,
 	u32 seq = fusex_mapcache_seq(mc);
 	vm_fault_t ret;
 
-	/* A page that was mapped there before is in its place, for fs/dax. */
-	if (!fusex_daxdev_has(inode, pfn, index))
-		return VM_FAULT_SIGBUS;
+	if (!dax_mode_hold(inode, pfn, index)) {
+		*err = -EAGAIN;
+		return VM_FAULT_NOPAGE;
+	}
 	ret = dax_finish_sync_fault(vmf, order, pfn);
+	folio_put(pfn_folio(pfn));
 	/* As where a fault ends, see map_dax.c. */
 	if (seq != fusex_mapcache_seq(mc))
 		unmap_mapping_pages(inode->i_mapping, index, 1UL << order,
@@ -296,8 +335,25 @@ static vm_fault_t dax_mode_fault_once(struct vm_fault *vmf, unsigned int order,
 
 	ret = dax_iomap_fault(vmf, order, &pfn, err, &fusex_dax_iomap_ops);
 	if (ret & VM_FAULT_NEEDDSYNC)
-		ret = dax_mode_fault_sync(vmf, order, pfn);
+		ret = dax_mode_fault_sync(vmf, order, pfn, err);
 	return ret;
+}
+
+/*
+ * The server has moved a page without taking it away.  It cannot do that to one
+ * that is held, and nobody waits here: who holds it may be who faults.
+ */
+static vm_fault_t dax_mode_fault_anew(struct inode *inode, pgoff_t index)
+{
+	struct address_space *mapping = inode->i_mapping;
+	loff_t pos = (loff_t)index << PAGE_SHIFT;
+	int err;
+
+	if (down_write_killable(&mapping->invalidate_lock))
+		return VM_FAULT_SIGBUS;
+	err = dax_mode_take(inode, pos, pos, NULL);
+	up_write(&mapping->invalidate_lock);
+	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
 }
 
 static vm_fault_t dax_mode_fault_locked(struct vm_fault *vmf,
@@ -312,11 +368,12 @@ static vm_fault_t dax_mode_fault_locked(struct vm_fault *vmf,
 		return VM_FAULT_SIGBUS;
 	ret = dax_mode_fault_once(vmf, order, &err);
 	up_read(&mapping->invalidate_lock);
+	if (err == -EBADCOOKIE)
+		return dax_mode_fault_anew(inode, vmf->pgoff);
 	if (err != -EAGAIN)
 		return ret;
-	/* A lease is given back.  Killed or not, it is tried again, or not. */
-	fusex_maps_returned(inode);
-	return VM_FAULT_NOPAGE;
+	/* A lease is given back, say; it is tried again. */
+	return fusex_maps_settled(inode) ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
 }
 
 static vm_fault_t dax_mode_huge_fault(struct vm_fault *vmf, unsigned int order)

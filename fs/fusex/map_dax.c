@@ -10,7 +10,9 @@
  * A page of memory that a fault has mapped is used long after the fault.  What
  * changes the mappings of a file without waiting for it (notifications) changes
  * their sequence number and unmaps, and a fault that has gone by an older number
- * unmaps its page itself.
+ * unmaps its page itself.  The page stays the file's nevertheless.  A fault that
+ * finds it where another one is to be says so (-EBADCOOKIE, which no server can),
+ * and it is taken away before anything else is mapped there: see io_dax.c.
  */
 #include <linux/dax.h>
 #include <linux/mm.h>
@@ -137,22 +139,30 @@ static void dax_one_page(struct iomap *iomap, loff_t pos)
 
 static int dax_begin_fault(const struct iomap_iter *iter, struct iomap *iomap)
 {
+	struct inode *inode = iter->inode;
 	int err;
 
+	/* A recall takes pages away beside faults, also of what is remembered. */
+	if (fusex_maps_unsettled(fusex_maps_get(inode)))
+		return -EAGAIN;
 	/* It would be used for longer than this one operation, zeros as well. */
-	err = fusex_map_lasts(iter->inode, iomap);
+	err = fusex_map_lasts(inode, iomap);
 	if (err)
 		return err;
 	if (iomap->type != IOMAP_MAPPED)
-		return 0;
+		return fusex_daxdev_vacant(inode, iter->pos >> PAGE_SHIFT) ?
+			0 : -EBADCOOKIE;
 	if (iomap->flags & IOMAP_F_SHARED)
 		dax_one_page(iomap, iter->pos);
 	/* Pages are mapped one by one then. */
 	if (iomap->offset + iomap->length < iter->pos + iter->len)
 		return 0;
-	err = fusex_daxdev_claim(iter->inode, iomap, iter->pos, iter->len);
+	err = fusex_daxdev_claim(inode, iomap, iter->pos, iter->len);
 	if (err == 1)
 		iomap->validity_cookie |= DAX_CLAIMED;
+	/* fs/dax would put it there anew, though somebody may hold it. */
+	else if (!err)
+		iomap->flags &= ~IOMAP_F_SHARED;
 	return min(err, 0);
 }
 
@@ -273,7 +283,7 @@ static int dax_begin_asked(const struct iomap_iter *iter, struct iomap *iomap)
 		/* A fault waits where it keeps nobody, see io_dax.c. */
 		if (err != -EAGAIN || iter->flags & (IOMAP_NOWAIT | IOMAP_FAULT))
 			return err;
-		err = fusex_maps_returned(iter->inode);
+		err = fusex_maps_settled(iter->inode);
 		if (err || fatal_signal_pending(current))
 			return -EINTR;
 	}

@@ -1796,10 +1796,10 @@ struct fusex_notify_map {
  *
  * Mappings of the range are not used for anything new; what is being read and
  * written ends, dirty pages of the range are written, the page cache of it is
- * dropped, and then MAP_RETURN is sent, once.  MAP_BEGIN, MAP_IOEND and SETATTR
- * may come first, and must be answered: what is answered before MAP_RETURN has
- * come is not used after it.  No MAP_BEGIN is sent while MAP_RETURN is not
- * answered.  ETXTBSY for a file that is swapped to.
+ * dropped, and then MAP_RETURN is sent, once.  MAP_BEGIN, MAP_IOEND, SETATTR
+ * and, in dax mode, FSYNC may come first, and must be answered: what is
+ * answered before MAP_RETURN has come is not used after it.  No MAP_BEGIN is
+ * sent while MAP_RETURN is not answered.  ETXTBSY for a file swapped to.
  */
 struct fusex_notify_recall {
 	__u64	nodeid;

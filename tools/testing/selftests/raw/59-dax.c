@@ -730,7 +730,237 @@ TEST(recall, waits_for_who_holds_pages)
 	end(r, fd);
 }
 
+/* The range of a huge page that nobody has mapped. */
+static const struct fusex_notify_recall beside = {
+	.nodeid = MAP_F, .offset = MIB, .length = BLOCK,
+};
+
+static void punch_beside(struct raw *r, int fd)
+{
+	(void)r;
+	OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, MIB,
+		     BLOCK));
+	zeros(fd, BLOCK, MIB);
+}
+
+static void recall_beside(struct raw *r, int fd)
+{
+	(void)fd;
+	EQ(maps_notify(r, FUSEX_NOTIFY_MAP_RECALL, &beside, sizeof(beside),
+		       NULL, 0), 0);
+	UNTIL_SEEN(r, FUSEX_OP_MAP_RETURN);
+}
+
+static void cut_beside(struct raw *r, int fd)
+{
+	(void)r;
+	OK(ftruncate(fd, MIB));
+}
+
+/*
+ * A huge page goes as a whole, also for who has one small page of it mapped, where
+ * nothing is taken away.
+ */
+static void take_beside(void (*take)(struct raw *r, int fd))
+{
+	struct raw *r = dax_with(MAPPED, PMD, 4 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, PMD, RW, MAP_SHARED), *q;
+
+	p[0] = 1;
+	CHECK(is_pmd(p));
+	q = map_fd(fd, BLOCK, RW, MAP_SHARED);
+	EQ(q[0], 1);
+	OK(munmap(p, PMD));
+	take(r, fd);
+	EQ(q[0], 1);
+	fill_pattern(q, BLOCK, 0, 2);
+	shows(fd, BLOCK, 0, 2);
+	shows_disk(fd, BLOCK, BLOCK, 4 * MIB + BLOCK, 0);
+	OK(munmap(q, BLOCK));
+	end(r, fd);
+}
+
+TEST(punching, beside_what_is_mapped)
+{
+	take_beside(punch_beside);
+}
+
+TEST(truncation, beside_what_is_mapped)
+{
+	take_beside(cut_beside);
+}
+
+TEST(recall, beside_what_is_mapped)
+{
+	take_beside(recall_beside);
+}
+
+/* The page does not get another place, nor its place another page, meanwhile. */
+TEST(recall, waits_for_a_synchronous_store)
+{
+	struct raw *r = dax_with(UNWRITTEN, PMD, 4 * MIB);
+	int fd = open_rw(r, "f", 0);
+	pid_t writer, reader;
+	char *p;
+
+	p = mmap(NULL, PMD, RW, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+	if (p == MAP_FAILED) {
+		EQ(errno, EOPNOTSUPP);
+		end(r, fd);
+		SKIP("the device needs more than a flush of caches");
+	}
+	raw_bend(r, FUSEX_OP_FSYNC, hold_answer, NULL);
+	writer = (pid_t)OK(fork());
+	if (!writer) {
+		p[0] = 1;
+		_exit(p[0] != 1);
+	}
+	UNTIL_SEEN(r, 0);
+	maps_at(r, MAP_F, MAPPED, 0, PMD, 8 * MIB);
+	EQ(recall(r, 0), 0);
+	reader = (pid_t)OK(fork());
+	if (!reader) {
+		check_pattern(p + BLOCK, BLOCK, 8 * MIB + BLOCK, DISK_SEED(0));
+		_exit(0);
+	}
+	UNTIL(sleeps_deep, &reader);
+	EQ(maps_count(r, FUSEX_OP_MAP_RETURN), 0);
+	answering = true;
+	EQ(WAIT(writer), 0);
+	EQ(WAIT(reader), 0);
+	EQ(maps_count(r, FUSEX_OP_MAP_RETURN), 1);
+	EQ(p[0], 1);
+	check_pattern(p + BLOCK, BLOCK, 8 * MIB + BLOCK, DISK_SEED(0));
+	OK(munmap(p, PMD));
+	end(r, fd);
+}
+
 /* -------------------------------------------------------- what is not believed */
+
+static int inval(struct raw *r)
+{
+	struct fusex_notify_map n = { .nodeid = MAP_F };
+
+	return maps_notify(r, FUSEX_NOTIFY_MAP_INVAL, &n, sizeof(n), NULL, 0);
+}
+
+/* It is not taken away, but said to be elsewhere; the old place can be another's. */
+TEST(moved, after_it_was_forgotten)
+{
+	struct raw *r = dax_with(MAPPED, PMD, 4 * MIB);
+	int fd = open_rw(r, "f", 0), other;
+	char *p = map_fd(fd, PMD, RW, MAP_SHARED), *q;
+
+	p[0] = 1;
+	CHECK(is_pmd(p));
+	maps_at(r, MAP_F, MAPPED, 0, PMD, 8 * MIB);
+	EQ(inval(r), 0);
+	check_pattern(p, PMD, 8 * MIB, DISK_SEED(0));
+	CHECK(is_pmd(p));
+	p[BLOCK] = 2;
+	OK(msync(p, PMD, MS_SYNC));
+	maps_at(r, MAP_G, MAPPED, 0, PMD, 4 * MIB);
+	maps_size(r, MAP_G, PMD);
+	other = open_rw(r, "g", 0);
+	q = map_fd(other, PMD, RW, MAP_SHARED);
+	EQ(q[0], 1);
+	check_pattern(q + BLOCK, BLOCK, 4 * MIB + BLOCK, DISK_SEED(0));
+	CHECK(is_pmd(q));
+	OK(munmap(p, PMD));
+	OK(munmap(q, PMD));
+	OK(close(other));
+	end(r, fd);
+}
+
+TEST(moved, by_an_answer)
+{
+	struct raw *r = dax_with(MAPPED, PMD, 4 * MIB);
+	char *p;
+	int fd;
+
+	r->maps->files[MAP_F].flags = FUSEX_MAP_F_NOCACHE;
+	fd = open_rw(r, "f", 0);
+	p = map_fd(fd, PMD, RW, MAP_SHARED);
+	check_pattern(p, BLOCK, 4 * MIB, DISK_SEED(0));
+	CHECK(is_pmd(p));
+	maps_at(r, MAP_F, MAPPED, 0, PMD, 8 * MIB);
+	/* Where the page can be read. */
+	p[0] = 3;
+	EQ(p[0], 3);
+	check_pattern(p + BLOCK, BLOCK, 8 * MIB + BLOCK, DISK_SEED(0));
+	CHECK(is_pmd(p));
+	OK(munmap(p, PMD));
+	end(r, fd);
+}
+
+TEST(moved, to_nowhere_and_back)
+{
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+	/* It changes without a store. */
+	volatile char *v = p;
+	struct fusex_map m;
+
+	v[0] = 1;
+	m = map_at(r, MAPPED, 0, 64 * KIB, 2 * MIB);
+	EQ(upsert(r, &m, 1), 0);
+	check_pattern(p, 64 * KIB, 2 * MIB, DISK_SEED(0));
+	m = map_at(r, HOLE, 0, 64 * KIB, 0);
+	EQ(upsert(r, &m, 1), 0);
+	EQ(v[0], 0);
+	/* It asks who stores. */
+	v[1] = 2;
+	EQ(v[0], 1);
+	EQ(v[1], 2);
+	check_pattern(p + BLOCK, BLOCK, 1 * MIB + BLOCK, DISK_SEED(0));
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
+TEST(moved, while_it_is_held)
+{
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 64 * KIB, RW, MAP_SHARED);
+	char buf[BLOCK];
+	int held;
+
+	p[0] = 'h';
+	held = hold(p, BLOCK);
+	maps_at(r, MAP_F, MAPPED, 0, 64 * KIB, 2 * MIB);
+	EQ(inval(r), 0);
+	CHECK(is_lost(p, false));
+	CHECK(is_lost(p, true));
+	shows_disk(fd, BLOCK, 0, 2 * MIB, 0);
+	EQ(OK(read(held, buf, BLOCK)), BLOCK);
+	EQ(buf[0], 'h');
+	close(held);
+	check_pattern(p, 64 * KIB, 2 * MIB, DISK_SEED(0));
+	OK(munmap(p, 64 * KIB));
+	end(r, fd);
+}
+
+/* A huge page cannot be shared, and is nevertheless not replaced by small ones. */
+TEST(moved, to_where_it_is_shared)
+{
+	struct raw *r = dax_with(MAPPED, PMD, 4 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, PMD, RW, MAP_SHARED);
+
+	check_pattern(p, BLOCK, 4 * MIB, DISK_SEED(0));
+	CHECK(is_pmd(p));
+	r->maps->files[MAP_F].flags = FUSEX_MAP_F_SHARED;
+	EQ(inval(r), 0);
+	check_pattern(p, PMD, 4 * MIB, DISK_SEED(0));
+	maps_at(r, MAP_F, MAPPED, 0, PMD, 8 * MIB);
+	EQ(inval(r), 0);
+	check_pattern(p, PMD, 8 * MIB, DISK_SEED(0));
+	CHECK(!is_pmd(p));
+	OK(munmap(p, PMD));
+	end(r, fd);
+}
 
 /* The server says that two files are at the same place. */
 static struct raw *with_f_and_g(void)
@@ -803,6 +1033,35 @@ TEST(pages, are_shared)
 	check_pattern(q, PMD, 4 * MIB, DISK_SEED(0));
 	OK(munmap(q, PMD));
 	OK(close(other));
+	end(r, fd);
+}
+
+/* Who comes to a page that can be shared, and is held, leaves it where it is. */
+TEST(pages, are_shared_and_held)
+{
+	struct raw *r = with_f_and_g();
+	char *p, *q, *again;
+	int fd, other, held;
+
+	r->maps->files[MAP_F].flags = FUSEX_MAP_F_SHARED;
+	r->maps->files[MAP_G].flags = FUSEX_MAP_F_SHARED;
+	fd = open_rw(r, "f", 0);
+	p = map_fd(fd, PMD, PROT_READ, MAP_SHARED);
+	check_pattern(p, BLOCK, 4 * MIB, DISK_SEED(0));
+	held = hold(p, BLOCK);
+	again = map_fd(fd, BLOCK, PROT_READ, MAP_SHARED);
+	check_pattern(again, BLOCK, 4 * MIB, DISK_SEED(0));
+	/* Also when it is another file's, too. */
+	other = open_rw(r, "g", 0);
+	q = map_fd(other, BLOCK, PROT_READ, MAP_SHARED);
+	check_pattern(q, BLOCK, 4 * MIB, DISK_SEED(0));
+	OK(munmap(q, BLOCK));
+	OK(madvise(again, BLOCK, MADV_DONTNEED));
+	check_pattern(again, BLOCK, 4 * MIB, DISK_SEED(0));
+	close(held);
+	OK(close(other));
+	OK(munmap(again, BLOCK));
+	OK(munmap(p, PMD));
 	end(r, fd);
 }
 
