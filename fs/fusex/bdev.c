@@ -362,11 +362,12 @@ struct fusex_bobj *fusex_backing_device(struct fusex_chan *chan, u32 dev,
  * is one of them.
  *
  * Context: any.
- * Return: pages, ULONG_MAX if there is no device that has an opinion.
+ * Return: pages, those of FUSEX_DEFAULT_IO_SIZE if there is no device that has an
+ * opinion.
  */
 unsigned long fusex_backing_readahead(struct fusex_chan *chan)
 {
-	unsigned long pages = ULONG_MAX;
+	unsigned long pages = FUSEX_DEFAULT_IO_SIZE >> PAGE_SHIFT;
 	struct fusex_bobj *obj;
 
 	rcu_read_lock();

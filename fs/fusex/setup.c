@@ -60,6 +60,13 @@ static u64 setup_optional(const struct fusex_setup *s)
 	return features;
 }
 
+/* Where no data comes from the server, the device has its own idea of it. */
+static u32 setup_readahead(const struct fusex_setup *s)
+{
+	return s->io_modes & ~FUSEX_IO_MAPPED ? FUSEX_DEFAULT_IO_SIZE :
+						FUSEX_IO_SIZE_MAX;
+}
+
 /* Fills in what the kernel chooses, in what the server gets back. */
 static void setup_agree(struct fusex_setup *s)
 {
@@ -72,7 +79,7 @@ static void setup_agree(struct fusex_setup *s)
 	s->max_write = round_up(s->max_write ?: FUSEX_DEFAULT_IO_SIZE,
 				PAGE_SIZE);
 	/* Page cache for one reader: not whatever a server may come up with. */
-	s->max_readahead = min(s->max_readahead ?: FUSEX_DEFAULT_IO_SIZE,
+	s->max_readahead = min(s->max_readahead ?: setup_readahead(s),
 			       FUSEX_IO_SIZE_MAX);
 	s->max_background = s->max_background ?: FUSEX_DEFAULT_BACKGROUND;
 	s->block_size = s->block_size ?: FUSEX_DEFAULT_BLOCK_SIZE;

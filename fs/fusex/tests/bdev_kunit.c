@@ -528,10 +528,11 @@ static void dead_test(struct kunit *test)
 static void readahead_test(struct kunit *test)
 {
 	struct fusex_chan *chan = test->priv;
+	const unsigned long none = FUSEX_DEFAULT_IO_SIZE >> PAGE_SHIFT;
 	struct backing_dev_info *bdi = fake_alloc(test, sizeof(*bdi));
 	struct fusex_bobj *dev;
 
-	KUNIT_EXPECT_EQ(test, fusex_backing_readahead(chan), ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, fusex_backing_readahead(chan), none);
 	dev = fake_device(test, BOTH, SECTORS);
 	dev->bdev->bd_disk->bdi = bdi;
 	bdi->ra_pages = 17;
@@ -539,10 +540,10 @@ static void readahead_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refcount_read(&dev->ref), 2);
 	/* It goes between being found and being held. */
 	refcount_set(&dev->ref, 0);
-	KUNIT_EXPECT_EQ(test, fusex_backing_readahead(chan), ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, fusex_backing_readahead(chan), none);
 	refcount_set(&dev->ref, 2);
 	KUNIT_EXPECT_EQ(test, fusex_backing_remove(chan, dev->cookie, 0), 0);
-	KUNIT_EXPECT_EQ(test, fusex_backing_readahead(chan), ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, fusex_backing_readahead(chan), none);
 }
 
 /* ------------------------------------------------------------------- removal */

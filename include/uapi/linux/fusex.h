@@ -283,7 +283,8 @@ struct fusex_entry {
  * @max_write: largest WRITE in bytes, likewise
  * @max_readahead: readahead window in bytes, 0 for the kernel's default; returns
  *	the agreed value, at most FUSEX_IO_SIZE_MAX.  If all modes are iomap or dax,
- *	it is not more than that of a device that is there when it is mounted
+ *	it is not more than that of a device that is there when it is mounted, which
+ *	is the default
  * @max_background: asynchronous requests in flight before readahead and
  *	writeback wait, 0 for the kernel's default
  * @timeout_ms: deadline of a request in milliseconds, 0 for none; a SETLK that

@@ -103,6 +103,31 @@ TEST(setup, what_was_agreed)
 	close(fd);
 }
 
+/* Nothing is read from a server without files of other modes: the device decides. */
+TEST(setup, readahead)
+{
+	struct fusex_setup s;
+	int fd = OK(open("/dev/fusex", O_RDWR));
+
+	raw_setup_init(&s, FUSEX_ATTR_LOCAL);
+	EQ(setup(fd, &s), 0);
+	EQ(s.max_readahead, 1 << 20);
+	close(fd);
+	fd = OK(open("/dev/fusex", O_RDWR));
+	raw_setup_init(&s, FUSEX_ATTR_LOCAL);
+	s.io_mode = FUSEX_IO_IOMAP;
+	s.max_readahead = 64 << 10;
+	EQ(setup(fd, &s), 0);
+	EQ(s.max_readahead, 64 << 10);
+	close(fd);
+	fd = OK(open("/dev/fusex", O_RDWR));
+	raw_setup_init(&s, FUSEX_ATTR_LOCAL);
+	s.io_mode = FUSEX_IO_IOMAP;
+	EQ(setup(fd, &s), 0);
+	EQ(s.max_readahead, FUSEX_IO_SIZE_MAX);
+	close(fd);
+}
+
 TEST(setup, larger_structure)
 {
 	struct {
