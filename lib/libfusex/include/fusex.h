@@ -818,7 +818,8 @@ int fusex_reply_map(struct fusex_req *req,
  * @type: DT_* value
  * @cookie: where to continue after this name, not 0
  * @entry: the node, which counts as a lookup if 0 is returned; NULL for none,
- *	as it must be when fusex_readdir_in.flags lacks FUSEX_READDIR_ATTRS
+ *	as it must be for "." and "..", and when fusex_readdir_in.flags lacks
+ *	FUSEX_READDIR_ATTRS
  *
  * Return: 0; -ENOSPC when the reply is full and the name was not added (return
  * 0 from the handler); -EINVAL for an empty name, one with a slash, cookie 0 or

@@ -39,6 +39,11 @@ static int check_name(const char *name, size_t len)
 	return len > FUSEX_NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
+static bool is_dots(const char *name)
+{
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
+
 /* Appends bytes, and zeros up to the next multiple of 8. */
 static unsigned char *put(unsigned char *p, const void *src, size_t len)
 {
@@ -69,7 +74,7 @@ int fusex_dir_add(struct fusex_dir *dir, const char *name, uint64_t ino,
 
 	if (ret)
 		return ret;
-	if (!cookie || (entry && !dir->entries) ||
+	if (!cookie || (entry && (!dir->entries || is_dots(name))) ||
 	    handle_len > FUSEX_HANDLE_MAX)
 		return -EINVAL;
 	if (size > dir->size - dir->used)

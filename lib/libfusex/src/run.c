@@ -114,7 +114,8 @@ static void worker_free(struct worker *w)
  * worker_add() - start one more worker
  * @se: session, locked
  *
- * The first uses the session's own descriptor.
+ * The first uses the session's own descriptor, and so do those for which there
+ * are not enough: they share a queue.
  *
  * Return: 0 or -errno.
  */
@@ -128,6 +129,8 @@ static int worker_add(struct fusex_session *se)
 		return -ENOMEM;
 	w->se = se;
 	w->fd = se->nr_workers ? session_clone_fd(se) : se->fd;
+	if (w->fd == -EMFILE || w->fd == -ENFILE)
+		w->fd = se->fd;
 	ret = w->fd < 0 ? w->fd : 0;
 	if (!ret) {
 		w->req = req_alloc(se);

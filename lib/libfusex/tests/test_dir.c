@@ -51,6 +51,10 @@ static int t_readdir(struct fusex_req *req, const struct fusex_node *node,
 	if (!(in->flags & FUSEX_READDIR_ATTRS))
 		is(fusex_dir_add(dir, "name", 1, DT_REG, 1, &e), -EINVAL,
 		   "an entry that nobody asked for");
+	is(fusex_dir_add(dir, ".", 1, DT_DIR, 1, &e), -EINVAL,
+	   "an entry for the directory itself");
+	is(fusex_dir_add(dir, "..", 1, DT_DIR, 1, &e), -EINVAL,
+	   "and for the one above");
 	e.entry.handle_len = 129;
 	is(fusex_dir_add(dir, "name", 1, DT_REG, 1, &e), -EINVAL,
 	   "a handle that is too long");

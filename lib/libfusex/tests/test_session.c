@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -277,6 +278,34 @@ static void test_growth(void)
 	is(fake.result, 0, "and all workers end");
 }
 
+/* A worker that cannot have a descriptor of its own does without. */
+static void test_few_descriptors(void)
+{
+	struct rlimit old, few;
+	struct fake fake;
+	unsigned int i;
+
+	arrived.count = 0;
+	go.count = 0;
+	fake_start(&fake, &ops, NULL, 1, 2);
+	getrlimit(RLIMIT_NOFILE, &old);
+	few = old;
+	few.rlim_cur = 3;
+	setrlimit(RLIMIT_NOFILE, &few);
+	for (i = 0; i < 2; i++) {
+		msg_begin(&fake, &rq, FUSEX_OP_SYNCFS, 0);
+		fake_send(&fake, &rq);
+	}
+	ok(event_wait(&arrived, 2), "two handlers, and one descriptor");
+	setrlimit(RLIMIT_NOFILE, &old);
+	event_signal(&go);
+	for (i = 0; i < 2 && fake_recv(&fake, &rp) && !rp.out.error; i++)
+		;
+	is(i, 2, "both are answered");
+	fake_stop(&fake);
+	is(fake.result, 0, "and both workers end");
+}
+
 static void test_stop(void)
 {
 	struct fake fake;
@@ -372,6 +401,7 @@ int main(void)
 	test_faults();
 	test_options();
 	test_growth();
+	test_few_descriptors();
 	test_stop();
 	test_stop_in_handler();
 	test_run_options();

@@ -76,7 +76,8 @@ static struct timespec time_to_set(const struct fusex_setattr_in *in,
 	return ts;
 }
 
-static int set_times(const struct fusex_setattr_in *in, int fd)
+static int set_times(const struct mirror *m, const struct fusex_setattr_in *in,
+		     int fd)
 {
 	const struct timespec ts[2] = {
 		time_to_set(in, FUSEX_SET_ATIME, FUSEX_SET_ATIME_NOW,
@@ -91,6 +92,9 @@ static int set_times(const struct fusex_setattr_in *in, int fd)
 		return 0;
 	if (errno != EPERM)
 		return -errno;
+	/* Somebody else's file: what was asked for cannot be had. */
+	if (!m->local && !(in->flags & FUSEX_SETATTR_WRITEBACK))
+		return -EPERM;
 	/*
 	 * An append-only file takes nothing but the present time, which is
 	 * what the kernel has let pass; an immutable one not even that, and
@@ -129,7 +133,7 @@ static int set_attrs(const struct mirror *m, const struct fusex_setattr_in *in,
 	    ftruncate(fd, (off_t)in->size))
 		ret = -errno;
 	if (!ret && in->valid & SET_TIMES)
-		ret = set_times(in, fd);
+		ret = set_times(m, in, fd);
 	return ret;
 }
 

@@ -12,6 +12,10 @@
 
 #include "mirror.h"
 
+#ifndef RWF_NOAPPEND
+#define RWF_NOAPPEND	0x00000020
+#endif
+
 /*
  * Reads on until the end: less than what was asked for means end of file, so what
  * comes before an error is not returned.
@@ -57,6 +61,21 @@ static int sync_flags(uint32_t open_flags)
 	return open_flags & O_DSYNC ? RWF_DSYNC : 0;
 }
 
+/*
+ * A descriptor from when the file took nothing but appends would append for
+ * ever.  As long as the file is such a one, there is no other way.
+ */
+static ssize_t write_at(int fd, const struct iovec *iov, uint64_t offset,
+			int flags)
+{
+	ssize_t n;
+
+	n = pwritev2(fd, iov, 1, (off_t)offset, flags | RWF_NOAPPEND);
+	if (n < 0 && errno == EPERM)
+		n = pwritev2(fd, iov, 1, (off_t)offset, flags);
+	return n;
+}
+
 static int write_all(int fd, const struct fusex_write_in *in, const char *buf,
 		     struct fusex_write_out *out)
 {
@@ -67,7 +86,7 @@ static int write_all(int fd, const struct fusex_write_in *in, const char *buf,
 	while (done < in->size) {
 		iov.iov_base = (void *)(buf + done);
 		iov.iov_len = in->size - done;
-		n = pwritev2(fd, &iov, 1, (off_t)(in->offset + done),
+		n = write_at(fd, &iov, in->offset + done,
 			     sync_flags(in->flags));
 		if (n < 0 && errno == EINTR)
 			continue;

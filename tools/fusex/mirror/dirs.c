@@ -132,6 +132,14 @@ static struct stream *take(struct dirstreams *ds, const struct fusex_node *node,
 	return s;
 }
 
+/* Files are to have most of the descriptors. */
+static unsigned int max_idle(const struct mirror *m)
+{
+	unsigned int part = fdcache_limit(m->fds) / 4;
+
+	return part < MAX_IDLE ? part : MAX_IDLE;
+}
+
 static void keep(struct mirror *m, struct stream *s)
 {
 	struct dirstreams *ds = m->streams;
@@ -142,7 +150,7 @@ static void keep(struct mirror *m, struct stream *s)
 	s->next = ds->idle;
 	ds->idle = s;
 	for (link = &ds->idle; *link; link = &(*link)->next) {
-		if (++n > MAX_IDLE) {
+		if (++n > max_idle(m)) {
 			last = *link;
 			*link = NULL;
 			break;
@@ -273,6 +281,13 @@ static bool with_entry(struct mirror *m, const struct dirent64 *de, bool attrs)
 	       (!m->table || nodetable_roomy(m, 2));
 }
 
+/* Of a file that took the place of another since, its own. */
+static uint8_t type_of(const struct dirent64 *de,
+		       const struct fusex_entry_reply *out)
+{
+	return out ? (uint8_t)IFTODT(out->entry.attr.mode) : de->d_type;
+}
+
 /* Returns 0, or -ENOENT for a name that is gone meanwhile, or -ENOSPC. */
 static int add(struct mirror *m, int dirfd, const struct dirent64 *de,
 	       bool attrs, struct fusex_dir *dir)
@@ -290,11 +305,18 @@ static int add(struct mirror *m, int dirfd, const struct dirent64 *de,
 		/* What cannot be looked up has a name all the same. */
 		entry = !ret;
 	}
-	ret = fusex_dir_add(dir, de->d_name, de->d_ino, de->d_type,
+	ret = fusex_dir_add(dir, de->d_name, de->d_ino,
+			    type_of(de, entry ? &out : NULL),
 			    (uint64_t)de->d_off, entry ? &out : NULL);
 	if (ret && entry)
 		node_leave(m, &out);
 	return ret;
+}
+
+/* It is gone meanwhile, or has a name that the interface has no room for. */
+static bool is_skipped(int err)
+{
+	return err == -ENOENT || err == -ENAMETOOLONG;
 }
 
 /* An error counts when nothing was found before it; else it comes up again. */
@@ -309,7 +331,7 @@ static int fill(struct mirror *m, struct stream *s, bool attrs,
 		if (!fusex_dir_fits(dir, strlen(de->d_name), attrs))
 			break;
 		ret = add(m, s->fd, de, attrs, dir);
-		if (ret && ret != -ENOENT)
+		if (ret && !is_skipped(ret))
 			break;
 		some |= !ret;
 		s->pos += de->d_reclen;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "daemon.h"
@@ -22,6 +23,12 @@
 /* Descriptors that are not the cache's: channels, requests' own, libraries'. */
 #define FDS_RESERVED	256u
 #define FDS_MIN		32u
+/* Those of them that are there in any case. */
+#define FDS_OWN		32u
+/* Threads at most, when nobody says how many. */
+#define THREADS_MAX	64u
+/* The longest text that fsconfig(2) takes. */
+#define SHOWN_MAX	255
 /* With handles, what is open is a matter of speed only. */
 #define FDS_HANDLES	4096u
 
@@ -189,6 +196,11 @@ static int parse(int argc, char **argv)
 		log_error("SOURCE and MOUNTPOINT are needed, see --help");
 		return 2;
 	}
+	if (set.max_threads && set.threads > set.max_threads) {
+		log_error("threads=%u is more than max_threads=%u",
+			  set.threads, set.max_threads);
+		return 2;
+	}
 	set.source = argv[optind];
 	set.target = argv[optind + 1];
 	return 0;
@@ -220,10 +232,40 @@ static bool has_option(const char *list, const char *name, const char *other)
 /* The mount is shown with what it mirrors, unless told otherwise. */
 static int finish_options(void)
 {
+	char shown[SHOWN_MAX + 1];
+
 	set.readonly = has_option(set.mount, "ro", "rw");
 	if (has_option(set.mount, "source", NULL))
 		return 0;
-	return options_append(&set.mount, "source", set.source);
+	snprintf(shown, sizeof(shown), "%.*s", SHOWN_MAX, set.source);
+	return options_append(&set.mount, "source", shown);
+}
+
+/* The source is not asked when a file is opened, so the mount has to tell. */
+static int follow_source(const struct mirror *m)
+{
+	struct statvfs st;
+
+	if (set.readonly || fstatvfs(m->root_fd, &st) ||
+	    !(st.f_flag & ST_RDONLY))
+		return 0;
+	log_warning("%s is read-only, and so is the mount", set.source);
+	set.readonly = true;
+	return options_append(&set.mount, "ro", NULL);
+}
+
+/* Each thread has a descriptor, and is not to take it from the files. */
+static void limit_threads(unsigned int fds)
+{
+	unsigned int most = fds > FDS_OWN + 4 ? fds - FDS_OWN : 4;
+
+	if (!set.max_threads)
+		set.max_threads = set.threads > THREADS_MAX ? set.threads :
+							      THREADS_MAX;
+	if (set.max_threads > most)
+		set.max_threads = most;
+	if (set.threads > set.max_threads)
+		set.threads = set.max_threads;
 }
 
 /*
@@ -250,7 +292,12 @@ static unsigned int raise_limits(bool handles, unsigned int *most)
 	/* Each thread has a descriptor of the channel. */
 	reserved += set.threads > set.max_threads ? set.threads :
 						    set.max_threads;
-	max = max > 2 * reserved ? max - reserved : max / 2;
+	if (max > 2 * reserved) {
+		max -= reserved;
+	} else {
+		max /= 2;
+		limit_threads(max);
+	}
 	if (set.fds && set.fds < max)
 		max = set.fds;
 	*most = max;
@@ -427,7 +474,10 @@ int main(int argc, char **argv)
 	m.valid = set.valid;
 	ret = 1;
 	if (!source_open(&m, set.source, set.readonly)) {
-		ret = mirror_main(&m, target);
+		if (follow_source(&m))
+			log_error("out of memory");
+		else
+			ret = mirror_main(&m, target);
 		source_close(&m);
 	}
 	free(target);

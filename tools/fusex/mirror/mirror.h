@@ -169,11 +169,13 @@ void limits_probe(const struct mirror *m, struct fusex_config *cfg,
  * @fd: the descriptor
  * @can: FD_* bits
  * @cfd: what to give back, or NULL
+ * @node: likewise, of the table; node id 0 for none
  */
 struct fdref {
 	int			fd;
 	unsigned int		can;
 	struct cached_fd	*cfd;
+	struct fusex_node_ref	node;
 };
 
 /**
@@ -334,8 +336,22 @@ void nodetable_exit(struct mirror *m);
 int nodetable_enter(struct mirror *m, const struct place *p,
 		    struct statx *stx, struct fusex_entry_reply *out);
 
-/** nodetable_fd() - the O_PATH descriptor of a node, or -ESTALE */
-int nodetable_fd(const struct mirror *m, const struct fusex_node *node);
+/**
+ * nodetable_hold() - the O_PATH descriptor of a node, for as long as it is used
+ * @m: the mirror
+ * @node: the node
+ * @held: returns what nodetable_release() gives back, node id 0 for nothing
+ *
+ * A FORGET can come before a request was answered whose caller was killed, and
+ * the number of the descriptor must not become that of another file.
+ *
+ * Return: the descriptor, or -ESTALE.
+ */
+int nodetable_hold(struct mirror *m, const struct fusex_node *node,
+		   struct fusex_node_ref *held);
+
+/** nodetable_release() - undo nodetable_hold() */
+void nodetable_release(struct mirror *m, struct fusex_node_ref *held);
 
 /**
  * nodetable_roomy() - is there room for more nodes?

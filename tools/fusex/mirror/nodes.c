@@ -245,6 +245,7 @@ static int open_proc(const struct mirror *m, int fd, int flags)
 /* Opens what is open already, if it is; the handle may be of no use any more. */
 static int open_once(struct mirror *m, const struct fusex_node *node, int flags)
 {
+	struct fusex_node_ref held;
 	struct cached_fd *cfd;
 	int ret;
 
@@ -252,8 +253,11 @@ static int open_once(struct mirror *m, const struct fusex_node *node, int flags)
 	if (is_root(m, node))
 		return open_proc(m, m->root_fd, flags);
 	if (m->table) {
-		ret = nodetable_fd(m, node);
-		return ret < 0 ? ret : open_proc(m, ret, flags);
+		ret = nodetable_hold(m, node, &held);
+		if (ret >= 0)
+			ret = open_proc(m, ret, flags);
+		nodetable_release(m, &held);
+		return ret;
 	}
 	cfd = m->proc_fd < 0 ? NULL :
 	      fdcache_get(m->fds, node->nodeid, node->generation, FD_PATH);
@@ -318,13 +322,14 @@ int node_fd(struct mirror *m, const struct fusex_node *node, unsigned int need,
 	int ret;
 
 	ref->cfd = NULL;
+	ref->node.nodeid = 0;
 	if (need != FD_WRITE && is_root(m, node)) {
 		ref->fd = m->root_fd;
 		ref->can = FD_PATH | FD_READ;
 		return 0;
 	}
 	if (need == FD_PATH && m->table) {
-		ref->fd = nodetable_fd(m, node);
+		ref->fd = nodetable_hold(m, node, &ref->node);
 		ref->can = FD_PATH;
 		return ref->fd < 0 ? ref->fd : 0;
 	}
@@ -347,6 +352,7 @@ int node_dir(struct mirror *m, const struct fusex_node *node,
 	/* One that can be read serves for reading it as well. */
 	if (m->table || is_root(m, node))
 		return node_fd(m, node, FD_PATH, ref);
+	ref->node.nodeid = 0;
 	ref->cfd = fdcache_get(m->fds, node->nodeid, node->generation, FD_PATH);
 	if (ref->cfd) {
 		ref->fd = ref->cfd->fd;
@@ -361,6 +367,7 @@ void node_put(struct mirror *m, struct fdref *ref)
 {
 	fdcache_put(m->fds, ref->cfd);
 	ref->cfd = NULL;
+	nodetable_release(m, &ref->node);
 }
 
 void node_cache(struct mirror *m, const struct fusex_entry *entry, int fd,

@@ -150,6 +150,13 @@ bool nodetable_roomy(struct mirror *m, unsigned int part)
 	return roomy;
 }
 
+static bool is_file(const struct statx *stx, const uint64_t key[2])
+{
+	uint64_t dev = (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor;
+
+	return dev == key[0] && stx->stx_ino == key[1];
+}
+
 int nodetable_enter(struct mirror *m, const struct place *p,
 		    struct statx *stx, struct fusex_entry_reply *out)
 {
@@ -163,17 +170,41 @@ int nodetable_enter(struct mirror *m, const struct place *p,
 	if (!fusex_itable_find(m->table, key, &id)) {
 		nodetable_roomy(m, CROWDED);
 		ret = add_node(m, p, stx, &id);
+		/* The name is another file's by now: its ACL is not known. */
+		if (!ret && !is_file(stx, key))
+			out->entry.flags = 0;
 	}
 	if (!ret)
 		fusex_entry_set_id(out, &id);
 	return ret;
 }
 
-int nodetable_fd(const struct mirror *m, const struct fusex_node *node)
+int nodetable_hold(struct mirror *m, const struct fusex_node *node,
+		   struct fusex_node_ref *held)
 {
-	const struct table_node *n = fusex_itable_get(m->table, node);
+	const struct table_node *n = NULL;
 
-	return n ? n->fd : -ESTALE;
+	*held = (struct fusex_node_ref){ node->nodeid, node->generation, 0 };
+	if (!fusex_itable_ref(m->table, held, 1))
+		n = fusex_itable_get(m->table, node);
+	if (n)
+		return n->fd;
+	held->nodeid = 0;
+	return -ESTALE;
+}
+
+void nodetable_release(struct mirror *m, struct fusex_node_ref *held)
+{
+	const struct fusex_forget_one one = {
+		.nodeid = held->nodeid,
+		.generation = held->generation,
+		.nlookup = 1,
+	};
+
+	if (!held->nodeid)
+		return;
+	held->nodeid = 0;
+	fusex_itable_forget(m->table, &one, 1);
 }
 
 void nodetable_prune(struct mirror *m)

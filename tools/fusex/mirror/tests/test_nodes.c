@@ -245,6 +245,28 @@ static void test_kinds(void)
 	   kind);
 }
 
+/* Of a request whose caller was killed, before it was answered. */
+static void test_forgotten_in_use(void)
+{
+	struct fusex_entry_reply out;
+	struct fusex_node node;
+	struct fdref ref;
+	struct stat st;
+
+	make_file("f", "text");
+	out = enter("f");
+	node = as_node(&out);
+	is(node_fd(&m, &node, FD_PATH, &ref), 0, "a node is in use");
+	forget(&out, 1);
+	ok(!fstat(ref.fd, &st) && st.st_ino == out.entry.attr.ino,
+	   "%s: one that is forgotten meanwhile stays what it is", kind);
+	node_put(&m, &ref);
+	if (m.table)
+		is(node_fd(&m, &node, FD_PATH, &ref), -ESTALE,
+		   "until it is not used any more");
+	unlinkat(m.root_fd, "f", 0);
+}
+
 static void run(bool handles)
 {
 	struct fusex_entry_reply root;
@@ -261,6 +283,7 @@ static void run(bool handles)
 	test_link_left();
 	test_new_in_place();
 	test_kinds();
+	test_forgotten_in_use();
 	is(fdcache_room(m.fds), FD_LIMIT - (handles ? 0 : 1),
 	   "nothing is left behind");
 	dirs_exit(&m);

@@ -383,6 +383,9 @@ TEST(fileattr, append_only)
 	FAILS(unlink("f"), EPERM);
 	OK(change_flags("f", 0, FS_APPEND_FL));
 	STREQ(slurp("f"), "xy");
+	fd = (int)OK(open("f", O_WRONLY));
+	EQ(OK(pwrite(fd, "z", 1, 0)), 1);
+	STREQ(slurp("f"), "zy");
 }
 
 TEST(fileattr, others)

@@ -143,6 +143,23 @@ TEST(readdir, removing_on_the_way)
 	OK(rmdir("d"));
 }
 
+TEST(readdir, other_types_on_the_way)
+{
+	char chunk[1024], path[100];
+	int fd;
+
+	many_files();
+	fd = (int)OK(open("d", O_RDONLY | O_DIRECTORY));
+	CHECK(OK(getdents64(fd, chunk, sizeof(chunk))) > 0);
+	for (int i = 0; i < NAMES; i++) {
+		name_of(i, path);
+		OK(unlink(path));
+		OK(mkdir(path, 0755));
+	}
+	while (OK(getdents64(fd, chunk, sizeof(chunk))) > 0)
+		;
+}
+
 TEST(readdir, sees_changes)
 {
 	OK(mkdir("d", 0755));
