@@ -489,6 +489,26 @@ void fusex_io_later(struct inode *inode, struct work_struct *work)
 }
 
 /**
+ * fusex_io_later_grab - likewise, for who may have no reference
+ * @inode: kept until the work is done
+ * @work: ends with fusex_io_later_done()
+ *
+ * The end of writeback has none: its folios keep the inode's memory, but not
+ * the inode from going.
+ *
+ * Context: any in which the inode cannot be freed.
+ * Return: false if it is going, and nothing will be done.
+ */
+bool fusex_io_later_grab(struct inode *inode, struct work_struct *work)
+{
+	if (!igrab(inode))
+		return false;
+	atomic_inc(&fusex_sb(inode->i_sb)->io_late);
+	queue_work(fusex_io_wq, work);
+	return true;
+}
+
+/**
  * fusex_io_later_delayed - likewise, after a while
  * @inode: kept until the work is done
  * @work: ends with fusex_io_later_done()

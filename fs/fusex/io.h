@@ -142,6 +142,7 @@ int fusex_dio_drain(struct inode *inode);
 int fusex_io_dio_wait(struct inode *inode);
 int fusex_io_write_back(struct inode *inode);
 void fusex_io_later(struct inode *inode, struct work_struct *work);
+bool fusex_io_later_grab(struct inode *inode, struct work_struct *work);
 void fusex_io_later_delayed(struct inode *inode, struct delayed_work *work,
 			    unsigned long delay);
 void fusex_io_later_done(struct inode *inode);

@@ -362,13 +362,15 @@ static void fusex_settle_later(struct inode *inode)
 	if (test_and_set_bit(FUSEX_I_SETTLING, &fusex_i(inode)->state))
 		return;
 	s = kmalloc_obj(*s, GFP_NOFS | __GFP_NOWARN);
-	if (!s) {
-		clear_bit(FUSEX_I_SETTLING, &fusex_i(inode)->state);
-		return;
+	if (s) {
+		INIT_WORK(&s->work, fusex_settle_work);
+		s->inode = inode;
+		/* It may be the reply to writeback that says so. */
+		if (fusex_io_later_grab(inode, &s->work))
+			return;
+		kfree(s);
 	}
-	INIT_WORK(&s->work, fusex_settle_work);
-	s->inode = inode;
-	fusex_io_later(inode, &s->work);
+	clear_bit(FUSEX_I_SETTLING, &fusex_i(inode)->state);
 }
 
 /**

@@ -513,6 +513,19 @@ static bool fusex_pass_enter(struct inode *inode)
 	return false;
 }
 
+/* Who cuts the file waits for the server; who is exiting does not for long. */
+static int fusex_wait_cut(struct inode *inode)
+{
+	unsigned long *state = &fusex_i(inode)->state;
+
+	if (likely(!(current->flags & PF_EXITING)))
+		return wait_on_bit(state, FUSEX_I_SHRINKING, TASK_KILLABLE);
+	return fusex_wait_exiting(fusex_chan_of(inode),
+				  !wait_on_bit_timeout(state, FUSEX_I_SHRINKING,
+						       TASK_UNINTERRUPTIBLE,
+						       FUSEX_EXIT_WAIT));
+}
+
 /**
  * fusex_cache_pass_begin - dirty folios are going to be written back
  * @inode: the file
@@ -532,8 +545,7 @@ int fusex_cache_pass_begin(struct inode *inode, struct writeback_control *wbc)
 	while (!fusex_pass_enter(inode)) {
 		if (wbc->sync_mode == WB_SYNC_NONE)
 			return 0;
-		err = wait_on_bit(&fusex_i(inode)->state, FUSEX_I_SHRINKING,
-				  TASK_KILLABLE);
+		err = fusex_wait_cut(inode);
 		if (err)
 			return err;
 	}

@@ -531,7 +531,9 @@ static ssize_t fusex_user_wait(struct fusex_user_io *io, loff_t *first)
 	ssize_t ret;
 
 	fusex_user_put(io);
-	if (wait_for_completion_killable(&io->done)) {
+	/* As in a request: frozen tasks may hold locks. */
+	if (wait_for_completion_state(&io->done, TASK_KILLABLE |
+				      TASK_FREEZABLE_UNSAFE)) {
 		fusex_user_abandon(io);
 		wait_for_completion(&io->done);
 	}
@@ -760,20 +762,36 @@ static ssize_t fusex_user_write_mapped_some(struct kiocb *iocb,
 	return ret;
 }
 
-/*
- * Where appends go depends on those before them, and the disk is waited for
- * after the write.
- */
-static bool fusex_user_write_waits(struct kiocb *iocb)
-{
-	return is_sync_kiocb(iocb) || iocb_is_dsync(iocb) ||
-	       iocb->ki_flags & IOCB_APPEND;
-}
-
 static bool fusex_user_inside(const struct kiocb *iocb, size_t count)
 {
 	return iocb->ki_pos + (loff_t)count <=
 	       i_size_read(file_inode(iocb->ki_filp));
+}
+
+/*
+ * Where what is cached is written back later, that is done in blocks, and what
+ * is beyond the end is taken for zeros.  A write to the cache beside one on its
+ * way to the same block, or to behind the end, would undo it.
+ */
+static bool fusex_user_write_alone(const struct kiocb *iocb, size_t count)
+{
+	const struct inode *inode = file_inode(iocb->ki_filp);
+
+	if (!fusex_i(inode)->io->ahead)
+		return false;
+	return !fusex_user_inside(iocb, count) ||
+	       (iocb->ki_pos | count) & (i_blocksize(inode) - 1);
+}
+
+/*
+ * Where appends go depends on those before them, and the disk is waited for
+ * after the write.
+ */
+static bool fusex_user_write_waits(struct kiocb *iocb, size_t count)
+{
+	return is_sync_kiocb(iocb) || iocb_is_dsync(iocb) ||
+	       iocb->ki_flags & IOCB_APPEND ||
+	       fusex_user_write_alone(iocb, count);
 }
 
 static ssize_t fusex_user_write_locked(struct kiocb *iocb,
@@ -800,7 +818,7 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 	err = fusex_user_uncache(iocb, ret);
 	if (err)
 		return err;
-	if (!fusex_user_write_waits(iocb))
+	if (!fusex_user_write_waits(iocb, ret))
 		return fusex_user_write_leave(iocb, from);
 	/*
 	 * Who must not wait cannot be told of a size that is not known yet, and
@@ -856,7 +874,9 @@ ssize_t fusex_user_write_shared(struct kiocb *iocb, struct iov_iter *from)
 	ret = fusex_io_lock(iocb, true);
 	if (ret)
 		return ret;
+	/* It may have got something meanwhile that a write has to clear. */
 	if (!fusex_user_inside(iocb, iov_iter_count(from)) ||
+	    !IS_NOSEC(inode) ||
 	    test_bit(FUSEX_I_STALE, &fusex_i(inode)->state)) {
 		fusex_io_unlock(iocb, true);
 		return fusex_user_write(iocb, from);

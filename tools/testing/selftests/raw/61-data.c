@@ -4,17 +4,22 @@
  * files that grow underneath, readahead of files that are closed.
  */
 #include "answer.h"
+#include "fs.h"
+#include "maps.h"
 #include "raw.h"
 #include "tap.h"
 
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
 static struct fusex_in_header kept;
+static struct fusex_write_in kept_write;
 
 static void keep(struct raw *r, const struct fusex_in_header *in,
 		 struct raw_reply *rep)
@@ -134,6 +139,192 @@ TEST(writeback, of_a_file_that_is_being_removed)
 	OK(write(r->fd, &msg, sizeof(msg)));
 	EQ(WAIT(pid), 0);
 	close(dir);
+	raw_stop(r);
+}
+
+static void keep_write(struct raw *r, const struct fusex_in_header *in,
+		       struct raw_reply *rep)
+{
+	memcpy(&kept_write, in + 1, sizeof(kept_write));
+	keep(r, in, rep);
+}
+
+/* Answers the one that was kept: all was taken, and the file has @size bytes. */
+static void answer_write(struct raw *r, uint64_t size, uint32_t nlink)
+{
+	struct {
+		struct fusex_out_header oh;
+		struct fusex_write_out out;
+	} msg = {
+		.oh = { .len = sizeof(msg), .unique = kept.unique },
+		.out = {
+			.written = kept_write.size,
+			.offset = kept_write.offset,
+			.attr_valid = FUSEX_FOREVER,
+		},
+	};
+
+	answer_attr_of(&msg.out.attr, kept.nodeid, S_IFREG | 0644, size, nlink);
+	OK(write(r->fd, &msg, sizeof(msg)));
+}
+
+/* The kernel loses track of the file before it writes to it. */
+static void lost_track_of(struct raw *r, const struct fusex_in_header *in,
+			  struct raw_reply *rep)
+{
+	const struct fusex_notify_inode n = {
+		.nodeid = in->nodeid, .flags = FUSEX_INVAL_ATTR,
+	};
+
+	if (in->opcode == FUSEX_OP_READ) {
+		maps_notify(r, FUSEX_NOTIFY_INVAL_INODE, &n, sizeof(n), NULL,
+			    0);
+	} else if (in->opcode == FUSEX_OP_WRITE) {
+		keep_write(r, in, rep);
+	} else if (in->opcode == FUSEX_OP_FLUSH) {
+		rep->oh.error = -ENOSYS;
+		rep->len = 0;
+	} else {
+		without_open(r, in, rep);
+	}
+}
+
+static int store_and_leave(const char *path)
+{
+	int fd = open(path, O_RDWR);
+	char *map = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED || unlink(path))
+		return 1;
+	*map = 'z';
+	if (sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE))
+		return 2;
+	munmap(map, 1);
+	return close(fd) ? 3 : 0;
+}
+
+/* What it says is wrong with the cache is nobody's business any more. */
+TEST(writeback, of_a_file_that_is_going)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	pid_t pid;
+
+	raw_bend(r, 0, lost_track_of, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(store_and_leave(raw_path(r, "f")));
+	}
+	UNTIL_SEEN(r, FUSEX_OP_WRITE);
+	/* The inode waits for its page. */
+	UNTIL(sleeps_deep, &pid);
+	answer_write(r, 100, 0);
+	EQ(WAIT(pid), 0);
+	UNTIL_SEEN(r, FUSEX_OP_FORGET);
+	raw_stop(r);
+}
+
+static void drop(struct raw *r, const struct fusex_in_header *in,
+		 struct raw_reply *rep)
+{
+	(void)r;
+	(void)in;
+	rep->drop = true;
+}
+
+/* Nothing of it is written back meanwhile: it waits, but not for long. */
+TEST(exit, with_dirty_data_of_a_file_that_is_being_cut)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	int fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+	char *map = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	pid_t writer, cutter;
+
+	CHECK(map != MAP_FAILED);
+	*map = 'z';
+	OK(munmap(map, 1));
+	writer = (pid_t)OK(fork());
+	if (!writer) {
+		close(r->fd);
+		for (;;)
+			pause();
+	}
+	raw_bend(r, FUSEX_OP_SETATTR, drop, NULL);
+	cutter = (pid_t)OK(fork());
+	if (!cutter) {
+		close(r->fd);
+		_exit(ftruncate(fd, 100) ? errno : 0);
+	}
+	UNTIL_SEEN(r, 0);
+	raw_bend(r, 0, NULL, NULL);
+	OK(kill(writer, SIGKILL));
+	EQ(WAIT(writer), 128 + SIGKILL);
+	OK(kill(cutter, SIGKILL));
+	EQ(WAIT(cutter), 128 + SIGKILL);
+	OK(close(fd));
+	raw_stop(r);
+}
+
+static atomic_int first_byte;
+
+/* The first is kept; of the others it is noted how they begin. */
+static void keep_first(struct raw *r, const struct fusex_in_header *in,
+		       struct raw_reply *rep)
+{
+	const char *data = (const char *)(in + 1) + in->arg_len +
+		FUSEX_ALIGN(in->handle_len) + FUSEX_ALIGN(in->handle2_len);
+
+	if (atomic_load(&r->seen) == 1)
+		keep_write(r, in, rep);
+	else
+		atomic_store(&first_byte, *data);
+}
+
+/* A page behind the end directly, then a byte at the end of it, cached. */
+static int write_both_ways(const char *path)
+{
+	static char page[BLOCK] __attribute__((aligned(BLOCK)));
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	int late = open(path, O_RDWR | O_DIRECT);
+	struct iocb cb = {
+		.aio_lio_opcode = IOCB_CMD_PWRITE,
+		.aio_fildes = (uint32_t)late,
+		.aio_buf = (uintptr_t)page,
+		.aio_nbytes = BLOCK,
+		.aio_offset = BLOCK,
+	}, *list = &cb;
+	aio_context_t ctx = 0;
+
+	memset(page, 'x', sizeof(page));
+	if (syscall(SYS_io_setup, 1, &ctx) ||
+	    syscall(SYS_io_submit, ctx, 1L, &list) != 1)
+		return 1;
+	if (pwrite(fd, "y", 1, 2 * BLOCK - 1) != 1)
+		return 2;
+	return fsync(fd) ? 3 : 0;
+}
+
+/* Written back, it brings along what was beside it, and not zeros. */
+TEST(writeback, beside_a_direct_write_on_its_way)
+{
+	struct raw *r = raw_alloc();
+	pid_t pid;
+
+	raw_setup_init(&r->setup, FUSEX_ATTR_LOCAL);
+	r->setup.io_mode = FUSEX_IO_WRITEBACK;
+	raw_mount(r);
+	raw_serve(r);
+	raw_bend(r, FUSEX_OP_WRITE, keep_first, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(write_both_ways(raw_path(r, "new")));
+	}
+	UNTIL_SEEN(r, FUSEX_OP_WRITE);
+	UNTIL(sleeps_deep, &pid);
+	answer_write(r, 2 * BLOCK, 1);
+	EQ(WAIT(pid), 0);
+	EQ(atomic_load(&first_byte), 'x');
 	raw_stop(r);
 }
 
