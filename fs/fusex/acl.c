@@ -89,7 +89,12 @@ struct posix_acl *fusex_acl_fetch(struct inode *inode, int type)
 	const char *name = posix_acl_xattr_name(type);
 	struct posix_acl *acl;
 	ssize_t size;
+	int err;
 
+	/* VFS lets anybody ask, and of the root no directory keeps them off. */
+	err = fusex_allowed(inode->i_sb);
+	if (err)
+		return ERR_PTR(err);
 	if (type == ACL_TYPE_DEFAULT && !S_ISDIR(inode->i_mode))
 		return NULL;
 	if (acl_known_absent(inode))
@@ -103,6 +108,9 @@ struct posix_acl *fusex_acl_fetch(struct inode *inode, int type)
 		acl = ERR_PTR(size);
 	if (acl == ERR_PTR(-ENODATA) || acl == ERR_PTR(-EOPNOTSUPP))
 		acl = NULL;
+	/* For VFS this means that the mode decides. */
+	if (acl == ERR_PTR(-EAGAIN))
+		acl = ERR_PTR(-EIO);
 	return acl;
 }
 
@@ -125,6 +133,9 @@ int fusex_acl_store(struct inode *inode, struct posix_acl *acl, int type)
 	void *value;
 	int err;
 
+	err = fusex_allowed(inode->i_sb);
+	if (err)
+		return err;
 	if (acl) {
 		value = posix_acl_to_xattr(i_user_ns(inode), acl, &size,
 					   GFP_KERNEL);

@@ -157,7 +157,7 @@ static struct inode *fusex_birth(struct fusex_birth *b)
 		fusex_birth_release(b);
 		d_drop(b->dentry);
 	} else {
-		fusex_make_inherited(inode, &m);
+		fusex_make_inherited(inode, &m, b->r.epoch);
 	}
 out:
 	fusex_make_release(&m);

@@ -34,6 +34,10 @@ int fusex_fileattr_get(struct dentry *dentry, struct file_kattr *fa)
 	const char *why;
 	int err;
 
+	/* file_getattr(2) needs no permission, and no open file. */
+	err = fusex_allowed(inode->i_sb);
+	if (err)
+		return err;
 	err = fusex_call(chan, &call);
 	if (err)
 		return err == -ENOSYS ? -ENOIOCTLCMD : err;
@@ -82,6 +86,9 @@ int fusex_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 	int err;
 
 	lockdep_assert_held_write(&inode->i_rwsem);
+	err = fusex_allowed(inode->i_sb);
+	if (err)
+		return err;
 	/*
 	 * Nothing can be written to what is immutable, and some of it can be
 	 * set for empty files only.

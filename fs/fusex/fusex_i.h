@@ -558,7 +558,8 @@ struct fusex_make {
 int fusex_make_prepare(struct fusex_make *m, struct mnt_idmap *idmap,
 		       struct inode *dir, struct dentry *dentry, umode_t mode,
 		       u32 name_len, u32 target_len);
-void fusex_make_inherited(struct inode *inode, const struct fusex_make *m);
+void fusex_make_inherited(struct inode *inode, const struct fusex_make *m,
+			  u64 epoch);
 void fusex_make_release(struct fusex_make *m);
 
 /*

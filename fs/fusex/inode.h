@@ -45,6 +45,7 @@ int fusex_fh_get(const u32 *fh, int words, u32 handle_size,
 u64 fusex_id_hash(const struct fusex_id *id);
 bool fusex_xattr_absent(struct inode *inode, const char *name);
 void fusex_xattr_note(struct inode *inode, const char *name, u32 seq);
+ssize_t fusex_xattr_answer(const char *name, size_t size, ssize_t ret);
 size_t fusex_xattr_filter(char *list, size_t len, bool trusted, bool acl);
 #endif
 

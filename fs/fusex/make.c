@@ -208,18 +208,32 @@ int fusex_make_prepare(struct fusex_make *m, struct mnt_idmap *idmap,
  * fusex_make_inherited - note what a new inode was born with
  * @inode: just made
  * @m: as it was prepared
+ * @epoch: fusex_chan_epoch() from before the request was queued
  *
- * So that the first to use the inode need not ask.
+ * So that the first to use the inode need not ask.  Others may have found the
+ * object as soon as the server had it: what is said of it since counts more.
  */
-void fusex_make_inherited(struct inode *inode, const struct fusex_make *m)
+void fusex_make_inherited(struct inode *inode, const struct fusex_make *m,
+			  u64 epoch)
 {
+	struct fusex_inode *fi = fusex_i(inode);
+	bool changed;
+
+	spin_lock(&fi->lock);
+	changed = fi->epoch > epoch;
 	/* Nothing but an access can have given it any. */
-	set_bit(FUSEX_I_NO_CAPS, &fusex_i(inode)->state);
-	if (!IS_POSIXACL(inode) || S_ISLNK(inode->i_mode))
+	if (!changed)
+		set_bit(FUSEX_I_NO_CAPS, &fi->state);
+	spin_unlock(&fi->lock);
+	if (changed || !IS_POSIXACL(inode) || S_ISLNK(inode->i_mode))
 		return;
 	set_cached_acl(inode, ACL_TYPE_ACCESS, m->acl);
 	if (S_ISDIR(inode->i_mode))
 		set_cached_acl(inode, ACL_TYPE_DEFAULT, m->default_acl);
+	/* Either we see the change, or fusex_notify_inode() sees the ACLs. */
+	smp_mb();
+	if (READ_ONCE(fi->epoch) > epoch)
+		forget_all_cached_acls(inode);
 }
 
 /**

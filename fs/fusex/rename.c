@@ -86,17 +86,6 @@ static void fusex_move_links(const struct fusex_move *m, u32 *olddid,
 	}
 }
 
-/*
- * A notification that has come since may be about the name as it is after the
- * move, which VFS is about to put into the cache.
- */
-static void fusex_move_expire(struct inode *dir, struct dentry *dentry,
-			      u64 epoch)
-{
-	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch)
-		fusex_i(dir)->attr->entry_expire(dentry);
-}
-
 static void fusex_move_done(struct fusex_move *m)
 {
 	u32 olddid = FUSEX_DID_MTIME | FUSEX_DID_CTIME;
@@ -111,15 +100,45 @@ static void fusex_move_done(struct fusex_move *m)
 		fusex_did(m->olddir, &m->out.dir, 0, m->epoch, olddid);
 	fusex_did(m->newdir, &m->out.dir2, 0, m->epoch, newdid);
 	fusex_did(d_inode(m->old), &m->out.node, 0, m->epoch, FUSEX_DID_CTIME);
-	fusex_move_expire(m->newdir, m->old, m->epoch);
 	if (!inode2)
 		return;
-	if (m->flags & RENAME_EXCHANGE)
-		fusex_move_expire(m->olddir, m->new, m->epoch);
 	if (!(m->flags & RENAME_EXCHANGE))
 		did2 |= S_ISDIR(inode2->i_mode) ? FUSEX_DID_NLINK_ZERO :
 						  FUSEX_DID_NLINK_DEC;
 	fusex_did(inode2, &m->out.node2, 0, m->epoch, did2);
+}
+
+/*
+ * A notification that has come since the request was queued may be about the
+ * name as it is after the move, and the identity of its node may have ended.
+ */
+static void fusex_move_recheck(struct inode *dir, struct dentry *dentry,
+			       u64 epoch)
+{
+	if (READ_ONCE(fusex_i(dir)->names_epoch) > epoch)
+		fusex_i(dir)->attr->entry_expire(dentry);
+	if (test_bit(FUSEX_I_GONE, &fusex_i(d_inode(dentry))->state))
+		d_drop(dentry);
+}
+
+/*
+ * Moving puts names back into the hash that a notification has taken out.  So
+ * it is not left to VFS, after which nobody could look.
+ */
+static void fusex_move_names(struct fusex_move *m)
+{
+	bool exchange = m->flags & RENAME_EXCHANGE;
+
+	if (exchange)
+		d_exchange(m->old, m->new);
+	else
+		d_move(m->old, m->new);
+	/* Pairs with the one in fusex_notify_entry(). */
+	smp_mb();
+	/* Either we see that it is gone, or fusex_inode_gone() sees the name. */
+	fusex_move_recheck(m->newdir, m->old, m->epoch);
+	if (exchange)
+		fusex_move_recheck(m->olddir, m->new, m->epoch);
 }
 
 static int fusex_move_send(struct fusex_move *m)
@@ -141,11 +160,13 @@ static int fusex_move_send(struct fusex_move *m)
 	err = fusex_call(chan, &call);
 	if (!err)
 		err = fusex_check_move(m, &call);
-	if (err)
+	if (err) {
 		fusex_move_failed(m, &call);
-	else
-		fusex_move_done(m);
-	return fusex_name_error(err);
+		return fusex_name_error(err);
+	}
+	fusex_move_done(m);
+	fusex_move_names(m);
+	return 0;
 }
 
 /**
@@ -156,6 +177,8 @@ static int fusex_move_send(struct fusex_move *m)
  * @newdir: directory of @newdentry, locked
  * @newdentry: name that it gets; what it named is replaced or exchanged
  * @flags: RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT
+ *
+ * Moves the dentries, too (FS_RENAME_DOES_D_MOVE).
  *
  * Context: waits for the server.
  * Return: 0 or a negative errno.

@@ -575,7 +575,7 @@ static struct file_system_type fusex_fs_type = {
 	.owner			= THIS_MODULE,
 	.name			= "fusex",
 	.fs_flags		= FS_HAS_SUBTYPE | FS_USERNS_MOUNT |
-				  FS_ALLOW_IDMAP,
+				  FS_ALLOW_IDMAP | FS_RENAME_DOES_D_MOVE,
 	.init_fs_context	= fusex_init_fs_context,
 	.parameters		= fusex_parameters,
 	.kill_sb		= fusex_kill_sb,

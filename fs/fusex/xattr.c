@@ -184,6 +184,23 @@ int fusex_setxattr(struct inode *inode, const char *name, const void *value,
 	return err == -ENOSYS ? -EOPNOTSUPP : err;
 }
 
+/*
+ * Before a write VFS asks, without a buffer, whether there are capabilities to
+ * be cleared.  An error means "no" to it, and a "no" is remembered (S_NOSEC).
+ * So where nobody knows the answer is "yes": it tries to clear them, and that
+ * fails if it must.  A server that is gone gives nobody capabilities.
+ */
+VISIBLE_IF_KUNIT ssize_t fusex_xattr_answer(const char *name, size_t size,
+					    ssize_t ret)
+{
+	if (ret >= 0 || size || !is_caps(name))
+		return ret;
+	if (ret == -ENODATA || ret == -EOPNOTSUPP || ret == -ENOTCONN)
+		return ret;
+	return 1;
+}
+EXPORT_SYMBOL_IF_KUNIT(fusex_xattr_answer);
+
 /* ------------------------------------------------------------------- list */
 
 static bool xattr_visible(const char *name, bool trusted, bool acl)
@@ -257,11 +274,13 @@ static int xattr_get(const struct xattr_handler *handler,
 {
 	int err = fusex_allowed(inode->i_sb);
 
-	if (err)
+	/* Who was handed an open file may write, and then it has to be known. */
+	if (err && (size || !is_caps(name) || !S_ISREG(inode->i_mode)))
 		return err;
 	if (is_posix_acl_xattr(name))
 		return -EOPNOTSUPP;
-	return fusex_getxattr(inode, name, value, size);
+	return fusex_xattr_answer(name, size,
+				  fusex_getxattr(inode, name, value, size));
 }
 
 /*

@@ -180,6 +180,25 @@ static void xattr_nothing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fusex_xattr_absent(inode, "user.a"));
 }
 
+/* Not to know whether there are capabilities to clear is no "no". */
+static void xattr_unknown_caps(struct kunit *test)
+{
+	static const char caps[] = XATTR_NAME_CAPS;
+
+	KUNIT_EXPECT_EQ(test, fusex_xattr_answer(caps, 0, -EINTR), 1);
+	KUNIT_EXPECT_EQ(test, fusex_xattr_answer(caps, 0, -ENOMEM), 1);
+	KUNIT_EXPECT_EQ(test, fusex_xattr_answer(caps, 0, -ETIMEDOUT), 1);
+	KUNIT_EXPECT_EQ(test, fusex_xattr_answer(caps, 0, -ENODATA), -ENODATA);
+	KUNIT_EXPECT_EQ(test, fusex_xattr_answer(caps, 0, -EOPNOTSUPP),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, fusex_xattr_answer(caps, 0, -ENOTCONN),
+			-ENOTCONN);
+	KUNIT_EXPECT_EQ(test, fusex_xattr_answer(caps, 0, 20), 20);
+	/* Who wants to have them, or something else, is told what went wrong. */
+	KUNIT_EXPECT_EQ(test, fusex_xattr_answer(caps, 20, -EINTR), -EINTR);
+	KUNIT_EXPECT_EQ(test, fusex_xattr_answer("user.a", 0, -EINTR), -EINTR);
+}
+
 static struct kunit_case file_cases[] = {
 	KUNIT_CASE(cookie_positions),
 	KUNIT_CASE(cookie_dots),
@@ -188,6 +207,7 @@ static struct kunit_case file_cases[] = {
 	KUNIT_CASE(xattr_absence),
 	KUNIT_CASE(xattr_late),
 	KUNIT_CASE(xattr_nothing),
+	KUNIT_CASE(xattr_unknown_caps),
 	{}
 };
 
