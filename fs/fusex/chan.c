@@ -395,6 +395,7 @@ void fusex_chan_quiesce(struct fusex_chan *chan)
 	if (!sb)
 		return;
 	fusex_req_leave(chan);
+	fusex_stray_leave(chan);
 	if (fusex_chan_wait_quiet(chan)) {
 		fusex_chan_abort(chan);
 		wait_event(chan->quiet, fusex_chan_is_quiet(chan));

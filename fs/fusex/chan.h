@@ -188,14 +188,29 @@ struct fusex_call {
 };
 
 /**
+ * struct fusex_kept - something that waits for stray requests to be answered
+ * @link: in fusex_req.kept
+ * @go: it need not wait for this one any longer; process context, does not wait for
+ *	the server
+ */
+struct fusex_kept {
+	struct llist_node link;
+	void (*go)(struct fusex_chan *chan, struct fusex_kept *kept);
+};
+
+/**
  * struct fusex_forget - a FORGET that is always ready to be sent
  * @link: queue link
+ * @kept: while it is kept back
  * @one: what to send
  *
  * Allocated with the inode so that eviction cannot fail.
  */
 struct fusex_forget {
-	struct llist_node link;
+	union {
+		struct llist_node link;
+		struct fusex_kept kept;
+	};
 	struct fusex_forget_one one;
 };
 
@@ -256,6 +271,9 @@ void fusex_call_abandon_reads(struct fusex_chan *chan,
 int fusex_call_sure(struct fusex_chan *chan, struct fusex_call *call);
 int fusex_call_leave(struct fusex_chan *chan, struct fusex_call *call,
 		     struct inode *inode, const struct fusex_leave_ops *ops);
+void fusex_call_orphan(struct fusex_chan *chan, u64 unique);
+bool fusex_stray_holds(struct fusex_chan *chan, u64 nodeid,
+		       struct fusex_kept *kept);
 struct fusex_forget *fusex_forget_alloc(gfp_t gfp);
 void fusex_forget_free(struct fusex_forget *forget);
 void fusex_forget_queue(struct fusex_chan *chan, struct fusex_forget *forget,

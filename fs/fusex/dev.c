@@ -573,8 +573,10 @@ static int take_reply(struct fusex_chan *chan,
 
 	for (;;) {
 		req = fusex_req_start_reply(chan, oh->unique);
-		if (!req)
+		if (!req) {
+			fusex_stray_answered(chan, oh->unique);
 			return -ENOENT;
+		}
 		err = oh->error;
 		if (!err)
 			err = fusex_msg_decode(req->call, from, &why);

@@ -59,6 +59,7 @@ struct fusex_release {
 	struct fusex_call call;
 	struct fusex_release_in in;
 	struct fusex_chan *chan;
+	struct fusex_kept kept;
 };
 
 static void release_end(struct fusex_call *call)
@@ -94,11 +95,25 @@ static struct fusex_release *release_make(struct inode *inode, u64 fh,
 	return r;
 }
 
-/* May be in the server's own context. */
-static void release_send(struct fusex_release *r)
+/*
+ * May be in the server's own context.  Not while it is working on something that
+ * names the open file, see stray.c.
+ */
+static void release_go(struct fusex_chan *chan, struct fusex_kept *kept)
 {
+	struct fusex_release *r = container_of(kept, struct fusex_release,
+					       kept);
+
+	if (fusex_stray_holds(chan, fusex_i(r->call.node)->nodeid, kept))
+		return;
 	if (fusex_call_async(r->chan, &r->call, GFP_NOFS | __GFP_NOFAIL))
 		release_end(&r->call);
+}
+
+static void release_send(struct fusex_release *r)
+{
+	r->kept.go = release_go;
+	release_go(r->chan, &r->kept);
 }
 
 /**

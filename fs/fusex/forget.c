@@ -46,6 +46,32 @@ void fusex_forget_free(struct fusex_forget *forget)
 		kmem_cache_free(fusex_forget_cache, forget);
 }
 
+static void forget_add(struct fusex_chan *chan, struct fusex_forget *forget)
+{
+	int n;
+
+	trace_fusex_forget(chan->dev, &forget->one);
+	llist_add(&forget->link, &chan->forgets);
+	n = atomic_inc_return(&chan->nr_forgets);
+	if (!fusex_chan_alive(chan))
+		fusex_forget_drop(chan);
+	else if (n == 1)
+		queue_delayed_work(fusex_wq, &chan->forget_work,
+				   FUSEX_FORGET_DELAY);
+	else if (n == FUSEX_FORGET_ENOUGH)
+		chan->ops->kick(chan);
+}
+
+/* Not while the server is working on the node, see stray.c. */
+static void forget_go(struct fusex_chan *chan, struct fusex_kept *kept)
+{
+	struct fusex_forget *forget = container_of(kept, struct fusex_forget,
+						   kept);
+
+	if (!fusex_stray_holds(chan, forget->one.nodeid, kept))
+		forget_add(chan, forget);
+}
+
 /**
  * fusex_forget_queue - tell the server that the kernel dropped a node
  * @chan: the channel
@@ -60,23 +86,13 @@ void fusex_forget_free(struct fusex_forget *forget)
 void fusex_forget_queue(struct fusex_chan *chan, struct fusex_forget *forget,
 			u64 nodeid, u32 generation, u64 nlookup)
 {
-	int n;
-
 	forget->one = (struct fusex_forget_one) {
 		.nodeid = nodeid,
 		.generation = generation,
 		.nlookup = nlookup,
 	};
-	trace_fusex_forget(chan->dev, &forget->one);
-	llist_add(&forget->link, &chan->forgets);
-	n = atomic_inc_return(&chan->nr_forgets);
-	if (!fusex_chan_alive(chan))
-		fusex_forget_drop(chan);
-	else if (n == 1)
-		queue_delayed_work(fusex_wq, &chan->forget_work,
-				   FUSEX_FORGET_DELAY);
-	else if (n == FUSEX_FORGET_ENOUGH)
-		chan->ops->kick(chan);
+	forget->kept.go = forget_go;
+	forget_go(chan, &forget->kept);
 }
 
 /**

@@ -105,8 +105,14 @@ static bool fusex_req_copying(const struct fusex_req *req)
 	       req->state == FUSEX_REQ_REPLYING;
 }
 
-static struct hlist_head *fusex_req_bucket(struct fusex_shard *shard,
-					   u64 unique)
+/**
+ * fusex_req_bucket - where in the table of a shard a request is
+ * @shard: the shard
+ * @unique: the request's number
+ *
+ * Return: the list.
+ */
+struct hlist_head *fusex_req_bucket(struct fusex_shard *shard, u64 unique)
 {
 	return &shard->table[(unique >> FUSEX_SHARD_BITS) %
 			     FUSEX_SHARD_BUCKETS];
@@ -150,6 +156,14 @@ void fusex_req_wake(struct task_struct *task, bool sync)
 
 /* ----------------------------------------------------------------- ending */
 
+/* The server has got it, and nobody waits for the answer. */
+static void fusex_req_abandoned(struct fusex_req *req)
+{
+	fusex_stray_add(req);
+	/* Unless the channel is dead. */
+	req->late = req->stray;
+}
+
 /* Makes it DONE; the caller's memory is the caller's from here on. */
 static void fusex_req_end_locked(struct fusex_req *req, int error)
 {
@@ -157,7 +171,10 @@ static void fusex_req_end_locked(struct fusex_req *req, int error)
 
 	req->over_from = req->state;
 	req->error = error;
-	if (!hlist_unhashed(&req->hash))
+	/* The server has it, and will answer. */
+	if (req->state == FUSEX_REQ_SENT)
+		fusex_req_abandoned(req);
+	if (!hlist_unhashed(&req->hash) && !req->late)
 		hlist_del_init(&req->hash);
 	if (!list_empty(&req->live))
 		list_del_init(&req->live);
@@ -205,6 +222,8 @@ static void fusex_background_done(struct fusex_chan *chan)
 static void fusex_req_complete(struct fusex_req *req, bool sync)
 {
 	struct fusex_chan *chan = req->chan;
+	/* A late one belongs to who takes it from the table. */
+	bool ended = req->stray && !req->late;
 
 	if (req->over_from != FUSEX_REQ_NEW) {
 		trace_fusex_request_end(chan->dev, &req->in, req->error,
@@ -218,6 +237,9 @@ static void fusex_req_complete(struct fusex_req *req, bool sync)
 		req->call->end(req->call);
 		fusex_chan_async_done(chan);
 	}
+	/* It was answered, or never sent, after its caller had left. */
+	if (unlikely(ended))
+		fusex_stray_end(req);
 }
 
 /* Takes a request that is over back from where it was kept. */
@@ -363,6 +385,7 @@ void fusex_req_end_all(struct fusex_chan *chan, int error)
 	for (i = 0; i < FUSEX_SHARDS; i++)
 		fusex_shard_end(&chan->shards[i], 0, error, &ended);
 	fusex_req_complete_list(&ended);
+	fusex_stray_end_all(chan);
 }
 
 /* An unmount does not wait for the answer to this any more. */
@@ -466,6 +489,8 @@ static bool fusex_req_copied(struct fusex_req *req, enum fusex_req_state to)
 {
 	lockdep_assert_held(&req->shard->lock);
 	if (req->abandon) {
+		if (to == FUSEX_REQ_SENT)
+			fusex_req_abandoned(req);
 		fusex_req_end_locked(req, req->abandon);
 		return false;
 	}
@@ -760,6 +785,7 @@ static struct fusex_req *fusex_req_make(struct fusex_chan *chan,
 	req->dispensable = call->dispensable;
 	INIT_LIST_HEAD(&req->live);
 	INIT_LIST_HEAD(&req->link);
+	fusex_stray_name(req, call);
 	fusex_req_credentials(req, call->nofs);
 	return req;
 }
@@ -1027,6 +1053,28 @@ void fusex_call_take_back(struct fusex_chan *chan, u64 unique)
 		fusex_req_withdraw(req);
 		fusex_req_complete(req, false);
 	}
+	fusex_req_put(req);
+}
+
+/**
+ * fusex_call_orphan - an asynchronous call goes on though its caller gives up
+ * @chan: the channel
+ * @unique: fusex_call.unique of it, not a background call
+ *
+ * What it names is kept for the server until it has ended.
+ *
+ * Context: process, does not sleep.
+ */
+void fusex_call_orphan(struct fusex_chan *chan, u64 unique)
+{
+	struct fusex_req *req = fusex_req_find(chan, unique);
+
+	if (!req)
+		return;
+	spin_lock(&req->shard->lock);
+	if (req->state != FUSEX_REQ_DONE)
+		fusex_stray_add(req);
+	spin_unlock(&req->shard->lock);
 	fusex_req_put(req);
 }
 

@@ -181,8 +181,12 @@ static void sure_wait(struct fusex_chan *chan, struct sure *sure)
 /* Returns whether the call goes on without its caller. */
 static bool sure_leave(struct sure *sure)
 {
-	if (!sure->inode)
-		return !completion_done(&sure->over);
+	if (!sure->inode) {
+		if (completion_done(&sure->over))
+			return false;
+		fusex_call_orphan(sure->chan, sure->call.unique);
+		return true;
+	}
 	fusex_call_take_back(sure->chan, sure->call.unique);
 	/* Pairs with sure_end(): what it came to is there. */
 	if (atomic_read_acquire(&sure->stage) != SURE_ASKED)

@@ -28,6 +28,9 @@
 #define FUSEX_SHARDS		BIT(FUSEX_SHARD_BITS)
 #define FUSEX_SHARD_BUCKETS	16
 
+/* Requests that nobody waits for are found by their nodes in so many lists. */
+#define FUSEX_STRAY_BITS	5
+
 /* A FORGET carries at most this many nodes. */
 #define FUSEX_FORGET_MAX	256
 /* So many make a reader worth waking; fewer wait for FUSEX_FORGET_DELAY. */
@@ -86,6 +89,18 @@ enum fusex_req_state {
 };
 
 /**
+ * struct fusex_name - a node that a request names
+ * @link: in fusex_chan.strays, while nobody waits for the request
+ * @nodeid: the node, 0 for none
+ * @second: it is the second one
+ */
+struct fusex_name {
+	struct hlist_node link;
+	u64 nodeid;
+	bool second;
+};
+
+/**
  * struct fusex_req - a request on its way
  * @ref: one reference is the waiting caller's, one belongs to whoever holds
  *	the request: a queue, a copier, or the table of the shard
@@ -95,6 +110,10 @@ enum fusex_req_state {
  * @background: counts against max_background
  * @dispensable: of the call
  * @looks: nobody was woken for it, its caller sees to that (the transport)
+ * @stray: nobody waits for it, or will: it keeps FORGETs and RELEASEs of its nodes
+ *	back, see stray.c
+ * @late: it was made DONE before the server had answered it: it is in the table of
+ *	the shard until that has happened
  * @abandon: errno that ends it as soon as the copy in progress is over
  * @error: what it came to, once DONE
  * @chan: the channel; outlives the request
@@ -110,6 +129,8 @@ enum fusex_req_state {
  * @start: jiffies when it was given to the transport
  * @start_ns: the same by local_clock()
  * @took_ns: from then until it was over
+ * @names: nodes that it is about
+ * @kept: what it keeps back, struct fusex_kept, under fusex_chan.lock
  * @in: the header to be sent
  */
 struct fusex_req {
@@ -120,6 +141,8 @@ struct fusex_req {
 	bool background;
 	bool dispensable;
 	bool looks;
+	bool stray;
+	bool late;
 	int abandon;
 	int error;
 	struct fusex_chan *chan;
@@ -134,6 +157,8 @@ struct fusex_req {
 	unsigned long start;
 	u64 start_ns;
 	u64 took_ns;
+	struct fusex_name names[2];
+	struct llist_head kept;
 	struct fusex_in_header in;
 };
 
@@ -250,6 +275,9 @@ struct fusex_dev {
  * @backlog: background requests beyond max_background
  * @forget_due: forgets do not wait for more of them
  * @stash: forgets taken from @forgets
+ * @nr_strays: requests that nobody waits for; read without the lock by who gives
+ *	a node up
+ * @strays: them, by the nodes that they name
  * @forgets: queued without a lock
  * @nr_forgets: in @forgets and @stash
  * @forget_work: lets few forgets go after a while
@@ -311,6 +339,8 @@ struct fusex_chan {
 	struct list_head backlog;
 	bool forget_due;
 	struct llist_node *stash;
+	unsigned int nr_strays;
+	struct hlist_head strays[BIT(FUSEX_STRAY_BITS)];
 
 	struct llist_head forgets ____cacheline_aligned_in_smp;
 	atomic_t nr_forgets;
@@ -378,6 +408,16 @@ int fusex_req_reply(struct fusex_req *req, int error);
 void fusex_req_refused(struct fusex_req *req);
 void fusex_req_put(struct fusex_req *req);
 void fusex_req_wake(struct task_struct *task, bool sync);
+
+struct hlist_head *fusex_req_bucket(struct fusex_shard *shard, u64 unique);
+
+/* stray.c */
+void fusex_stray_name(struct fusex_req *req, const struct fusex_call *call);
+void fusex_stray_add(struct fusex_req *req);
+void fusex_stray_end(struct fusex_req *req);
+void fusex_stray_answered(struct fusex_chan *chan, u64 unique);
+void fusex_stray_end_all(struct fusex_chan *chan);
+void fusex_stray_leave(struct fusex_chan *chan);
 
 /* spin.c */
 u32 fusex_spin_learn(u32 spin, u64 waited, u32 most);

@@ -129,6 +129,18 @@ static void count(struct raw *r, const struct fusex_in_header *in)
 		atomic_fetch_add(&r->count[in->opcode], 1);
 }
 
+static void note_forgotten(struct raw *r, const struct fusex_in_header *in)
+{
+	const struct fusex_forget_in *arg = (const void *)(in + 1);
+	const struct fusex_forget_one *one = (const void *)(arg + 1);
+
+	if (in->opcode != FUSEX_OP_FORGET)
+		return;
+	for (uint32_t i = 0; i < arg->count; i++)
+		if (one[i].nodeid < RAW_NODES)
+			r->forgotten[one[i].nodeid] = true;
+}
+
 static void *serve(void *arg)
 {
 	struct raw *r = arg;
@@ -143,6 +155,7 @@ static void *serve(void *arg)
 			continue;
 		if (in->opcode == FUSEX_OP_FORGET ||
 		    in->opcode == FUSEX_OP_CANCEL) {
+			note_forgotten(r, in);
 			count(r, in);
 			continue;
 		}

@@ -80,6 +80,7 @@ struct raw_node {
  * @op: see @twist
  * @data: for @twist
  * @count: requests seen, by opcode
+ * @forgotten: nodes that a FORGET named
  * @busy: requests that were read and whose reply is not written yet
  * @write_errno: errno of the last write(2) of a twisted reply
  * @seen: requests that met @twist
@@ -95,6 +96,7 @@ struct raw {
 	uint32_t op;
 	const void *data;
 	atomic_uint count[FUSEX_OP_NR];
+	atomic_bool forgotten[RAW_NODES];
 	atomic_int busy;
 	atomic_int write_errno;
 	atomic_uint seen;

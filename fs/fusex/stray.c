@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests that the server works on and nobody waits for any more.
+ *
+ * The caller was killed, or the deadline has passed.  The server does not know, and
+ * goes by the nodes and open files that the request names.  It relies on that
+ * they are not taken from under it: FORGET and RELEASE of a node are kept back
+ * until all such requests that name it have been answered, or the channel is
+ * dead.
+ *
+ * A stray request is found by its number, in the table of its shard, and by its
+ * nodes.  Who takes it from the table, under the shard's lock, ends it.
+ */
+#include <linux/fs.h>
+#include <linux/hash.h>
+#include <linux/llist.h>
+
+#include "fusex_i.h"
+#include "transport.h"
+
+static struct hlist_head *stray_bucket(struct fusex_chan *chan, u64 nodeid)
+{
+	return &chan->strays[hash_64(nodeid, FUSEX_STRAY_BITS)];
+}
+
+/**
+ * fusex_stray_name - note which nodes a request names
+ * @req: a fresh request
+ * @call: its call
+ *
+ * Context: any.
+ */
+void fusex_stray_name(struct fusex_req *req, const struct fusex_call *call)
+{
+	req->names[0].nodeid = fusex_msg_nodeid(call);
+	req->names[1].second = true;
+	if (call->node2)
+		req->names[1].nodeid = fusex_i(call->node2)->nodeid;
+}
+
+/**
+ * fusex_stray_add - nobody is going to wait for a request
+ * @req: the request; its shard is locked.  It may still be waiting to be sent
+ *
+ * Before it is DONE: its caller goes on then, and may give up what it names.
+ *
+ * Context: does not sleep.
+ */
+void fusex_stray_add(struct fusex_req *req)
+{
+	struct fusex_chan *chan = req->chan;
+	unsigned int i;
+
+	lockdep_assert_held(&req->shard->lock);
+	if (req->stray)
+		return;
+	spin_lock(&chan->lock);
+	if (chan->state != FUSEX_CHAN_DEAD) {
+		refcount_inc(&req->ref);
+		req->stray = true;
+		for (i = 0; i < ARRAY_SIZE(req->names); i++)
+			if (req->names[i].nodeid)
+				hlist_add_head(&req->names[i].link,
+					       stray_bucket(chan,
+							    req->names[i].nodeid));
+		WRITE_ONCE(chan->nr_strays, chan->nr_strays + 1);
+	}
+	spin_unlock(&chan->lock);
+}
+
+static struct fusex_req *stray_req(struct fusex_name *name)
+{
+	return name->second ? container_of(name, struct fusex_req, names[1]) :
+			      container_of(name, struct fusex_req, names[0]);
+}
+
+/* Who names a node; the channel is locked. */
+static struct fusex_req *stray_find(struct fusex_chan *chan, u64 nodeid)
+{
+	struct fusex_name *name;
+
+	hlist_for_each_entry(name, stray_bucket(chan, nodeid), link)
+		if (name->nodeid == nodeid)
+			return stray_req(name);
+	return NULL;
+}
+
+/**
+ * fusex_stray_holds - keep something back that takes a node from the server
+ * @chan: the channel
+ * @nodeid: the node
+ * @kept: called when a stray request that names it has ended, and not before
+ *
+ * Context: process, does not sleep.
+ * Return: false if there is none; nothing was kept then.
+ */
+bool fusex_stray_holds(struct fusex_chan *chan, u64 nodeid,
+		       struct fusex_kept *kept)
+{
+	struct fusex_req *req;
+
+	/* Who gives the node up has seen those that name it. */
+	if (likely(!READ_ONCE(chan->nr_strays)))
+		return false;
+	spin_lock(&chan->lock);
+	req = chan->leaving ? NULL : stray_find(chan, nodeid);
+	if (req)
+		llist_add(&kept->link, &req->kept);
+	spin_unlock(&chan->lock);
+	return req;
+}
+
+static void stray_let_go(struct fusex_chan *chan, struct llist_node *list)
+{
+	struct fusex_kept *kept, *next;
+
+	list = llist_reverse_order(list);
+	llist_for_each_entry_safe(kept, next, list, link)
+		kept->go(chan, kept);
+}
+
+/**
+ * fusex_stray_end - the server is through with a request
+ * @req: stray, DONE, and taken from its table by the caller
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_stray_end(struct fusex_req *req)
+{
+	struct fusex_chan *chan = req->chan;
+	struct llist_node *list;
+	unsigned int i;
+
+	spin_lock(&chan->lock);
+	for (i = 0; i < ARRAY_SIZE(req->names); i++)
+		hlist_del_init(&req->names[i].link);
+	WRITE_ONCE(chan->nr_strays, chan->nr_strays - 1);
+	list = llist_del_all(&req->kept);
+	spin_unlock(&chan->lock);
+	/* Another one may name it, too. */
+	stray_let_go(chan, list);
+	fusex_req_put(req);
+}
+
+/* Something that is kept back, NULL for nothing. */
+static struct llist_node *stray_any(struct fusex_chan *chan)
+{
+	struct fusex_name *name;
+	struct llist_node *list;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(chan->strays); i++) {
+		hlist_for_each_entry(name, &chan->strays[i], link) {
+			list = llist_del_all(&stray_req(name)->kept);
+			if (list)
+				return list;
+		}
+	}
+	return NULL;
+}
+
+/**
+ * fusex_stray_leave - an unmount does not wait for stray requests
+ * @chan: the channel, leaving
+ *
+ * What is kept back is sent, and may keep inodes.
+ *
+ * Context: process.
+ */
+void fusex_stray_leave(struct fusex_chan *chan)
+{
+	struct llist_node *list;
+
+	do {
+		spin_lock(&chan->lock);
+		list = stray_any(chan);
+		spin_unlock(&chan->lock);
+		stray_let_go(chan, list);
+	} while (list);
+}
+
+/**
+ * fusex_stray_answered - a reply that nobody waits for
+ * @chan: the channel
+ * @unique: of the request; there may be none
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_stray_answered(struct fusex_chan *chan, u64 unique)
+{
+	struct fusex_shard *shard = &chan->shards[unique % FUSEX_SHARDS];
+	struct fusex_req *req, *found = NULL;
+
+	if (!READ_ONCE(chan->nr_strays))
+		return;
+	spin_lock(&shard->lock);
+	hlist_for_each_entry(req, fusex_req_bucket(shard, unique), hash) {
+		if (req->in.unique == unique && req->late) {
+			hlist_del_init(&req->hash);
+			found = req;
+			break;
+		}
+	}
+	spin_unlock(&shard->lock);
+	if (found)
+		fusex_stray_end(found);
+}
+
+static struct fusex_req *stray_first(struct fusex_shard *shard)
+{
+	struct fusex_req *req;
+	unsigned int i;
+
+	for (i = 0; i < FUSEX_SHARD_BUCKETS; i++)
+		hlist_for_each_entry(req, &shard->table[i], hash)
+			if (req->late)
+				return req;
+	return NULL;
+}
+
+/**
+ * fusex_stray_end_all - nothing will be answered any more
+ * @chan: the channel, in state DEAD, no request is live
+ *
+ * Context: process.
+ */
+void fusex_stray_end_all(struct fusex_chan *chan)
+{
+	struct fusex_shard *shard;
+	struct fusex_req *req;
+
+	for (shard = chan->shards; shard < chan->shards + FUSEX_SHARDS;) {
+		spin_lock(&shard->lock);
+		req = stray_first(shard);
+		if (req)
+			hlist_del_init(&req->hash);
+		spin_unlock(&shard->lock);
+		if (req)
+			fusex_stray_end(req);
+		else
+			shard++;
+	}
+}
