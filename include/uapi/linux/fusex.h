@@ -674,7 +674,9 @@ struct fusex_forget_one {
  * @count: elements of struct fusex_forget_one in the payload
  * @reserved: zero
  *
- * No reply.  The handle of a node that is forgotten is not sent.
+ * No reply.  The handle of a node that is forgotten is not sent.  Every request
+ * that names the node has been answered, also if its caller was killed; but not
+ * when the file system is being unmounted.
  */
 struct fusex_forget_in {
 	__u32	count;
@@ -967,6 +969,8 @@ struct fusex_open_out {
  * @flags: O_* it was opened with
  * @reserved: zero
  * @lock_owner: owner whose flock locks end with it, 0 for none
+ *
+ * Every request that names the open file has been answered, as for FORGET.
  *
  * Reply: nothing; its error is ignored.
  */
