@@ -255,6 +255,7 @@ struct fusex_dev {
  * @timeout: deadline of requests in jiffies, 0 for none
  * @timeout_ms: the same as it was set, milliseconds
  * @lacks: operations the server answered with ENOSYS
+ * @nr_strays: how many are in @strays; read without @lock by who gives a node up
  * @epoch: see fusex_chan_epoch()
  * @lock: protects everything down to @stash; nests inside a shard's
  * @state: enum fusex_chan_state; read without the lock where a late answer
@@ -275,9 +276,7 @@ struct fusex_dev {
  * @backlog: background requests beyond max_background
  * @forget_due: forgets do not wait for more of them
  * @stash: forgets taken from @forgets
- * @nr_strays: requests that nobody waits for; read without the lock by who gives
- *	a node up
- * @strays: them, by the nodes that they name
+ * @strays: requests that nobody waits for, by the nodes that they name
  * @forgets: queued without a lock
  * @nr_forgets: in @forgets and @stash
  * @forget_work: lets few forgets go after a while
@@ -319,6 +318,7 @@ struct fusex_chan {
 	unsigned long timeout;
 	u32 timeout_ms;
 	DECLARE_BITMAP(lacks, FUSEX_OP_NR);
+	unsigned int nr_strays;
 	atomic64_t epoch;
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
@@ -339,7 +339,6 @@ struct fusex_chan {
 	struct list_head backlog;
 	bool forget_due;
 	struct llist_node *stash;
-	unsigned int nr_strays;
 	struct hlist_head strays[BIT(FUSEX_STRAY_BITS)];
 
 	struct llist_head forgets ____cacheline_aligned_in_smp;
