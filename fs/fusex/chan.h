@@ -272,7 +272,7 @@ int fusex_call_sure(struct fusex_chan *chan, struct fusex_call *call);
 int fusex_call_leave(struct fusex_chan *chan, struct fusex_call *call,
 		     struct inode *inode, const struct fusex_leave_ops *ops);
 void fusex_call_orphan(struct fusex_chan *chan, u64 unique);
-bool fusex_stray_holds(struct fusex_chan *chan, u64 nodeid,
+bool fusex_stray_holds(struct fusex_chan *chan, u64 nodeid, const u64 *fh,
 		       struct fusex_kept *kept);
 struct fusex_forget *fusex_forget_alloc(gfp_t gfp);
 void fusex_forget_free(struct fusex_forget *forget);

@@ -104,7 +104,8 @@ static void release_go(struct fusex_chan *chan, struct fusex_kept *kept)
 	struct fusex_release *r = container_of(kept, struct fusex_release,
 					       kept);
 
-	if (fusex_stray_holds(chan, fusex_i(r->call.node)->nodeid, kept))
+	if (fusex_stray_holds(chan, fusex_i(r->call.node)->nodeid, &r->in.fh,
+			      kept))
 		return;
 	if (fusex_call_async(r->chan, &r->call, GFP_NOFS | __GFP_NOFAIL))
 		release_end(&r->call);

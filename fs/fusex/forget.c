@@ -68,7 +68,7 @@ static void forget_go(struct fusex_chan *chan, struct fusex_kept *kept)
 	struct fusex_forget *forget = container_of(kept, struct fusex_forget,
 						   kept);
 
-	if (!fusex_stray_holds(chan, forget->one.nodeid, kept))
+	if (!fusex_stray_holds(chan, forget->one.nodeid, NULL, kept))
 		forget_add(chan, forget);
 }
 

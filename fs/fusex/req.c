@@ -233,6 +233,9 @@ static void fusex_req_complete(struct fusex_req *req, bool sync)
 	}
 	if (req->waiter) {
 		fusex_req_wake(req->waiter, sync);
+		/* A stray one may outlive it by far. */
+		put_task_struct(req->waiter);
+		req->waiter = NULL;
 	} else {
 		req->call->end(req->call);
 		fusex_chan_async_done(chan);
@@ -276,7 +279,13 @@ static void fusex_req_abandon(struct fusex_req *req, int error)
 		if (!req->abandon)
 			req->abandon = error;
 	} else if (req->state != FUSEX_REQ_DONE) {
+		/* It was told already of one that signals interrupt. */
+		bool tell = error == -EINTR && !req->call->interruptible;
+
 		fusex_req_end_locked(req, error);
+		/* What is kept back until it answers may be what it waits for. */
+		if (tell && req->late)
+			req->chan->ops->cancel(req->chan, req);
 		over = true;
 	}
 	spin_unlock(&req->shard->lock);
@@ -488,9 +497,8 @@ bool fusex_req_start_send(struct fusex_req *req)
 static bool fusex_req_copied(struct fusex_req *req, enum fusex_req_state to)
 {
 	lockdep_assert_held(&req->shard->lock);
+	/* The server has not got it, or has answered: it is not late. */
 	if (req->abandon) {
-		if (to == FUSEX_REQ_SENT)
-			fusex_req_abandoned(req);
 		fusex_req_end_locked(req, req->abandon);
 		return false;
 	}
@@ -785,7 +793,6 @@ static struct fusex_req *fusex_req_make(struct fusex_chan *chan,
 	req->dispensable = call->dispensable;
 	INIT_LIST_HEAD(&req->live);
 	INIT_LIST_HEAD(&req->link);
-	fusex_stray_name(req, call);
 	fusex_req_credentials(req, call->nofs);
 	return req;
 }

@@ -23,19 +23,64 @@ static struct hlist_head *stray_bucket(struct fusex_chan *chan, u64 nodeid)
 	return &chan->strays[hash_64(nodeid, FUSEX_STRAY_BITS)];
 }
 
-/**
- * fusex_stray_name - note which nodes a request names
- * @req: a fresh request
- * @call: its call
- *
- * Context: any.
- */
-void fusex_stray_name(struct fusex_req *req, const struct fusex_call *call)
+static void stray_fh(struct fusex_name *name, u64 fh)
 {
-	req->names[0].nodeid = fusex_msg_nodeid(call);
-	req->names[1].second = true;
+	name->fh = fh;
+	name->has_fh = true;
+}
+
+/* Open files are in the argument structures. */
+static void stray_name_files(struct fusex_name *names,
+			     const struct fusex_call *call)
+{
+	const struct fusex_copy_range_in *copy = call->arg;
+	const struct fusex_setattr_in *set = call->arg;
+	const struct fusex_getattr_in *get = call->arg;
+
+	BUILD_BUG_ON(offsetof(struct fusex_getattr_in, fh) ||
+		     offsetof(struct fusex_read_in, fh) ||
+		     offsetof(struct fusex_write_in, fh) ||
+		     offsetof(struct fusex_flush_in, fh) ||
+		     offsetof(struct fusex_fsync_in, fh) ||
+		     offsetof(struct fusex_readdir_in, fh) ||
+		     offsetof(struct fusex_fallocate_in, fh) ||
+		     offsetof(struct fusex_lseek_in, fh) ||
+		     offsetof(struct fusex_ioctl_in, fh) ||
+		     offsetof(struct fusex_poll_in, fh) ||
+		     offsetof(struct fusex_lock, fh));
+	switch (call->op) {
+	case FUSEX_OP_COPY_RANGE:
+		stray_fh(&names[0], copy->fh);
+		stray_fh(&names[1], copy->fh2);
+		break;
+	case FUSEX_OP_SETATTR:
+		stray_fh(&names[0], set->fh);
+		break;
+	case FUSEX_OP_GETATTR:
+	case FUSEX_OP_READ:
+	case FUSEX_OP_WRITE:
+	case FUSEX_OP_FLUSH:
+	case FUSEX_OP_FSYNC:
+	case FUSEX_OP_READDIR:
+	case FUSEX_OP_FALLOCATE:
+	case FUSEX_OP_LSEEK:
+	case FUSEX_OP_IOCTL:
+	case FUSEX_OP_POLL:
+	case FUSEX_OP_GETLK:
+	case FUSEX_OP_SETLK:
+		stray_fh(&names[0], get->fh);
+		break;
+	}
+}
+
+static void stray_name(struct fusex_name *names, const struct fusex_call *call)
+{
+	names[0].nodeid = fusex_msg_nodeid(call);
+	names[1].second = true;
 	if (call->node2)
-		req->names[1].nodeid = fusex_i(call->node2)->nodeid;
+		names[1].nodeid = fusex_i(call->node2)->nodeid;
+	if (call->arg)
+		stray_name_files(names, call);
 }
 
 /**
@@ -54,8 +99,10 @@ void fusex_stray_add(struct fusex_req *req)
 	lockdep_assert_held(&req->shard->lock);
 	if (req->stray)
 		return;
+	stray_name(req->names, req->call);
 	spin_lock(&chan->lock);
-	if (chan->state != FUSEX_CHAN_DEAD) {
+	if (chan->state != FUSEX_CHAN_DEAD &&
+	    chan->nr_strays < FUSEX_STRAYS_MAX) {
 		refcount_inc(&req->ref);
 		req->stray = true;
 		for (i = 0; i < ARRAY_SIZE(req->names); i++)
@@ -74,13 +121,15 @@ static struct fusex_req *stray_req(struct fusex_name *name)
 			      container_of(name, struct fusex_req, names[0]);
 }
 
-/* Who names a node; the channel is locked. */
-static struct fusex_req *stray_find(struct fusex_chan *chan, u64 nodeid)
+/* Who names a node, or an open file of it; the channel is locked. */
+static struct fusex_req *stray_find(struct fusex_chan *chan, u64 nodeid,
+				    const u64 *fh)
 {
 	struct fusex_name *name;
 
 	hlist_for_each_entry(name, stray_bucket(chan, nodeid), link)
-		if (name->nodeid == nodeid)
+		if (name->nodeid == nodeid &&
+		    (!fh || (name->has_fh && name->fh == *fh)))
 			return stray_req(name);
 	return NULL;
 }
@@ -89,12 +138,15 @@ static struct fusex_req *stray_find(struct fusex_chan *chan, u64 nodeid)
  * fusex_stray_holds - keep something back that takes a node from the server
  * @chan: the channel
  * @nodeid: the node
+ * @fh: only an open file of it, the server's name; NULL for the node itself
  * @kept: called when a stray request that names it has ended, and not before
+ *
+ * A file that others have open can be what a request waits for.
  *
  * Context: process, does not sleep.
  * Return: false if there is none; nothing was kept then.
  */
-bool fusex_stray_holds(struct fusex_chan *chan, u64 nodeid,
+bool fusex_stray_holds(struct fusex_chan *chan, u64 nodeid, const u64 *fh,
 		       struct fusex_kept *kept)
 {
 	struct fusex_req *req;
@@ -103,9 +155,12 @@ bool fusex_stray_holds(struct fusex_chan *chan, u64 nodeid,
 	if (likely(!READ_ONCE(chan->nr_strays)))
 		return false;
 	spin_lock(&chan->lock);
-	req = chan->leaving ? NULL : stray_find(chan, nodeid);
-	if (req)
+	req = chan->leaving ? NULL : stray_find(chan, nodeid, fh);
+	if (req) {
+		/* An unmount waits until it has gone: it may keep an inode. */
+		atomic_inc(&chan->nr_async);
 		llist_add(&kept->link, &req->kept);
+	}
 	spin_unlock(&chan->lock);
 	return req;
 }
@@ -115,8 +170,10 @@ static void stray_let_go(struct fusex_chan *chan, struct llist_node *list)
 	struct fusex_kept *kept, *next;
 
 	list = llist_reverse_order(list);
-	llist_for_each_entry_safe(kept, next, list, link)
+	llist_for_each_entry_safe(kept, next, list, link) {
 		kept->go(chan, kept);
+		fusex_chan_async_done(chan);
+	}
 }
 
 /**

@@ -187,7 +187,10 @@ static bool sure_leave(struct sure *sure)
 		fusex_call_orphan(sure->chan, sure->call.unique);
 		return true;
 	}
-	fusex_call_take_back(sure->chan, sure->call.unique);
+	if (atomic_read(&sure->stage) == SURE_ASKED) {
+		fusex_call_take_back(sure->chan, sure->call.unique);
+		fusex_call_orphan(sure->chan, sure->call.unique);
+	}
 	/* Pairs with sure_end(): what it came to is there. */
 	if (atomic_read_acquire(&sure->stage) != SURE_ASKED)
 		return false;

@@ -30,6 +30,8 @@
 
 /* Requests that nobody waits for are found by their nodes in so many lists. */
 #define FUSEX_STRAY_BITS	5
+/* With more of them, whose server does not answer, it takes its chances. */
+#define FUSEX_STRAYS_MAX	65536
 
 /* A FORGET carries at most this many nodes. */
 #define FUSEX_FORGET_MAX	256
@@ -92,11 +94,15 @@ enum fusex_req_state {
  * struct fusex_name - a node that a request names
  * @link: in fusex_chan.strays, while nobody waits for the request
  * @nodeid: the node, 0 for none
+ * @fh: the server's name of an open file of it
+ * @has_fh: there is one
  * @second: it is the second one
  */
 struct fusex_name {
 	struct hlist_node link;
 	u64 nodeid;
+	u64 fh;
+	bool has_fh;
 	bool second;
 };
 
@@ -129,7 +135,7 @@ struct fusex_name {
  * @start: jiffies when it was given to the transport
  * @start_ns: the same by local_clock()
  * @took_ns: from then until it was over
- * @names: nodes that it is about
+ * @names: nodes and open files that it is about, once it is stray
  * @kept: what it keeps back, struct fusex_kept, under fusex_chan.lock
  * @in: the header to be sent
  */
@@ -411,7 +417,6 @@ void fusex_req_wake(struct task_struct *task, bool sync);
 struct hlist_head *fusex_req_bucket(struct fusex_shard *shard, u64 unique);
 
 /* stray.c */
-void fusex_stray_name(struct fusex_req *req, const struct fusex_call *call);
 void fusex_stray_add(struct fusex_req *req);
 void fusex_stray_end(struct fusex_req *req);
 void fusex_stray_answered(struct fusex_chan *chan, u64 unique);

@@ -9,10 +9,12 @@
 #include "fake_chan.h"
 
 #define NODE	42
+#define FILE	7
 
 /* An asynchronous call about NODE, with the server. */
 struct given_up {
 	struct fusex_call call;
+	struct fusex_read_in in;
 	u64 unique;
 };
 
@@ -49,6 +51,9 @@ static struct given_up *send(struct kunit *test, bool sent)
 	KUNIT_ASSERT_NOT_NULL(test, g);
 	g->call.op = FUSEX_OP_READ;
 	g->call.id = NODE;
+	g->call.arg = &g->in;
+	g->call.arg_len = sizeof(g->in);
+	g->in.fh = FILE;
 	g->call.end = call_ended;
 	KUNIT_ASSERT_EQ(test, 0, fusex_call_async(chan, &g->call, GFP_KERNEL));
 	g->unique = g->call.unique;
@@ -79,11 +84,11 @@ static void answered_test(struct kunit *test)
 	struct given_up *g = send(test, true);
 	struct thing *t = thing(test), *other = thing(test);
 
-	KUNIT_EXPECT_FALSE(test, fusex_stray_holds(chan, NODE, &t->kept));
+	KUNIT_EXPECT_FALSE(test, fusex_stray_holds(chan, NODE, NULL, &t->kept));
 	give_up(test, g);
-	KUNIT_EXPECT_FALSE(test, fusex_stray_holds(chan, NODE + 1,
+	KUNIT_EXPECT_FALSE(test, fusex_stray_holds(chan, NODE + 1, NULL,
 						   &other->kept));
-	KUNIT_EXPECT_TRUE(test, fusex_stray_holds(chan, NODE, &t->kept));
+	KUNIT_EXPECT_TRUE(test, fusex_stray_holds(chan, NODE, NULL, &t->kept));
 	KUNIT_EXPECT_EQ(test, 0, t->went);
 	answer(test, g);
 	KUNIT_EXPECT_EQ(test, 1, t->went);
@@ -91,6 +96,39 @@ static void answered_test(struct kunit *test)
 	/* A second answer is to nothing. */
 	answer(test, g);
 	KUNIT_EXPECT_EQ(test, 1, t->went);
+}
+
+/* Another open file of the node may be what it waits for. */
+static void file_test(struct kunit *test)
+{
+	struct fusex_chan *chan = test->priv;
+	struct given_up *g = send(test, true);
+	struct thing *t = thing(test), *other = thing(test);
+	u64 fh = FILE + 1;
+
+	give_up(test, g);
+	KUNIT_EXPECT_FALSE(test, fusex_stray_holds(chan, NODE, &fh,
+						   &other->kept));
+	fh = FILE;
+	KUNIT_EXPECT_TRUE(test, fusex_stray_holds(chan, NODE, &fh, &t->kept));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&chan->nr_async));
+	answer(test, g);
+	KUNIT_EXPECT_EQ(test, 1, t->went);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&chan->nr_async));
+}
+
+/* The reader gives it back: it is not the server's, and will not be answered. */
+static void not_copied_test(struct kunit *test)
+{
+	struct fusex_chan *chan = test->priv;
+	struct given_up *g = send(test, false);
+	struct fusex_req *req = fake_next(chan);
+
+	KUNIT_ASSERT_NOT_NULL(test, req);
+	KUNIT_ASSERT_TRUE(test, fusex_req_start_send(req));
+	give_up(test, g);
+	KUNIT_EXPECT_FALSE(test, fusex_req_sent(req));
+	KUNIT_EXPECT_EQ(test, 0, chan->nr_strays);
 }
 
 /* What the server has not seen it does not go by. */
@@ -101,7 +139,7 @@ static void not_sent_test(struct kunit *test)
 	struct thing *t = thing(test);
 
 	give_up(test, g);
-	KUNIT_EXPECT_FALSE(test, fusex_stray_holds(chan, NODE, &t->kept));
+	KUNIT_EXPECT_FALSE(test, fusex_stray_holds(chan, NODE, NULL, &t->kept));
 	KUNIT_EXPECT_EQ(test, 0, chan->nr_strays);
 }
 
@@ -132,12 +170,12 @@ static void dead_test(struct kunit *test)
 	struct thing *t = thing(test), *u = thing(test);
 
 	give_up(test, g);
-	KUNIT_EXPECT_TRUE(test, fusex_stray_holds(chan, NODE, &t->kept));
+	KUNIT_EXPECT_TRUE(test, fusex_stray_holds(chan, NODE, NULL, &t->kept));
 	fusex_chan_abort(chan);
 	KUNIT_EXPECT_EQ(test, 1, t->went);
 	KUNIT_EXPECT_EQ(test, 0, chan->nr_strays);
 	KUNIT_EXPECT_EQ(test, -ENOTCONN, live->call.error);
-	KUNIT_EXPECT_FALSE(test, fusex_stray_holds(chan, NODE, &u->kept));
+	KUNIT_EXPECT_FALSE(test, fusex_stray_holds(chan, NODE, NULL, &u->kept));
 }
 
 /* One that goes on has its nodes kept from when its caller leaves. */
@@ -149,7 +187,7 @@ static void orphan_test(struct kunit *test)
 	struct fusex_req *req;
 
 	fusex_call_orphan(chan, g->unique);
-	KUNIT_EXPECT_TRUE(test, fusex_stray_holds(chan, NODE, &t->kept));
+	KUNIT_EXPECT_TRUE(test, fusex_stray_holds(chan, NODE, NULL, &t->kept));
 	req = fake_next(chan);
 	KUNIT_ASSERT_NOT_NULL(test, req);
 	KUNIT_ASSERT_TRUE(test, fusex_req_start_send(req));
@@ -170,11 +208,11 @@ static void leave_test(struct kunit *test)
 	struct thing *t = thing(test), *u = thing(test);
 
 	give_up(test, g);
-	KUNIT_EXPECT_TRUE(test, fusex_stray_holds(chan, NODE, &t->kept));
+	KUNIT_EXPECT_TRUE(test, fusex_stray_holds(chan, NODE, NULL, &t->kept));
 	WRITE_ONCE(chan->leaving, true);
 	fusex_stray_leave(chan);
 	KUNIT_EXPECT_EQ(test, 1, t->went);
-	KUNIT_EXPECT_FALSE(test, fusex_stray_holds(chan, NODE, &u->kept));
+	KUNIT_EXPECT_FALSE(test, fusex_stray_holds(chan, NODE, NULL, &u->kept));
 	answer(test, g);
 	KUNIT_EXPECT_EQ(test, 1, t->went);
 	KUNIT_EXPECT_EQ(test, 0, chan->nr_strays);
@@ -182,6 +220,8 @@ static void leave_test(struct kunit *test)
 
 static struct kunit_case stray_cases[] = {
 	KUNIT_CASE(answered_test),
+	KUNIT_CASE(file_test),
+	KUNIT_CASE(not_copied_test),
 	KUNIT_CASE(not_sent_test),
 	KUNIT_CASE(several_test),
 	KUNIT_CASE(dead_test),

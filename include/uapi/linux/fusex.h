@@ -1385,7 +1385,7 @@ struct fusex_statfs_out {
  */
 
 /**
- * struct fusex_cancel_in - CANCEL: the caller was interrupted
+ * struct fusex_cancel_in - CANCEL: the caller was interrupted, or killed
  * @unique: of the request, which still must be answered, soon, with EINTR or
  *	with what it came to
  *
