@@ -471,6 +471,13 @@ int fusex_io_dio_wait(struct inode *inode)
 	return fusex_dio_drain(inode);
 }
 
+/* The inode is kept. */
+static void io_late_queue(struct inode *inode, struct work_struct *work)
+{
+	atomic_inc(&fusex_sb(inode->i_sb)->io_late);
+	queue_work(fusex_io_wq, work);
+}
+
 /**
  * fusex_io_later - do something that may wait for the server, later
  * @inode: kept until the work is done
@@ -484,8 +491,7 @@ int fusex_io_dio_wait(struct inode *inode)
 void fusex_io_later(struct inode *inode, struct work_struct *work)
 {
 	ihold(inode);
-	atomic_inc(&fusex_sb(inode->i_sb)->io_late);
-	queue_work(fusex_io_wq, work);
+	io_late_queue(inode, work);
 }
 
 /**
@@ -503,8 +509,7 @@ bool fusex_io_later_grab(struct inode *inode, struct work_struct *work)
 {
 	if (!igrab(inode))
 		return false;
-	atomic_inc(&fusex_sb(inode->i_sb)->io_late);
-	queue_work(fusex_io_wq, work);
+	io_late_queue(inode, work);
 	return true;
 }
 

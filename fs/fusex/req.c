@@ -105,17 +105,29 @@ static bool fusex_req_copying(const struct fusex_req *req)
 	       req->state == FUSEX_REQ_REPLYING;
 }
 
-/**
- * fusex_req_bucket - where in the table of a shard a request is
- * @shard: the shard
- * @unique: the request's number
- *
- * Return: the list.
- */
-struct hlist_head *fusex_req_bucket(struct fusex_shard *shard, u64 unique)
+static struct hlist_head *fusex_req_bucket(struct fusex_shard *shard,
+					   u64 unique)
 {
 	return &shard->table[(unique >> FUSEX_SHARD_BITS) %
 			     FUSEX_SHARD_BUCKETS];
+}
+
+/**
+ * fusex_req_of - the request of a number
+ * @shard: where it would be, locked
+ * @unique: the number
+ *
+ * Return: it, live or late, without a reference; NULL for none.
+ */
+struct fusex_req *fusex_req_of(struct fusex_shard *shard, u64 unique)
+{
+	struct fusex_req *req;
+
+	lockdep_assert_held(&shard->lock);
+	hlist_for_each_entry(req, fusex_req_bucket(shard, unique), hash)
+		if (req->in.unique == unique)
+			return req;
+	return NULL;
 }
 
 /**
@@ -572,17 +584,13 @@ struct fusex_req *fusex_req_start_reply(struct fusex_chan *chan, u64 unique)
 	struct fusex_req *req;
 
 	spin_lock(&shard->lock);
-	hlist_for_each_entry(req, fusex_req_bucket(shard, unique), hash) {
-		if (req->in.unique != unique)
-			continue;
-		if (req->state != FUSEX_REQ_SENT)
-			break;
+	req = fusex_req_of(shard, unique);
+	if (req && req->state == FUSEX_REQ_SENT)
 		fusex_req_move(req, FUSEX_REQ_REPLYING);
-		spin_unlock(&shard->lock);
-		return req;
-	}
+	else
+		req = NULL;
 	spin_unlock(&shard->lock);
-	return NULL;
+	return req;
 }
 
 /**
@@ -1004,12 +1012,9 @@ static struct fusex_req *fusex_req_find(struct fusex_chan *chan, u64 unique)
 	struct fusex_req *req;
 
 	spin_lock(&shard->lock);
-	hlist_for_each_entry(req, fusex_req_bucket(shard, unique), hash) {
-		if (req->in.unique != unique)
-			continue;
+	req = fusex_req_of(shard, unique);
+	if (req)
 		refcount_inc(&req->ref);
-		break;
-	}
 	spin_unlock(&shard->lock);
 	return req;
 }

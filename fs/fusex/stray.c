@@ -246,21 +246,19 @@ void fusex_stray_leave(struct fusex_chan *chan)
 void fusex_stray_answered(struct fusex_chan *chan, u64 unique)
 {
 	struct fusex_shard *shard = &chan->shards[unique % FUSEX_SHARDS];
-	struct fusex_req *req, *found = NULL;
+	struct fusex_req *req;
 
 	if (!READ_ONCE(chan->nr_strays))
 		return;
 	spin_lock(&shard->lock);
-	hlist_for_each_entry(req, fusex_req_bucket(shard, unique), hash) {
-		if (req->in.unique == unique && req->late) {
-			hlist_del_init(&req->hash);
-			found = req;
-			break;
-		}
-	}
+	req = fusex_req_of(shard, unique);
+	if (req && req->late)
+		hlist_del_init(&req->hash);
+	else
+		req = NULL;
 	spin_unlock(&shard->lock);
-	if (found)
-		fusex_stray_end(found);
+	if (req)
+		fusex_stray_end(req);
 }
 
 static struct fusex_req *stray_first(struct fusex_shard *shard)

@@ -414,7 +414,7 @@ void fusex_req_refused(struct fusex_req *req);
 void fusex_req_put(struct fusex_req *req);
 void fusex_req_wake(struct task_struct *task, bool sync);
 
-struct hlist_head *fusex_req_bucket(struct fusex_shard *shard, u64 unique);
+struct fusex_req *fusex_req_of(struct fusex_shard *shard, u64 unique);
 
 /* stray.c */
 void fusex_stray_add(struct fusex_req *req);

@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/statfs.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
 
@@ -193,7 +192,6 @@ static void asked_for_by_the_dead(struct raw *r, int (*ask)(int fd), int fd)
 static pid_t write_later(struct raw *r, off_t at)
 {
 	pid_t pid = (pid_t)OK(fork());
-	struct statfs st;
 
 	if (!pid) {
 		close(r->fd);
@@ -202,8 +200,7 @@ static pid_t write_later(struct raw *r, off_t at)
 	}
 	UNTIL(sleeps_deep, &pid);
 	/* Enough for it to ask if it did not wait. */
-	for (int i = 0; i < 50; i++)
-		OK(statfs(r->mnt, &st));
+	raw_ask_on(r);
 	EQ(begins(r), 0);
 	return pid;
 }
@@ -291,14 +288,6 @@ TEST(punch, goes_on_without_its_caller_and_is_written_back)
 	end(r, fd);
 }
 
-static void never(struct raw *r, const struct fusex_in_header *in,
-		  struct raw_reply *rep)
-{
-	(void)r;
-	(void)in;
-	rep->drop = true;
-}
-
 /* It may still be done, at any time: where its data is, nobody knows any more. */
 TEST(truncate, is_not_answered_in_time)
 {
@@ -308,7 +297,7 @@ TEST(truncate, is_not_answered_in_time)
 
 	maps_at(r, MAP_G, MAPPED, 0, 3 * BLOCK, 4 * MIB);
 	shows_disk(fd, BLOCK, 0, 2 * MIB, 0);
-	raw_bend(r, FUSEX_OP_SETATTR, never, NULL);
+	raw_bend(r, FUSEX_OP_SETATTR, raw_never, NULL);
 	raw_sysfs_write(r, "timeout_ms", "200");
 	FAILS(ftruncate(fd, 64 * KIB), ETIMEDOUT);
 	raw_sysfs_write(r, "timeout_ms", "0");

@@ -533,6 +533,15 @@ TEST(recall, while_somebody_asks)
 	end(r, fd);
 }
 
+/* Long enough for a recall to get on. */
+static void write_elsewhere(int other)
+{
+	for (unsigned int i = 0; i < 50; i++) {
+		put(other, BLOCK, 0, i);
+		OK(fsync(other));
+	}
+}
+
 /* What was written but not told is not through with where it was written. */
 TEST(recall, waits_for_ioend)
 {
@@ -555,10 +564,7 @@ TEST(recall, waits_for_ioend)
 	UNTIL_SEEN(r, 0);
 	EQ(recall(r, 0, 0, 0), 0);
 	/* Enough for it to come if it did not wait. */
-	for (unsigned int i = 0; i < 50; i++) {
-		put(other, BLOCK, 0, i);
-		OK(fsync(other));
-	}
+	write_elsewhere(other);
 	EQ(maps_count(r, FUSEX_OP_MAP_RETURN), 0);
 	answering = true;
 	returned(r, 0, 0, 0, 0);
@@ -595,10 +601,7 @@ TEST(recall, of_a_write_of_two_pieces)
 	UNTIL_SEEN(r, 0);
 	EQ(recall(r, 0, 0, 0), 0);
 	/* Enough for it to begin. */
-	for (unsigned int i = 0; i < 50; i++) {
-		put(other, BLOCK, 0, i);
-		OK(fsync(other));
-	}
+	write_elsewhere(other);
 	EQ(maps_count(r, FUSEX_OP_MAP_RETURN), 0);
 	answering = true;
 	EQ(WAIT(pid), 0);

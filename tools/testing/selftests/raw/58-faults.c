@@ -564,14 +564,6 @@ TEST(death, writes_to_devices_no_more)
 	disk_shows(r, 0, 64 * KIB, 2 * MIB, 2 * MIB, 7);
 }
 
-static void never(struct raw *r, const struct fusex_in_header *in,
-		  struct raw_reply *rep)
-{
-	(void)r;
-	(void)in;
-	rep->drop = true;
-}
-
 /* Each request that the kernel waits for, and nobody answers. */
 static void dies_in(uint32_t op, int flags, uint16_t type, int wanted)
 {
@@ -579,7 +571,7 @@ static void dies_in(uint32_t op, int flags, uint16_t type, int wanted)
 	int fd = open_rw(r, "f", flags);
 	pid_t pid;
 
-	raw_bend(r, op, never, NULL);
+	raw_bend(r, op, raw_never, NULL);
 	pid = write_in_child(r, fd);
 	UNTIL_SEEN(r, 0);
 	raw_sysfs_write(r, "abort", "1");
@@ -614,7 +606,7 @@ TEST(death, of_the_caller_in_ioend)
 	struct raw *r = with_f(UNWRITTEN);
 	pid_t pid;
 
-	raw_bend(r, FUSEX_OP_MAP_IOEND, never, NULL);
+	raw_bend(r, FUSEX_OP_MAP_IOEND, raw_never, NULL);
 	pid = (pid_t)OK(fork());
 	if (!pid) {
 		int fd = open_rw(r, "f", O_DIRECT);
@@ -636,7 +628,7 @@ TEST(death, in_return)
 	struct fusex_notify_recall n = { .nodeid = MAP_F };
 	int fd = open_rw(r, "f", 0);
 
-	raw_bend(r, FUSEX_OP_MAP_RETURN, never, NULL);
+	raw_bend(r, FUSEX_OP_MAP_RETURN, raw_never, NULL);
 	put(fd, BLOCK, 0, 1);
 	EQ(maps_notify(r, FUSEX_NOTIFY_MAP_RECALL, &n, sizeof(n), NULL, 0), 0);
 	UNTIL_SEEN(r, FUSEX_OP_MAP_RETURN);
@@ -652,7 +644,7 @@ static void killed_in(uint32_t op, int flags, uint16_t type)
 	int fd = open_rw(r, "f", flags);
 	pid_t pid;
 
-	raw_bend(r, op, never, NULL);
+	raw_bend(r, op, raw_never, NULL);
 	pid = write_in_child(r, fd);
 	UNTIL_SEEN(r, 0);
 	OK(kill(pid, SIGKILL));

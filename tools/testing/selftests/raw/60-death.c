@@ -20,14 +20,6 @@
 
 #define CALLERS	64
 
-static void never(struct raw *r, const struct fusex_in_header *in,
-		  struct raw_reply *rep)
-{
-	(void)r;
-	(void)in;
-	rep->drop = true;
-}
-
 /*
  * Like raw_start(), with the server in this process and callers in others:
  * those must not keep a descriptor of the channel, or it never dies.
@@ -55,7 +47,7 @@ static void all_in_flight(void (*end)(struct raw *r), int wanted)
 	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
 	pid_t pids[CALLERS];
 
-	raw_bend(r, 0, never, NULL);
+	raw_bend(r, 0, raw_never, NULL);
 	for (int i = 0; i < CALLERS; i++)
 		pids[i] = start_caller(r, raw_actions[i % raw_nr_actions].act,
 				       wanted);
@@ -94,7 +86,7 @@ TEST(death, forced_umount_all_in_flight)
 	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
 	pid_t pid;
 
-	raw_bend(r, FUSEX_OP_STATFS, never, NULL);
+	raw_bend(r, FUSEX_OP_STATFS, raw_never, NULL);
 	pid = start_caller(r, do_statfs, -ENOTCONN);
 	UNTIL_SEEN(r, 0);
 	end_by_force(r);
@@ -113,7 +105,7 @@ static pid_t serve_in_child(struct raw *r)
 	pid = fork();
 	if (!pid) {
 		/* Before the first request. */
-		r->twist = never;
+		r->twist = raw_never;
 		raw_serve(r);
 		for (;;)
 			pause();
@@ -166,7 +158,7 @@ TEST(death, deadline)
 		const struct raw_action_of *a = &raw_actions[i];
 		int err;
 
-		raw_bend(r, a->op, never, NULL);
+		raw_bend(r, a->op, raw_never, NULL);
 		err = a->act(r);
 		/* A page that could not be read is EIO, whatever kept it. */
 		if (err != -ETIMEDOUT &&
@@ -186,7 +178,7 @@ static void kill_waiting(int sig, raw_action act, uint32_t op)
 	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
 	pid_t pid;
 
-	raw_bend(r, op, never, NULL);
+	raw_bend(r, op, raw_never, NULL);
 	pid = start_caller(r, act, 0);
 	UNTIL_SEEN(r, 0);
 	OK(kill(pid, sig));
@@ -220,7 +212,7 @@ TEST(death, killed_with_many_files)
 
 	pid = start_caller(r, hold_files, 0);
 	UNTIL_SEEN(r, FUSEX_OP_STATFS);
-	raw_bend(r, FUSEX_OP_FLUSH, never, NULL);
+	raw_bend(r, FUSEX_OP_FLUSH, raw_never, NULL);
 	OK(kill(pid, SIGKILL));
 	EQ(WAIT(pid), 128 + SIGKILL);
 	raw_stop(r);
@@ -415,7 +407,7 @@ TEST(death, dirty_mapping)
 
 	CHECK(p != MAP_FAILED);
 	p[0] = 'y';
-	raw_bend(r, FUSEX_OP_WRITE, never, NULL);
+	raw_bend(r, FUSEX_OP_WRITE, raw_never, NULL);
 	end_by_abort(r);
 	FAILS(msync(p, RAW_SIZE, MS_SYNC), ENOTCONN, EIO);
 	EQ(fsync(fd) ? errno : 0, ENOTCONN);

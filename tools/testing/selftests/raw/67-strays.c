@@ -9,7 +9,6 @@
 
 #include <signal.h>
 #include <sys/mount.h>
-#include <sys/statfs.h>
 
 /* Killed while the server works on what it has asked for. */
 static void killed_in(struct raw *r, uint32_t op, void (*ask)(struct raw *r))
@@ -37,22 +36,13 @@ static void write_to_f(struct raw *r)
 	OK(close(fd));
 }
 
-/* Enough for what is not kept back to come. */
-static void ask_on(struct raw *r)
-{
-	struct statfs st;
-
-	for (int i = 0; i < 100; i++)
-		OK(statfs(r->mnt, &st));
-}
-
 TEST(stray, keeps_the_open_file)
 {
 	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
 
 	killed_in(r, FUSEX_OP_WRITE, write_to_f);
 	UNTIL_SEEN(r, FUSEX_OP_FLUSH);
-	ask_on(r);
+	raw_ask_on(r);
 	EQ(r->count[FUSEX_OP_RELEASE], 0);
 	answering = true;
 	UNTIL_SEEN(r, FUSEX_OP_RELEASE);
@@ -65,7 +55,7 @@ TEST(stray, is_a_flush)
 	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
 
 	killed_in(r, FUSEX_OP_FLUSH, write_to_f);
-	ask_on(r);
+	raw_ask_on(r);
 	EQ(r->count[FUSEX_OP_RELEASE], 0);
 	answering = true;
 	UNTIL_SEEN(r, FUSEX_OP_RELEASE);
@@ -98,7 +88,7 @@ TEST(stray, keeps_the_node)
 	OK(unlink(raw_path(r, "f")));
 	drop_caches();
 	UNTIL(is_set, &r->forgotten[MAP_G]);
-	ask_on(r);
+	raw_ask_on(r);
 	CHECK(!r->forgotten[MAP_F]);
 	answering = true;
 	UNTIL(is_set, &r->forgotten[MAP_F]);

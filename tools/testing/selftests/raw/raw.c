@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 
 #define READ_SIZE	(4u << 20)
 
@@ -202,6 +203,22 @@ struct raw *raw_start(uint32_t attr_mode)
 	raw_mount(r);
 	raw_serve(r);
 	return r;
+}
+
+void raw_never(struct raw *r, const struct fusex_in_header *in,
+	       struct raw_reply *rep)
+{
+	(void)r;
+	(void)in;
+	rep->drop = true;
+}
+
+void raw_ask_on(const struct raw *r)
+{
+	struct statfs st;
+
+	for (int i = 0; i < 100; i++)
+		OK(statfs(r->mnt, &st));
 }
 
 void raw_bend(struct raw *r, uint32_t op, raw_twist twist, const void *data)

@@ -128,6 +128,13 @@ struct raw *raw_alloc(void);
 /** raw_start() - all of it, with default configuration and @attr_mode */
 struct raw *raw_start(uint32_t attr_mode);
 
+/** raw_never() - a twist: it is not answered */
+void raw_never(struct raw *r, const struct fusex_in_header *in,
+	       struct raw_reply *rep);
+
+/** raw_ask_on() - ask for so much that what comes unasked would have come */
+void raw_ask_on(const struct raw *r);
+
 /** raw_bend() - from now on replies of @op go through @twist */
 void raw_bend(struct raw *r, uint32_t op, raw_twist twist, const void *data);
 
