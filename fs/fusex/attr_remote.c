@@ -403,12 +403,15 @@ static bool remote_take(struct inode *inode, const struct fusex_attr_reply *r)
 	u64 change = inode_peek_iversion(inode);
 	bool counted = !r->did && fi->attr_mask & FUSEX_ATTR_CHANGE;
 	loff_t size = i_size_read(inode);
+	u64 expires = fi->attr_expires;
 	struct timespec64 now;
 
 	fusex_attr_copy(inode, r->attr, FUSEX_ATTR_KNOWN);
 	fi->attr_expires = 0;
 	if (!(FUSEX_ATTR_REQUIRED & ~r->attr->mask)) {
-		fi->attr_expires = fusex_expiry(r->valid, get_jiffies_64());
+		if (!r->again)
+			expires = fusex_expiry(r->valid, get_jiffies_64());
+		fi->attr_expires = expires;
 		clear_bit(FUSEX_I_STALE, &fi->state);
 		/* It has grown, of which we take no notice yet. */
 		if (r->attr->size > i_size_read(inode))

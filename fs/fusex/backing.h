@@ -101,8 +101,6 @@ int fusex_bdev_fill(struct fusex_bobj *obj, int fd, u32 block_size);
 int fusex_stripe_fill(struct fusex_bobj *obj, struct fusex_chan *chan,
 		      const u32 *cookies, u64 unit);
 u64 fusex_backing_device_size(const struct fusex_bobj *obj);
-int fusex_backing_device_check(struct fusex_chan *chan, u32 dev, u32 access,
-			       u64 addr, u64 len);
 bool fusex_backing_device_whole(struct fusex_chan *chan, u32 dev, u32 access,
 				u64 addr, u64 len);
 struct fusex_bobj *fusex_backing_device(struct fusex_chan *chan, u32 dev,

@@ -227,32 +227,6 @@ static int device_has(const struct fusex_bobj *obj, u32 access, u64 addr,
 }
 
 /**
- * fusex_backing_device_check - may a mapping name this?
- * @chan: the channel
- * @dev: cookie from the server, not believed
- * @access: FUSEX_BACKING_* it is to be used for, 0 if that is not known yet
- * @addr: first byte, not believed either
- * @len: bytes, likewise
- *
- * Of a device that is removed later this says nothing.
- *
- * Context: any.
- * Return: 0; -ENODEV, -EACCES or -EFSCORRUPTED as fusex_backing_device().
- */
-int fusex_backing_device_check(struct fusex_chan *chan, u32 dev, u32 access,
-			       u64 addr, u64 len)
-{
-	const struct fusex_bobj *obj;
-	int err;
-
-	rcu_read_lock();
-	obj = device_find(chan, dev);
-	err = obj ? device_has(obj, access, addr, len) : -ENODEV;
-	rcu_read_unlock();
-	return err;
-}
-
-/**
  * fusex_backing_device_whole - is a range in one piece on a device?
  * @chan: the channel
  * @dev: cookie from the server, not believed

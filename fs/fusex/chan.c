@@ -8,8 +8,9 @@
  *	         |              |                                ^
  *	         '--------------'--------------------------------'
  *
- * A channel is kept by its descriptors, by the super block and by nothing
- * else; requests in flight do not keep it, as those who wait for them do.
+ * A channel is kept by its descriptors, by the super block or a mount that is
+ * being made, and by nothing else for long; requests in flight do not keep it, as
+ * those who wait for them do.
  */
 
 #include <linux/mm.h>

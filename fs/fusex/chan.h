@@ -216,7 +216,7 @@ struct fusex_forget {
 
 /**
  * enum fusex_chan_state - the life of a channel
- * @FUSEX_CHAN_NEW: opened, not set up
+ * @FUSEX_CHAN_NEW: being set up, nobody else has it
  * @FUSEX_CHAN_READY: set up, not mounted
  * @FUSEX_CHAN_MOUNTED: a super block uses it
  * @FUSEX_CHAN_DEAD: aborted, unmounted, or the last server descriptor is gone;
@@ -363,9 +363,9 @@ const char *fusex_notify_name(u32 code);
 
 /*
  * The module's life, in this order (main.c): fusex_inode_cache_init(),
- * fusex_transport_init() (caches, workqueues), fusex_sysfs_init(),
- * fusex_super_init(), fusex_dev_init() (/dev/fusex, last: whoever can open it
- * finds everything there); exit in reverse order.
+ * fusex_transport_init() (caches, workqueues), those of the data side,
+ * fusex_sysfs_init(), fusex_super_init(), fusex_dev_init() (/dev/fusex, last:
+ * whoever can open it finds everything there); exit in reverse order.
  */
 int fusex_transport_init(void);
 void fusex_transport_exit(void);

@@ -254,6 +254,8 @@ static inline u64 fusex_fh(const struct file *file)
  * @did: FUSEX_DID_* that the operation did to the inode
  * @aside: the operation was not to look at attributes: what is known beyond @attr
  *	stays as good as it was, and nothing becomes good for longer
+ * @again: there is no @valid in the reply: @attr is good until what it replaces
+ *	would have expired
  */
 struct fusex_attr_reply {
 	const struct fusex_attr *attr;
@@ -261,6 +263,7 @@ struct fusex_attr_reply {
 	u64 epoch;
 	u32 did;
 	bool aside;
+	bool again;
 };
 
 /**

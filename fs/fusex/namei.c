@@ -136,6 +136,8 @@ int fusex_entry_call(struct inode *dir, struct fusex_call *call,
  * @valid: nanoseconds for which @attr may be cached
  * @epoch: fusex_chan_epoch() from before the request was queued
  * @did: FUSEX_DID_*
+ *
+ * Context: does not wait for the server.
  */
 void fusex_did(struct inode *inode, const struct fusex_attr *attr, u64 valid,
 	       u64 epoch, u32 did)
@@ -145,6 +147,28 @@ void fusex_did(struct inode *inode, const struct fusex_attr *attr, u64 valid,
 		.valid = valid,
 		.epoch = epoch,
 		.did = did,
+	};
+
+	fusex_attr_apply(inode, &r);
+}
+
+/**
+ * fusex_did_again - the same, of a reply that does not say for how long
+ * @inode: directory or node
+ * @attr: what the reply says about it, checked; mask 0 for nothing
+ * @epoch: fusex_chan_epoch() from before the request was queued
+ * @did: FUSEX_DID_*
+ *
+ * Context: does not wait for the server.
+ */
+void fusex_did_again(struct inode *inode, const struct fusex_attr *attr,
+		     u64 epoch, u32 did)
+{
+	struct fusex_attr_reply r = {
+		.attr = attr,
+		.epoch = epoch,
+		.did = did,
+		.again = true,
 	};
 
 	fusex_attr_apply(inode, &r);
@@ -472,8 +496,8 @@ static int fusex_remove(u32 op, struct inode *dir, struct dentry *dentry,
 			fusex_attr_uncertain(inode);
 		return fusex_name_error(err);
 	}
-	fusex_did(dir, &out.dir, 0, epoch, dir_did);
-	fusex_did(inode, &out.node, 0, epoch, node_did);
+	fusex_did_again(dir, &out.dir, epoch, dir_did);
+	fusex_did_again(inode, &out.node, epoch, node_did);
 	fusex_removed(dir, dentry, epoch);
 	return 0;
 }

@@ -13,6 +13,8 @@ int fusex_check_known(struct inode *inode, const struct fusex_attr *attr,
 		      const char **why);
 void fusex_did(struct inode *inode, const struct fusex_attr *attr, u64 valid,
 	       u64 epoch, u32 did);
+void fusex_did_again(struct inode *inode, const struct fusex_attr *attr,
+		     u64 epoch, u32 did);
 void fusex_name_failed(struct inode *dir, struct dentry *dentry,
 		       const struct fusex_call *call);
 

@@ -97,8 +97,9 @@ static void fusex_move_done(struct fusex_move *m)
 	if (m->olddir == m->newdir)
 		newdid |= olddid;
 	else
-		fusex_did(m->olddir, &m->out.dir, 0, m->epoch, olddid);
-	fusex_did(m->newdir, &m->out.dir2, 0, m->epoch, newdid);
+		fusex_did_again(m->olddir, &m->out.dir, m->epoch, olddid);
+	fusex_did_again(m->newdir, &m->out.dir2, m->epoch, newdid);
+	/* A server may have looked them up by names, which others give away. */
 	fusex_did(d_inode(m->old), &m->out.node, 0, m->epoch, FUSEX_DID_CTIME);
 	if (!inode2)
 		return;

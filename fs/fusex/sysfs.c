@@ -48,8 +48,8 @@
  *		than twice that; bucket 0 is everything below 2.
  * What:	backing
  *		"COOKIE TYPE ACCESS OBJECT USERS" for each registered backing
- *		object: TYPE file, bdev or stripe; ACCESS r, w or rw; OBJECT the
- *		inode number of a file, MAJOR:MINOR of a block device,
+ *		object: TYPE file, bdev, dax or stripe; ACCESS r, w or rw; OBJECT
+ *		the inode number of a file, MAJOR:MINOR of a device,
  *		UNITxMEMBERS:COOKIE,... of a stripe, where the list of members
  *		ends with "..." if there are more than 6; USERS how many inodes,
  *		stripes and operations use it.

@@ -251,7 +251,7 @@ struct fusex_dev {
 
 /**
  * struct fusex_chan - a connection between a super block and a server
- * @ref: held by descriptors, by the super block, by sysfs
+ * @ref: held by descriptors, by the super block, by a mount being made
  * @conf: what was agreed, constant
  * @ops: the transport
  * @user_ns: of the opener of the device; ids are translated to it

@@ -319,6 +319,40 @@ static void remote_aside_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(FUSEX_I_STALE, &fi->state));
 }
 
+/* Nothing is said of a time: as good as what was known, for as long. */
+static void remote_again_test(struct kunit *test)
+{
+	struct inode *inode = test_inode(test, S_IFDIR, 1);
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_attr_reply r = {
+		.attr = &full, .did = FUSEX_DID_MTIME, .again = true,
+	};
+	const struct fusex_attr none = {};
+
+	r.epoch = fi->epoch;
+	fi->attr_expires = U64_MAX - 1;
+	fusex_attr_remote.apply(inode, &r);
+	KUNIT_EXPECT_EQ(test, fi->attr_expires, U64_MAX - 1);
+
+	/* What had expired is not good for longer, ... */
+	r.epoch = fi->epoch;
+	fi->attr_expires = 0;
+	fusex_attr_remote.apply(inode, &r);
+	KUNIT_EXPECT_EQ(test, fi->attr_expires, 0);
+
+	/* ... nor what has changed since, nor what is not in the reply. */
+	r.epoch = fi->epoch;
+	fi->attr_expires = U64_MAX - 1;
+	fusex_attr_uncertain(inode);
+	fusex_attr_remote.apply(inode, &r);
+	KUNIT_EXPECT_EQ(test, fi->attr_expires, 0);
+	r.epoch = fi->epoch;
+	r.attr = &none;
+	fi->attr_expires = U64_MAX - 1;
+	fusex_attr_remote.apply(inode, &r);
+	KUNIT_EXPECT_EQ(test, fi->attr_expires, 0);
+}
+
 /* Local: only the blocks, ... */
 static void local_epoch_test(struct kunit *test)
 {
@@ -530,6 +564,7 @@ static struct kunit_case attr_cases[] = {
 	KUNIT_CASE(copy_set_user_id_test),
 	KUNIT_CASE_PARAM(remote_epoch_test, epoch_gen_params),
 	KUNIT_CASE(remote_aside_test),
+	KUNIT_CASE(remote_again_test),
 	KUNIT_CASE_PARAM(local_epoch_test, epoch_gen_params),
 	KUNIT_CASE_PARAM(local_stale_epoch_test, epoch_gen_params),
 	KUNIT_CASE_PARAM(local_stale_absence_test, epoch_gen_params),

@@ -354,11 +354,6 @@ static int try_use(struct kunit *test, u32 dev, u32 access, u64 addr, u64 len)
 	return 0;
 }
 
-static int check(struct kunit *test, u32 dev, u32 access, u64 addr, u64 len)
-{
-	return fusex_backing_device_check(test->priv, dev, access, addr, len);
-}
-
 static void range_test(struct kunit *test)
 {
 	const struct range_case *c = test->param_value;
@@ -374,12 +369,8 @@ static void range_test(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, fusex_backing_device_size(stripe), SIZE);
 	KUNIT_EXPECT_EQ(test, try_use(test, dev->cookie, BOTH, c->addr,
 				      c->len), c->want);
-	KUNIT_EXPECT_EQ(test, check(test, dev->cookie, BOTH, c->addr, c->len),
-			c->want);
 	KUNIT_EXPECT_EQ(test, try_use(test, stripe->cookie, BOTH, c->addr,
 				      c->len), c->want);
-	KUNIT_EXPECT_EQ(test, check(test, stripe->cookie, BOTH, c->addr,
-				    c->len), c->want);
 	KUNIT_EXPECT_EQ(test, refcount_read(&dev->ref), 2);
 	KUNIT_EXPECT_EQ(test, atomic_read(&dev->busy), 0);
 }
@@ -394,9 +385,6 @@ static void access_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, try_use(test, reads, BOTH, 0, 512), -EACCES);
 	KUNIT_EXPECT_EQ(test, try_use(test, writes, READING, 0, 512), -EACCES);
 	KUNIT_EXPECT_EQ(test, try_use(test, writes, WRITING, 0, 512), 0);
-	KUNIT_EXPECT_EQ(test, check(test, reads, WRITING, 0, 512), -EACCES);
-	KUNIT_EXPECT_EQ(test, check(test, writes, WRITING, 0, 512), 0);
-	KUNIT_EXPECT_EQ(test, check(test, writes, 0, 0, 512), 0);
 }
 
 static void unknown_test(struct kunit *test)
@@ -405,12 +393,9 @@ static void unknown_test(struct kunit *test)
 	const u32 cookies[] = { 0, file->cookie, file->cookie + 1, U32_MAX };
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(cookies); i++) {
+	for (i = 0; i < ARRAY_SIZE(cookies); i++)
 		KUNIT_EXPECT_EQ(test, try_use(test, cookies[i], READING, 0,
 					      512), -ENODEV);
-		KUNIT_EXPECT_EQ(test, check(test, cookies[i], READING, 0, 512),
-				-ENODEV);
-	}
 	KUNIT_EXPECT_EQ(test, refcount_read(&file->ref), 2);
 }
 

@@ -243,7 +243,10 @@ struct fusex_entry {
 #define FUSEX_F_SERVER_PERM	(1ull << 2)
 /* POSIX ACLs are supported and enforced. */
 #define FUSEX_F_POSIX_ACL	(1ull << 3)
-/* Nodes can be found again by nodeid, generation and handle (RESOLVE). */
+/*
+ * Nodes can be found again by nodeid, generation and handle (RESOLVE);
+ * fusex_setup.handle_size is at most 112.
+ */
 #define FUSEX_F_EXPORT		(1ull << 4)
 /* The server reports fusex_attr.change; the kernel exposes it as i_version. */
 #define FUSEX_F_CHANGE		(1ull << 5)
@@ -290,7 +293,8 @@ struct fusex_entry {
  * @timeout_ms: deadline of a request in milliseconds, 0 for none; a SETLK that
  *	waits has none
  * @block_size: file system block size in bytes, a power of two between 512
- *	and 65536, 0 for 4096
+ *	and 65536, 0 for 4096; at most a page if iomap is among the modes, and a
+ *	page if dax is
  * @handle_size: largest node handle in bytes, 0 for no handles
  * @max_links: largest link count, 0 for no limit known to the kernel
  * @time_gran: granularity of timestamps in nanoseconds, 1 to 1,000,000,000,
@@ -353,10 +357,10 @@ struct fusex_setup {
  * @flags: zero
  * @reserved: zero
  *
- * Makes a freshly opened /dev/fusex another descriptor of the channel of @fd,
- * with a queue of its own: requests made on a CPU are given to the descriptor
- * that was last read on that CPU, and to any other reader when that one is
- * busy.
+ * Makes a freshly opened /dev/fusex another descriptor of the channel of @fd.
+ * Any reader of the channel may get any request; who sleeps until it is answered
+ * has it given to a reader of the descriptor that was last read on the same CPU,
+ * if one is idle and none is awake.
  *
  * Errors: EBADF @fd is not open or not /dev/fusex; EINVAL @fd was not set up,
  * or this descriptor is in use already; ENODEV the channel is dead, unmounted
@@ -593,7 +597,7 @@ enum fusex_opcode {
 };
 
 /* fusex_in_header.flags */
-/* Sent before, to a server that has gone; it may have been carried out. */
+/* Sent before; it may have been carried out.  No kernel sets it so far. */
 #define FUSEX_REQ_REPEATED	(1u << 0)
 /* A kernel thread's request on nobody's behalf (writeback, eviction). */
 #define FUSEX_REQ_KERNEL	(1u << 1)
@@ -613,6 +617,12 @@ enum fusex_opcode {
  * @handle_len: bytes of the node's handle
  * @handle2_len: bytes of the second node's handle
  * @reserved: zero
+ *
+ * Errors of the read: EINVAL the buffer has less than fusex_setup.request_size
+ * bytes; ENOTCONN the channel is not set up; ENODEV it is gone, which is how a
+ * server learns that its file system was unmounted; EAGAIN nothing is there, with
+ * O_NONBLOCK; EINTR a signal came; EFAULT the memory cannot be written to, and
+ * another read gets the request.
  */
 struct fusex_in_header {
 	__u32	len;
@@ -642,9 +652,10 @@ struct fusex_in_header {
  * was answered, abandoned or never existed): harmless, but nothing of the
  * reply was taken, so a node it named was not looked up and a file it opened
  * is not open; EFAULT unreadable memory, the request can still be answered;
- * ENODEV channel is gone.  A reply whose header is right and whose content is
- * not fails the request with EUCLEAN or EIO; the write fails with EINVAL if it
- * is longer or shorter than any answer to the request can be.
+ * ENOTCONN the channel is not set up; ENODEV it is gone.  A reply whose header is
+ * right and whose content is not fails the request with EUCLEAN or EIO; the write
+ * fails with EINVAL if it is longer or shorter than any answer to the request can
+ * be.
  */
 struct fusex_out_header {
 	__u32	len;
@@ -825,8 +836,9 @@ struct fusex_xattr_rec {
  *	must be born with
  *
  * Reply: struct fusex_entry_out, for CREATE and TMPFILE followed by struct
- * fusex_open_out; then the handle.  CREATE with O_EXCL in @open_flags fails
- * with EEXIST when the name exists; without it an existing object is opened.
+ * fusex_open_out; then the handle.  CREATE with O_EXCL in @open_flags, which the
+ * kernel always sets, fails with EEXIST when the name exists; without it an
+ * existing object is opened.
  */
 struct fusex_make_in {
 	__u32	mode;
@@ -896,6 +908,8 @@ struct fusex_unlink_in {
  * struct fusex_unlink_out - reply to UNLINK and RMDIR
  * @dir: the directory's attributes after it; mask 0 for none
  * @node: the removed node's attributes after it; mask 0 for none
+ *
+ * They are cached for as long as those which they replace.
  */
 struct fusex_unlink_out {
 	struct fusex_attr dir;
@@ -926,6 +940,9 @@ struct fusex_rename_in {
  * @dir2: new directory after it
  * @node: the renamed node
  * @node2: the node that was replaced or exchanged
+ *
+ * Those of the directories are cached for as long as those which they replace,
+ * those of the nodes are not.
  */
 struct fusex_rename_out {
 	struct fusex_attr dir;
@@ -1271,7 +1288,7 @@ struct fusex_fileattr {
  * @fh: from OPEN, 0 when there is none
  * @owner: who holds it; equal for descriptors that share locks
  * @start: first byte
- * @end: last byte, ~0 >> 1 for the end of file
+ * @end: last byte, 2^63 - 1 for the end of file
  * @type: F_RDLCK, F_WRLCK, F_UNLCK
  * @pid: holder in the pid namespace of the server, 0 outside
  * @flags: FUSEX_LOCK_*

@@ -458,12 +458,15 @@ CASE(symlink, nothing(), OK(symlink("x", "l")))
 CASE(tmpfile, nothing(), fd = (int)OK(open(".", O_TMPFILE | O_RDWR, 0600)))
 CASE(link, file(), OK(link("f", "g")))
 CASE(unlink, file(), OK(unlink("f")))
+CASE(unlink_two, file(); make_file("g", NULL), OK(unlink("f")); OK(unlink("g")))
 CASE(unlink_missing, file(); OK(unlink("f")),
 	FAILS(access("f", F_OK), ENOENT))
 CASE(unlink_first, file(); cold(), OK(unlink("f")))
 CASE(rmdir, OK(mkdir("d", 0755)), OK(rmdir("d")))
 CASE(rename, file(), OK(rename("f", "g")))
 CASE(rename_over, file(); make_file("g", NULL), OK(rename("f", "g")))
+CASE(rename_two, file(); make_file("g", NULL); make_file("h", NULL),
+	OK(rename("f", "g")); OK(rename("g", "h")))
 CASE(readlink_first, OK(symlink("x", "l")); cold(), OK(readlink("l", buf, 8)))
 CASE(readlink_again, OK(symlink("x", "l")); OK(readlink("l", buf, 8)),
 	OK(readlink("l", buf, 8)))
