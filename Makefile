@@ -74,7 +74,7 @@ help:
 	@echo 'make selftest        the tests in the VM: T=GLOB KERNEL=stock|debug|uml'
 	@echo 'make lint            what a reviewer would find'
 	@echo 'make bench           the figures: BENCH=quick for the short run,'
-	@echo '                     BENCH_ONLY="mirror modes memory ext4" for some of it'
+	@echo '                     BENCH_ONLY="mirror modes memory ext4 dax" for some of it'
 	@echo 'make docs            the documentation as HTML, in build/docs'
 	@echo 'make install         on a machine with a $(SERIES) kernel: PREFIX= DESTDIR='
 	@echo 'make dkms            the module through DKMS, rebuilt with each kernel'

@@ -386,8 +386,9 @@ struct fusex_ops {
  * @max_readahead: readahead window in bytes; 0, the kernel's default
  * @max_background: asynchronous requests in flight; 0, the kernel's default
  * @timeout_ms: deadline of a request in milliseconds; 0, none
- * @block_size: bytes; 0, 4096
- * @handle_size: largest node handle in bytes; 0, no handles
+ * @block_size: bytes, a page if dax is among the modes; 0, 4096
+ * @handle_size: largest node handle in bytes, at most FUSEX_HANDLE_MAX, and 112
+ *	with FUSEX_F_EXPORT; 0, no handles
  * @max_links: largest link count; 0, no limit
  * @time_gran: granularity of timestamps in nanoseconds; 0, 1
  * @stack_depth: how high file systems may be stacked for passthrough; 0, 1 if
@@ -397,7 +398,8 @@ struct fusex_ops {
  * @optional: FUSEX_F_* the server would like; 0.  The library adds those that
  *	the operations imply: FUSEX_F_NO_OPEN without open and release,
  *	FUSEX_F_NO_FLUSH without flush, FUSEX_F_POLL with poll,
- *	FUSEX_F_EXPORT with resolve
+ *	FUSEX_F_EXPORT with resolve.  What is in force is in
+ *	fusex_session_agreed()
  * @time_min: earliest timestamp in seconds; both 0, no limit
  * @time_max: latest timestamp in seconds
  * @max_file_size: bytes; 0, the kernel's largest
@@ -448,8 +450,8 @@ void fusex_config_init(struct fusex_config *cfg, size_t size);
  * @userdata: what fusex_req_userdata() returns
  *
  * Return: the session, to be freed by fusex_session_free(); NULL with errno
- * ENOMEM, EINVAL (a size that cannot be) or E2BIG (the program was built for a
- * newer library and uses what this one lacks).
+ * ENOMEM, EMFILE, ENFILE, EINVAL (no @ops, no @cfg, or a size that cannot be) or
+ * E2BIG (the program was built for a newer library and uses what this one lacks).
  */
 struct fusex_session *fusex_session_new(const struct fusex_ops *ops,
 					size_t ops_size,
@@ -749,7 +751,7 @@ int fusex_reply_data(struct fusex_req *req, const void *buf, size_t size);
 struct iovec;
 
 /**
- * fusex_reply_datav() - READ with data in several pieces
+ * fusex_reply_datav() - READ, READLINK with data in several pieces
  * @req: the request
  * @iov: the pieces
  * @count: how many, at most 1000
@@ -893,7 +895,7 @@ int fusex_notify_expire_entry(struct fusex_session *se,
  * @name: the name
  * @child: the node it must still be for this to have an effect
  *
- * Return: as above, and -ENOTEMPTY, -EBUSY.
+ * Return: as above, and -EBUSY, -ENOTEMPTY when the name is used.
  */
 int fusex_notify_delete_entry(struct fusex_session *se,
 			      const struct fusex_node_ref *dir,
@@ -960,7 +962,8 @@ int fusex_notify_map_inval(struct fusex_session *se,
  *
  * Does not wait for it: fusex_ops.map_return says when it is done.
  *
- * Return: see above.
+ * Return: see above, and -EINVAL for a file that is not in iomap or dax mode, or a
+ * lease of a local file, -ETXTBSY for a file that is swapped to.
  */
 int fusex_notify_map_recall(struct fusex_session *se,
 			    const struct fusex_node_ref *node, uint64_t lease,
@@ -973,7 +976,11 @@ int fusex_notify_map_recall(struct fusex_session *se,
  * @offset: first byte
  * @length: bytes, 0 for the rest of the device
  *
- * Return: see above.
+ * Nothing need be mounted.
+ *
+ * Return: 0; -ENOENT when there is no such device; -EINVAL when it is no block
+ * device or smaller; -EBUSY when somebody is just using what is cached; the error
+ * of writing it; -ENODEV when the channel is gone.
  */
 int fusex_notify_dev_inval(struct fusex_session *se, uint32_t dev,
 			   uint64_t offset, uint64_t length);
@@ -1134,11 +1141,14 @@ int fusex_backing_add_stripe(struct fusex_session *se, const uint32_t *members,
 /**
  * fusex_backing_remove() - take an object back
  * @se: the session
- * @cookie: from fusex_backing_add()
+ * @cookie: from fusex_backing_add(), fusex_backing_add_dev() or
+ *	fusex_backing_add_stripe()
  * @flags: FUSEX_BACKING_FAIL_IO to fail reads and writes that are going on,
  *	0 to wait for them
  *
- * Return: 0 or -errno, as of FUSEX_IOC_BACKING_REMOVE.
+ * Return: 0; -ENOENT when there is none; -EINTR when a signal came, and then it is
+ * removed but some I/O may be going on; or another -errno, as of
+ * FUSEX_IOC_BACKING_REMOVE.
  */
 int fusex_backing_remove(struct fusex_session *se, uint32_t cookie,
 			 uint32_t flags);

@@ -99,7 +99,7 @@ static int setup_failed(struct fusex_session *se, int err,
 				    FUSEX_ABI);
 	case EOPNOTSUPP:
 		return session_fail(se, err,
-				    "this kernel lacks an I/O mode or feature that the server asks for");
+				    "this kernel lacks an I/O mode that the server asks for");
 	case EBUSY:
 		return session_fail(se, err,
 				    "the descriptor of " DEVICE " is in use already");

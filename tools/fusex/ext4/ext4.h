@@ -632,9 +632,6 @@ int journal_write(struct volume *v, const struct dirty_block *list,
 /** alloc_open() - take over from libext2fs */
 int alloc_open(struct volume *v);
 
-/** alloc_close() - the opposite */
-void alloc_close(struct volume *v);
-
 /**
  * alloc_run() - allocate blocks that follow each other
  * @v: the file system
