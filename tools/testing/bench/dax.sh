@@ -13,7 +13,9 @@ read -r dax_disk one_disk million_disk _ <<<"${FUSEX_PMEMS:-}"
 # prepare_dax MIB
 prepare_dax() {
 	mkdir -p /b/kernel-dax
-	mkfs.ext4 -q -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 "$dax_disk"
+	# Large files begin at a multiple of 2 MiB, so that huge pages can map them.
+	mkfs.ext4 -q -b 4096 -E stride=512,stripe_width=512,lazy_itable_init=0,lazy_journal_init=0 \
+		"$dax_disk"
 	mount -o dax=always "$dax_disk" /b/kernel-dax
 	mkdir /b/kernel-dax/work
 	fallocate -l "$1M" /b/kernel-dax/work/kept
