@@ -231,6 +231,16 @@ uint64_t alloc_left(struct volume *v)
 	return left;
 }
 
+bool alloc_has(struct volume *v, uint64_t count)
+{
+	bool has;
+
+	core_lock(v);
+	has = room(v, WHO_ROOT) >= count;
+	core_unlock(v);
+	return has;
+}
+
 /* libext2fs wants one for itself, and takes it; who called it has the core. */
 static errcode_t on_get(ext2_filsys fs, blk64_t goal, blk64_t *out)
 {

@@ -86,8 +86,12 @@ static int take(struct volume *v, struct dirty_block **list, size_t *count)
 		return ret;
 	if (v->fs->flags & EXT2_FLAG_DIRTY)
 		err = ext2fs_flush2(v->fs, EXT2_FLAG_FLUSH_NO_SYNC);
-	if (err)
+	if (err) {
+		/* It is put back by libext2fs only when all goes well. */
+		if (v->journal)
+			ext2fs_set_feature_journal_needs_recovery(v->fs->super);
 		return volume_error(v, err);
+	}
 	ret = bcache_take(v->fs, list, count);
 	if (!ret)
 		alloc_closing(v);
@@ -159,16 +163,19 @@ static void finish(struct volume *v, struct dirty_block *list, size_t count,
 static void run(struct volume *v, struct commit *c, uint64_t id)
 {
 	struct dirty_block *list = NULL;
+	bool journal, corrupted;
 	size_t count = 0;
-	bool journal;
 	int ret = 0;
 
 	WR_LOCK(v);
+	corrupted = v->failed && !v->valid;
 	if (v->failed)
 		ret = -EIO;
 	else if (!v->readonly)
 		ret = take(v, &list, &count);
 	UNLOCK(v);
+	if (corrupted)
+		journal_note_error(v);
 	journal = v->journal && journal_takes(v->journal, count);
 	if (!ret)
 		ret = write_first(v, list, count, journal);

@@ -471,6 +471,13 @@ static int make_blocks(struct volume *v, struct node *dir)
 	return ret ? ret : load_again(v, dir);
 }
 
+int dir_ready(struct volume *v, struct node *dir)
+{
+	int ret = dir_load(v, dir);
+
+	return ret ? ret : make_blocks(v, dir);
+}
+
 static bool find_room(struct dirindex *d, unsigned int need, uint32_t *block)
 {
 	uint32_t i, b = d->scan < d->nr_blocks ? d->scan : 0;

@@ -132,6 +132,7 @@ struct recalls {
  * @dax: by which files memory is used as it is, DAX_*
  * @readonly: nothing is written
  * @failed: an error made it read-only
+ * @errors: EXT2_ERRORS_*, what an error leads to
  * @panic: and an error ends it, errors=panic
  * @valid: it was in order when opened: stays so
  * @inode_size: bytes of an inode
@@ -173,6 +174,7 @@ struct volume {
 	enum dax		dax;
 	bool			readonly;
 	atomic_bool		failed;
+	uint32_t		errors;
 	bool			panic;
 	bool			valid;
 	unsigned int		inode_size;
@@ -615,6 +617,16 @@ bool journal_takes(const struct journal *j, size_t count);
 int journal_bypass(struct volume *v);
 
 /**
+ * journal_note_error() - nothing is written any more, as the file system is corrupted
+ *
+ * The superblock, which says so, would be part of a transaction.  Here e2fsck finds
+ * it after it has replayed the last one, and looks at everything.
+ *
+ * Context: as journal_write().
+ */
+void journal_note_error(struct volume *v);
+
+/**
  * journal_write() - write a transaction
  * @v: the file system
  * @list: the blocks, in their order
@@ -658,6 +670,9 @@ void alloc_free(struct volume *v, uint64_t block, uint64_t count);
 
 /** alloc_left() - blocks that are free, and those that will be */
 uint64_t alloc_left(struct volume *v);
+
+/** alloc_has() - could so many be taken now, the reserved ones among them? */
+bool alloc_has(struct volume *v, uint64_t count);
 
 /** alloc_committed() - from now on they can be; called alone */
 void alloc_committed(struct volume *v);
@@ -1073,6 +1088,13 @@ int dir_remove(struct volume *v, struct node *dir, const char *name);
 int dir_change(struct volume *v, struct node *dir, const char *name,
 	       ext2_ino_t ino, uint8_t type);
 
+/**
+ * dir_ready() - from now on it takes no space to remove or change a name
+ *
+ * Called with the lock, alone if the names are in the inode.
+ */
+int dir_ready(struct volume *v, struct node *dir);
+
 /** dir_is_empty() - nothing but "." and "..", likewise */
 bool dir_is_empty(const struct node *dir);
 
@@ -1297,7 +1319,11 @@ int inline_to_blocks(struct volume *v, struct node *n);
 ssize_t plain_read(struct volume *v, struct node *n, void *buf, size_t size,
 		   uint64_t offset);
 
-/** plain_write() - write all of it to a file */
+/** plain_write_some() - write to a file; how much, 1 byte at least, or -errno */
+ssize_t plain_write_some(struct volume *v, struct node *n, const void *buf,
+			 size_t size, uint64_t offset, bool root);
+
+/** plain_write() - write all of it; what was written before an error stays */
 int plain_write(struct volume *v, struct node *n, const void *buf, size_t size,
 		uint64_t offset, bool root);
 

@@ -373,12 +373,23 @@ void node_dirty(struct volume *v, struct node *n)
 	pthread_mutex_unlock(&v->table);
 }
 
+/* Who does not know of the upper half of sizes has to know that there is one. */
+static void note_large(struct volume *v, const struct node *n)
+{
+	if (!is_reg(n) || size_of(n) <= INT32_MAX ||
+	    ext2fs_has_feature_large_file(v->fs->super))
+		return;
+	ext2fs_set_feature_large_file(v->fs->super);
+	ext2fs_mark_super_dirty(v->fs);
+}
+
 static int write_node(struct volume *v, struct node *n)
 {
 	errcode_t err;
 
 	orphan_link(n);
 	core_lock(v);
+	note_large(v, n);
 	direct = true;
 	err = ext2fs_write_inode_full(v->fs, n->ino, inode_of(n),
 				      (int)v->inode_size);

@@ -102,6 +102,7 @@ struct jbd_super {
  * @half: blocks of a half
  * @second: it is the second half's turn
  * @whole: the last transaction had both
+ * @noted: it says that there was an error, for good
  * @sequence: of the next transaction
  * @seed: of checksums
  * @super: block with its superblock
@@ -114,6 +115,7 @@ struct journal {
 	uint32_t	half;
 	bool		second;
 	bool		whole;
+	bool		noted;
 	uint32_t	sequence;
 	uint32_t	seed;
 	struct jbd_super *super;
@@ -154,19 +156,39 @@ bool journal_takes(const struct journal *j, size_t count)
 	return count <= room_in(2 * j->half);
 }
 
-/* Writes the journal's superblock; start 0 says that it is empty. */
-static int write_super(struct volume *v, uint32_t start, int err)
+static int put_super(struct volume *v)
 {
 	struct journal *j = v->journal;
 	struct jbd_super *s = j->super;
 
-	s->sequence = htobe32(j->sequence);
-	s->start = htobe32(start);
-	s->err = htobe32((uint32_t)err);
 	s->csum = 0;
 	s->csum = htobe32(crc(~0u, s, sizeof(*s)));
 	return device_write(&v->dev, s, block_size(v),
 			    j->map[0] * block_size(v));
+}
+
+/* Writes the journal's superblock; start 0 says that it is empty. */
+static int write_super(struct volume *v, uint32_t start, int err)
+{
+	struct jbd_super *s = v->journal->super;
+
+	s->sequence = htobe32(v->journal->sequence);
+	s->start = htobe32(start);
+	s->err = htobe32((uint32_t)err);
+	return put_super(v);
+}
+
+/* Which transaction is to be replayed, and from where, stays as it is. */
+void journal_note_error(struct volume *v)
+{
+	struct journal *j = v->journal;
+
+	if (!j || j->noted)
+		return;
+	j->noted = true;
+	j->super->err = htobe32((uint32_t)-EIO);
+	if (!put_super(v))
+		device_flush(&v->dev);
 }
 
 /*

@@ -13,14 +13,18 @@
 
 #include "ext4.h"
 
-/* A directory with more has a link count of 1, which means: not known. */
+/*
+ * A directory with more has a link count of 1, which means: not known.  Unless it has
+ * a tree, e2fsck takes that for an error when there are not so many any more.
+ */
 #define LINKS_MAX	65000u
 
 static void links_up(struct volume *v, struct node *dir)
 {
 	if (dir->raw.i_links_count == 1)
 		return;
-	if (dir->raw.i_links_count >= LINKS_MAX - 1) {
+	if (dir->raw.i_links_count >= LINKS_MAX - 1 &&
+	    node_has(dir, EXT2_INDEX_FL)) {
 		dir->raw.i_links_count = 1;
 		core_lock(v);
 		ext2fs_set_feature_dir_nlink(v->fs->super);
@@ -42,7 +46,8 @@ static void links_down(struct volume *v, struct node *dir)
 
 static bool has_room_for_link(const struct volume *v, const struct node *dir)
 {
-	return ext2fs_has_feature_dir_nlink(v->fs->super) ||
+	return (ext2fs_has_feature_dir_nlink(v->fs->super) &&
+		node_has(dir, EXT2_INDEX_FL)) ||
 	       dir->raw.i_links_count < LINKS_MAX - 1;
 }
 
@@ -333,6 +338,22 @@ int name_unlink(struct volume *v, struct node *dir, const char *name,
 	return ret;
 }
 
+/*
+ * What may take space is done before anything is changed: a name that is at its new
+ * place, but could not be taken away from the old one, would be one too many.
+ */
+static int make_ready(struct volume *v, struct node *dir, struct node *dir2,
+		      struct node *n)
+{
+	int ret = dir_ready(v, dir);
+
+	if (!ret)
+		ret = dir_ready(v, dir2);
+	if (!ret && n && is_dir(n) && dir != dir2)
+		ret = dir_ready(v, n);
+	return ret;
+}
+
 /* A directory has been moved from one directory to another. */
 static int set_parent(struct volume *v, struct node *n, struct node *from,
 		      struct node *to)
@@ -363,8 +384,12 @@ static int exchange(struct volume *v, struct node *dir, const char *name,
 		return -EMLINK;
 	if (!attr_takes(v, dir2, m->node) || !attr_takes(v, dir, m->node2))
 		return -EXDEV;
-	ret = dir_change(v, dir, name, m->node2->ino,
-			 dirblk_type(m->node2->raw.i_mode));
+	ret = make_ready(v, dir, dir2, m->node);
+	if (!ret)
+		ret = make_ready(v, dir, dir2, m->node2);
+	if (!ret)
+		ret = dir_change(v, dir, name, m->node2->ino,
+				 dirblk_type(m->node2->raw.i_mode));
 	if (!ret)
 		ret = dir_change(v, dir2, name2, m->node->ino,
 				 dirblk_type(m->node->raw.i_mode));
@@ -395,16 +420,17 @@ static int move(struct volume *v, struct node *dir, const char *name,
 
 	if (!attr_takes(v, dir2, m->node))
 		return -EXDEV;
-	if (m->node2) {
+	if (m->node2)
 		ret = check_victim(v, m->node2, is_dir(m->node));
-		if (!ret)
-			ret = dir_change(v, dir2, name2, m->node->ino, type);
-	} else {
-		if (is_dir(m->node) && dir != dir2 &&
-		    !has_room_for_link(v, dir2))
-			return -EMLINK;
+	else
+		ret = is_dir(m->node) && dir != dir2 &&
+		      !has_room_for_link(v, dir2) ? -EMLINK : 0;
+	if (!ret)
+		ret = make_ready(v, dir, dir2, m->node);
+	if (!ret && m->node2)
+		ret = dir_change(v, dir2, name2, m->node->ino, type);
+	else if (!ret)
 		ret = dir_add(v, dir2, name2, m->node->ino, type);
-	}
 	if (!ret)
 		ret = leave(v, dir, name, whiteout);
 	if (!ret)

@@ -29,6 +29,7 @@ static int write_data(struct fusex_req *req, struct node *n,
 {
 	bool timed = in->write_flags & FUSEX_WRITE_MTIME;
 	struct volume *v = volume_of(req);
+	ssize_t len;
 	int ret = 0;
 
 	if (!is_reg(n))
@@ -37,14 +38,17 @@ static int write_data(struct fusex_req *req, struct node *n,
 		out->offset = size_of(n);
 	if (in->write_flags & FUSEX_WRITE_KILL_PRIV)
 		ret = remote_kill_priv(v, n);
-	if (!ret)
-		ret = plain_write(v, n, buf, in->size, out->offset,
-				  op_is_root(v, req));
-	if (!ret && timed)
+	if (ret)
+		return ret;
+	len = plain_write_some(v, n, buf, in->size, out->offset,
+			       op_is_root(v, req));
+	if (len < 0)
+		return (int)len;
+	out->written = (uint64_t)len;
+	if (timed)
 		attr_set_times(v, n, NULL, &in->mtime, NULL);
-	if (!ret)
-		remote_wrote(v, n, timed ? &in->mtime : NULL);
-	return ret;
+	remote_wrote(v, n, timed ? &in->mtime : NULL);
+	return 0;
 }
 
 static int write_once(struct fusex_req *req, const struct fusex_node *node,

@@ -253,12 +253,18 @@ static int remove_name(struct fusex_req *req, const struct fusex_node *node,
 		       struct fusex_unlink_out *out)
 {
 	struct volume *v = volume_of(req);
-	int ret = -EAGAIN;
+	int ret, tries = 0;
 
-	if (!directory)
-		ret = remove_once(v, node, name, directory, flags, false, out);
-	if (ret == -EAGAIN)
-		ret = remove_once(v, node, name, directory, flags, true, out);
+	do {
+		ret = -EAGAIN;
+		if (!directory)
+			ret = remove_once(v, node, name, directory, flags, false,
+					  out);
+		if (ret == -EAGAIN)
+			ret = remove_once(v, node, name, directory, flags, true,
+					  out);
+		/* The names may be in the inode, and go to a block first. */
+	} while (op_again(v, node, ret, &tries));
 	return ret;
 }
 

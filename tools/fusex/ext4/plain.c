@@ -165,27 +165,43 @@ static int write_inline(struct volume *v, struct node *n, const void *buf,
 	return ret;
 }
 
-int plain_write(struct volume *v, struct node *n, const void *buf, size_t size,
-		uint64_t offset, bool root)
+ssize_t plain_write_some(struct volume *v, struct node *n, const void *buf,
+			 size_t size, uint64_t offset, bool root)
 {
 	size_t done = 0;
-	ssize_t len;
+	ssize_t len = 0;
 	int ret;
 
 	if (node_has(n, EXT4_INLINE_DATA_FL)) {
 		ret = write_inline(v, n, buf, size, offset);
 		if (ret <= 0)
-			return ret;
+			return ret ? ret : (ssize_t)size;
 	}
 	for (; done < size; done += (size_t)len) {
 		len = write_run(v, n, (const char *)buf + done, size - done,
 				offset + done, root);
 		if (len < 0)
-			return (int)len;
+			break;
 	}
-	if (offset + size > size_of(n)) {
-		set_size(n, offset + size);
+	/* Also when that was not all: what is data is not behind the end. */
+	if (done && offset + done > size_of(n)) {
+		set_size(n, offset + done);
 		node_dirty(v, n);
+	}
+	return done ? (ssize_t)done : len;
+}
+
+int plain_write(struct volume *v, struct node *n, const void *buf, size_t size,
+		uint64_t offset, bool root)
+{
+	size_t done = 0;
+	ssize_t len;
+
+	for (; done < size; done += (size_t)len) {
+		len = plain_write_some(v, n, (const char *)buf + done,
+				       size - done, offset + done, root);
+		if (len < 0)
+			return (int)len;
 	}
 	return 0;
 }

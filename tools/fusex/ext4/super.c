@@ -82,7 +82,7 @@ void volume_note_corrupt(struct volume *v, ext2_ino_t ino, const char *what)
 	core_lock(v);
 	note_error(v, ino);
 	core_unlock(v);
-	if (v->fs->super->s_errors != EXT2_ERRORS_CONTINUE && !v->readonly)
+	if (v->errors != EXT2_ERRORS_CONTINUE && !v->readonly)
 		volume_fail(v, "corrupted", ECORRUPT);
 }
 
@@ -298,9 +298,9 @@ static int open_parts(struct volume *v, const struct volume_options *o)
 		ret = -EINVAL;
 	if (ret)
 		return ret;
-	if (o->errors)
-		v->fs->super->s_errors = (uint16_t)o->errors;
-	v->panic = v->fs->super->s_errors == EXT2_ERRORS_PANIC;
+	/* For this mount; what the superblock says stays. */
+	v->errors = o->errors ? o->errors : v->fs->super->s_errors;
+	v->panic = v->errors == EXT2_ERRORS_PANIC;
 	set_extra_isize(v);
 	if (getrandom(&v->generation, sizeof(v->generation), 0) < 0)
 		v->generation = (uint32_t)time(NULL);
@@ -408,6 +408,8 @@ int volume_close(struct volume *v)
 		if (!ret)
 			ret = mark_unused(v);
 	} else if (v->failed) {
+		/* Of which e2fsck has to know, if it is for corruption. */
+		commit_now(v);
 		ret = -EIO;
 	}
 	destroy(v);

@@ -265,29 +265,38 @@ static uint64_t large_blocks(struct volume *v, struct node *n)
 	return blocks;
 }
 
-/**
- * struct before - what there was before a change
- * @free: inodes
- * @large: blocks of values that are inodes
+/*
+ * Before a change; returns the blocks of values that are inodes.  Those libext2fs
+ * makes and deletes by itself, maybe one in place of another, after which there are
+ * as many: the flag says whether it has.  Nobody else goes by it.
  */
-struct before {
-	uint32_t	free;
-	uint64_t	large;
-};
-
-static struct before look(struct volume *v, struct node *n)
+static uint64_t look(struct volume *v, struct node *n)
 {
-	return (struct before){ v->fs->super->s_free_inodes_count,
-				large_blocks(v, n) };
+	v->fs->flags &= ~EXT2_FLAG_IB_DIRTY;
+	return large_blocks(v, n);
 }
 
-/* Large values are inodes, which libext2fs makes and deletes by itself. */
-static void note_inodes(struct volume *v, uint32_t free_before)
+static void note_inodes(struct volume *v)
 {
-	if (v->fs->super->s_free_inodes_count == free_before)
+	if (!(v->fs->flags & EXT2_FLAG_IB_DIRTY))
 		return;
 	for (dgrp_t g = 0; g < v->fs->group_desc_count; g++)
 		v->groups[g] |= GROUP_INODES;
+}
+
+/*
+ * The first group that has an inode for it may be one that had no bitmaps, and has
+ * both of them from then on.
+ */
+static void note_group(struct volume *v)
+{
+	dgrp_t g = 0;
+
+	while (g < v->fs->group_desc_count &&
+	       !ext2fs_bg_free_inodes_count(v->fs, g))
+		g++;
+	if (g < v->fs->group_desc_count)
+		v->groups[g] |= GROUP_BLOCKS;
 }
 
 static int is_empty_block(struct volume *v, struct node *n, uint64_t block)
@@ -325,29 +334,89 @@ static int drop_empty(struct volume *v, struct node *n)
 }
 
 static int close_all(struct volume *v, struct node *n,
-		     struct ext2_xattr_handle *h, const struct before *was,
-		     errcode_t err)
+		     struct ext2_xattr_handle *h, uint64_t was, errcode_t err)
 {
 	uint64_t large;
 	int ret, ret2;
 
 	ext2fs_xattrs_close(&h);
-	note_inodes(v, was->free);
+	note_inodes(v);
 	/* Also if it failed: part of it may have been done. */
 	ret2 = node_reread(v, n);
 	if (!ret2)
 		ret2 = drop_empty(v, n);
 	node_dirty(v, n);
 	large = large_blocks(v, n);
-	if (large > was->large)
-		ext2fs_iblk_add_blocks(v->fs, inode_of(n), large - was->large);
-	else if (large < was->large)
-		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), was->large - large);
+	if (large > was)
+		ext2fs_iblk_add_blocks(v->fs, inode_of(n), large - was);
+	else if (large < was)
+		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), was - large);
 	ret = err == EXT2_ET_EA_NO_SPACE ? -ENOSPC : volume_error(v, err);
 	if (!ret)
 		ret = ret2;
 	if (!ret)
 		attr_changed(v, n);
+	return ret;
+}
+
+/*
+ * Is there space for a value that becomes an inode, its tree and the block of the
+ * entry?  What libext2fs has taken when it finds that there is not, it leaves behind.
+ */
+static int check_space(struct volume *v, size_t size)
+{
+	return alloc_has(v, blocks_of(v, size) + 3) ? 0 : -ENOSPC;
+}
+
+/* A copy of a block of attributes, for this inode alone. */
+static int copy_block(struct volume *v, struct node *n, uint64_t old,
+		      struct ext2_ext_attr_header *h)
+{
+	uint64_t block;
+	__u32 left;
+	int64_t got;
+	int ret;
+
+	got = alloc_run(v, alloc_goal(v, n), 1, true, &block);
+	if (got < 0)
+		return (int)got;
+	h->h_refcount = 1;
+	ret = volume_error(v, ext2fs_write_ext_attr3(v->fs, block, h, n->ino));
+	if (!ret)
+		ret = volume_error(v, ext2fs_adjust_ea_refcount3(v->fs, old,
+								 (char *)h, -1,
+								 &left, n->ino));
+	if (ret) {
+		alloc_free(v, block, 1);
+		return ret;
+	}
+	ext2fs_file_acl_block_set(v->fs, inode_of(n), block);
+	node_dirty(v, n);
+	return 0;
+}
+
+/*
+ * A block that other inodes have, too, which the kernel's ext4 makes.  libext2fs
+ * gives it up before it has got another one: if there is none, it would count one
+ * inode less than have it, and be changed for all of them the next time.
+ */
+static int own_block(struct volume *v, struct node *n)
+{
+	uint64_t block = ext2fs_file_acl_block(v->fs, inode_of(n));
+	struct ext2_ext_attr_header *h;
+	int ret;
+
+	if (!block)
+		return 0;
+	if (!bitmaps_is_data(v, block, 1))
+		return volume_corrupt(v, n->ino, "block of attributes");
+	h = malloc(block_size(v));
+	if (!h)
+		return -ENOMEM;
+	ret = volume_error(v, ext2fs_read_ext_attr3(v->fs, block, h, n->ino));
+	if (!ret && h->h_refcount > 1)
+		ret = copy_block(v, n, block, h);
+	free(h);
 	return ret;
 }
 
@@ -377,16 +446,22 @@ static int check_flags(struct ext2_xattr_handle *h, const char *name,
 int xattr_set(struct volume *v, struct node *n, const char *name,
 	      const void *value, size_t size, uint32_t flags)
 {
-	struct before was = look(v, n);
 	struct ext2_xattr_handle *h;
+	uint64_t was = look(v, n);
 	int ret;
 
 	ret = volume_writable(v);
 	if (!ret)
 		ret = check_name(name);
 	/* A value may become an inode, whose number was a deleted one's until now. */
-	if (!ret && ext2fs_has_feature_ea_inode(v->fs->super))
-		ret = icache_flush(v);
+	if (!ret && ext2fs_has_feature_ea_inode(v->fs->super)) {
+		note_group(v);
+		ret = check_space(v, size);
+		if (!ret)
+			ret = icache_flush(v);
+	}
+	if (!ret)
+		ret = own_block(v, n);
 	if (!ret)
 		ret = node_full(v, n);
 	if (ret)
@@ -400,14 +475,14 @@ int xattr_set(struct volume *v, struct node *n, const char *name,
 		ext2fs_xattrs_close(&h);
 		return ret;
 	}
-	return close_all(v, n, h, &was,
+	return close_all(v, n, h, was,
 			 ext2fs_xattr_set(h, name, value, size));
 }
 
 int xattr_remove(struct volume *v, struct node *n, const char *name)
 {
 	struct ext2_xattr_handle *h;
-	struct before was;
+	uint64_t was;
 	int ret;
 
 	ret = volume_writable(v);
@@ -418,7 +493,9 @@ int xattr_remove(struct volume *v, struct node *n, const char *name)
 	if (ret)
 		return ret;
 	was = look(v, n);
-	ret = node_full(v, n);
+	ret = own_block(v, n);
+	if (!ret)
+		ret = node_full(v, n);
 	if (!ret)
 		ret = open_all(v, n, &h);
 	if (ret)
@@ -428,7 +505,7 @@ int xattr_remove(struct volume *v, struct node *n, const char *name)
 		ext2fs_xattrs_close(&h);
 		return ret;
 	}
-	return close_all(v, n, h, &was, ext2fs_xattr_remove(h, name));
+	return close_all(v, n, h, was, ext2fs_xattr_remove(h, name));
 }
 
 /* Takes away each of a list of names. */

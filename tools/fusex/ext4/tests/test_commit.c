@@ -82,10 +82,41 @@ static void test_patience(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* Where corruption ends writing, e2fsck gets to know of it all the same. */
+static void test_corrupted(uint32_t interval)
+{
+	const struct volume_options o = { .interval = interval,
+					  .errors = EXT2_ERRORS_RO };
+	const char *path = image_make("-b 4096 -J size=4", 32);
+	struct volume *v;
+
+	printf("# interval %u\n", interval);
+	if (volume_open(path, &o, &v)) {
+		printf("Bail out! cannot open the image\n");
+		_exit(1);
+	}
+	image_file(v, image_root(v), "file", 0);
+	is(commit_now(v), 0, "a file is durable");
+	WR_LOCK(v);
+	is(volume_corrupt(v, EXT2_ROOT_INO, "by this test"), -ECORRUPT,
+	   "something is corrupted");
+	UNLOCK(v);
+	ok(v->failed, "nothing is written any more");
+	is(volume_close(v), -EIO, "which closing it says, too");
+	/* "clean" is what it says when it does not look. */
+	is(image_run("PATH=$PATH:/usr/sbin:/sbin e2fsck -p %s 2>&1 | grep -q ': clean,'",
+		     path), 1, "e2fsck looks at everything");
+	ok(image_check(path), "and finds nothing");
+	is(image_run("PATH=$PATH:/usr/sbin:/sbin dumpe2fs -h %s 2>/dev/null | grep -q 'behavior: *Continue'",
+		     path), 0, "how errors are met was for this mount only");
+}
+
 int main(void)
 {
 	test_once(0);
 	test_once(60);
 	test_patience();
+	test_corrupted(0);
+	test_corrupted(60);
 	return tap_end();
 }

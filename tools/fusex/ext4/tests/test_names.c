@@ -116,8 +116,10 @@ static void test_links(struct volume *v, struct node *root)
 
 	image_file(v, full, "file", 0);
 	image_file(v, root, "one", S_IFDIR | 0755);
-	ext2fs_clear_feature_dir_nlink(v->fs->super);
 	full->raw.i_links_count = 64999;
+	is(rename_name(v, root, "one", full, "one", 0), -EMLINK,
+	   "without a tree, a directory has so many links at most");
+	ext2fs_clear_feature_dir_nlink(v->fs->super);
 	is(rename_name(v, root, "one", full, "one", 0), -EMLINK,
 	   "no directory is moved to where there is no room for its link");
 	is(rename_name(v, root, "one", full, "file", RENAME_EXCHANGE), -EMLINK,

@@ -82,11 +82,28 @@ static void test_kind(const char *kind)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* What does not know of the upper half of sizes is told that there is one. */
+static void test_large_file(void)
+{
+	const char *path = image_make("-b 4096 -O ^large_file,^resize_inode", 32);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "large", 0);
+
+	ok(!ext2fs_has_feature_large_file(v->fs->super), "no large files");
+	WR_LOCK(v);
+	is(size_set(v, n, 3ull << 30), 0, "until there is one");
+	UNLOCK(v);
+	is(commit_now(v), 0, "which is durable");
+	ok(ext2fs_has_feature_large_file(v->fs->super), "and known");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 int main(void)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		test_kind(kinds[i]);
+	test_large_file();
 	return tap_end();
 }

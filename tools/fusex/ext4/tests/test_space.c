@@ -385,6 +385,58 @@ static void test_inline(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* A name that cannot be taken away from where it is does not get to elsewhere. */
+static void test_moved(void)
+{
+	const char *path = make_inline();
+	struct volume *v = image_open(path);
+	struct node *dir = find_name(v, "dir"), *root = image_root(v);
+	struct moved m;
+	uint64_t hidden;
+
+	ok(image_file(v, root, "other", 0), "the root directory has a block");
+	WR_LOCK(v);
+	hidden = starve(v, 0);
+	is(name_rename(v, dir, "file0", root, "moved", 0, NULL, &m), -ENOSPC,
+	   "no block for the names that stay");
+	ok(has_name(v, dir, "file0") && !has_name(v, root, "moved"),
+	   "the name is where it was, and nowhere else");
+	feed(v, hidden);
+	is(name_rename(v, dir, "file0", root, "moved", 0, NULL, &m), 0,
+	   "with space it is moved");
+	node_put(v, m.node);
+	node_put(v, m.node2);
+	ok(!has_name(v, dir, "file0") && has_name(v, root, "moved") &&
+	   has_name(v, dir, "file1"), "alone");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* What there is space for is part of the file: nothing is data behind its end. */
+static void test_short(void)
+{
+	const char *path = image_make("-b 4096", 32);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "short", 0);
+	char *buf = need(1, 1 << 20);
+	uint64_t hidden;
+
+	memset(buf, 's', 1 << 20);
+	WR_LOCK(v);
+	v->kept = 0;
+	hidden = starve(v, 10);
+	is(plain_write_some(v, n, buf, 1 << 20, 0, true), 10 * 4096,
+	   "as much is written as there is space for");
+	is((long long)size_of(n), 10 * 4096, "and the file as long");
+	is(plain_write_some(v, n, buf, 1 << 20, 10 * 4096, true), -ENOSPC,
+	   "then nothing");
+	is((long long)size_of(n), 10 * 4096, "and it stays so");
+	feed(v, hidden);
+	UNLOCK(v);
+	free(buf);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* Writes [from, to) in pieces of 4 KiB as the kernel does; how often it asked. */
 static unsigned int write_pieces(struct volume *v, struct node *n,
 				 uint64_t from, uint64_t to)
@@ -486,5 +538,7 @@ int main(void)
 	test_pieces();
 	test_lists();
 	test_inline();
+	test_moved();
+	test_short();
 	return tap_end();
 }

@@ -157,6 +157,140 @@ static void test_number(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+/* From now on there are only so many blocks; returns how many are hidden. */
+static uint64_t starve(struct volume *v, uint64_t left)
+{
+	uint64_t all = ext2fs_free_blocks_count(v->fs->super);
+
+	ext2fs_free_blocks_count_set(v->fs->super, left);
+	return all - left;
+}
+
+static void feed(struct volume *v, uint64_t hidden)
+{
+	ext2fs_free_blocks_count_add(v->fs->super, (blk64_t)hidden);
+}
+
+/* Gives the block of attributes of a file to another one, too, as the kernel does. */
+static void share(struct volume *v, struct node *a, struct node *b)
+{
+	uint64_t block = ext2fs_file_acl_block(v->fs, inode_of(a));
+	uint32_t count;
+
+	ext2fs_adjust_ea_refcount3(v->fs, block, NULL, 1, &count, a->ino);
+	ext2fs_file_acl_block_set(v->fs, inode_of(b), block);
+	ext2fs_iblk_add_blocks(v->fs, inode_of(b), 1);
+	node_dirty(v, b);
+}
+
+static uint32_t sharers(struct volume *v, struct node *n)
+{
+	uint32_t count = 0;
+
+	ext2fs_adjust_ea_refcount3(v->fs,
+				   ext2fs_file_acl_block(v->fs, inode_of(n)),
+				   NULL, 0, &count, n->ino);
+	return count;
+}
+
+/* A block that two files have: where there is none for a copy it stays both's. */
+static void test_shared(struct volume *v, struct node *root)
+{
+	struct node *a = image_file(v, root, "shared", 0);
+	struct node *b = image_file(v, root, "sharing", 0);
+	uint64_t kept = v->kept, hidden;
+	char value[600], got[600];
+
+	memset(value, 's', sizeof(value));
+	WR_LOCK(v);
+	is(xattr_set(v, a, "user.s", value, sizeof(value), 0), 0,
+	   "an attribute in a block");
+	share(v, a, b);
+	is(sharers(v, a), 2, "which is another file's as well");
+	v->kept = 0;
+	hidden = starve(v, 0);
+	is(xattr_set(v, b, "user.s", value, 500, 0), -ENOSPC,
+	   "no block for what is different");
+	is(xattr_set(v, b, "user.s", value, 500, 0), -ENOSPC, "nor another time");
+	is(sharers(v, a), 2, "it is both's");
+	feed(v, hidden);
+	v->kept = kept;
+	is(xattr_set(v, b, "user.s", value, 500, 0), 0, "with space there is");
+	is(sharers(v, a), 1, "then it is not");
+	is(xattr_get(v, a, "user.s", got, sizeof(got)), sizeof(got),
+	   "what the first file has stays");
+	is(xattr_get(v, b, "user.s", got, sizeof(got)), 500,
+	   "the other one's is different");
+	UNLOCK(v);
+}
+
+/* A large one in place of another: as many inodes as before, but not the same. */
+static void test_replaced(void)
+{
+	const char *path = image_make("-b 4096 -O ea_inode", 32);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "replaced", 0);
+	char value[8000];
+
+	memset(value, 'r', sizeof(value));
+	WR_LOCK(v);
+	is(xattr_set(v, n, "user.large", value, sizeof(value), 0), 0,
+	   "a large attribute");
+	UNLOCK(v);
+	is(commit_now(v), 0, "is durable");
+	value[0] = 'R';
+	WR_LOCK(v);
+	is(xattr_set(v, n, "user.large", value, sizeof(value), 0), 0,
+	   "it is replaced");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* Half a large one is none. */
+static void test_half(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "half", 0);
+	uint64_t kept = v->kept, hidden;
+	uint32_t inodes;
+	char value[8000];
+
+	memset(value, 'h', sizeof(value));
+	WR_LOCK(v);
+	v->kept = 0;
+	inodes = v->fs->super->s_free_inodes_count;
+	hidden = starve(v, 1);
+	is(xattr_set(v, n, "user.large", value, sizeof(value), 0), -ENOSPC,
+	   "no space for a large attribute");
+	is((long long)ext2fs_free_blocks_count(v->fs->super), 1,
+	   "none of it is taken");
+	is(v->fs->super->s_free_inodes_count, inodes, "nor an inode");
+	feed(v, hidden);
+	v->kept = kept;
+	UNLOCK(v);
+}
+
+/* All inodes of the first group are used, and the next one has no bitmaps yet. */
+static void test_group(void)
+{
+	const char *path = image_make("-b 1024 -N 64 -O ea_inode", 32);
+	struct volume *v = image_open(path);
+	struct node *root = image_root(v), *n = NULL;
+	char value[8000], name[16];
+	unsigned int i;
+
+	for (i = 0; ext2fs_bg_free_inodes_count(v->fs, 0) && i < 64; i++) {
+		snprintf(name, sizeof(name), "file%u", i);
+		n = image_file(v, root, name, 0);
+	}
+	ok(!commit_now(v), "%u files", i);
+	memset(value, 'g', sizeof(value));
+	WR_LOCK(v);
+	is(n ? xattr_set(v, n, "user.large", value, sizeof(value), 0) : -EIO, 0,
+	   "a large attribute");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* A file system made without: the first one is what gives it the feature. */
 static void test_feature(void)
 {
@@ -280,8 +414,11 @@ static void test_kind(const char *kind)
 	test_last(v, root);
 	test_times(v, root);
 	test_flags(v, root);
-	if (ext2fs_has_feature_ea_inode(v->fs->super))
+	test_shared(v, root);
+	if (ext2fs_has_feature_ea_inode(v->fs->super)) {
+		test_half(v, root);
 		test_number(v, root);
+	}
 	if (ext2fs_has_feature_inline_data(v->fs->super))
 		test_inline(v, root);
 	ok(image_close(v, path), "e2fsck finds nothing");
@@ -294,5 +431,7 @@ int main(void)
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		test_kind(kinds[i]);
 	test_feature();
+	test_replaced();
+	test_group();
 	return tap_end();
 }
