@@ -644,9 +644,9 @@ static int fusex_setattr_size(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (err)
 		return err;
 	filemap_invalidate_lock(inode->i_mapping);
-	oldsize = i_size_read(inode);
 	err = fi->io->setsize_begin(inode, attr->ia_size);
 	if (!err) {
+		oldsize = i_size_read(inode);
 		err = fi->attr->setattr(idmap, dentry, attr);
 		fi->io->setsize_end(inode, oldsize,
 				    err ? oldsize : attr->ia_size);

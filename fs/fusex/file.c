@@ -81,7 +81,7 @@ static struct fusex_release *release_make(struct inode *inode, u64 fh,
 	struct fusex_release *r;
 
 	/* There is nobody to give an error to, and the server must know. */
-	r = kzalloc_obj(*r, GFP_KERNEL | __GFP_NOFAIL);
+	r = kzalloc_obj(*r, GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	r->chan = fusex_chan_of(inode);
 	r->in.fh = fh;
 	r->in.flags = flags & FUSEX_OPEN_FLAGS;

@@ -41,6 +41,9 @@ struct fusex_maps;
  *	the inode was evicted or was not known when the change was notified
  * @lost: node ids of files of which nobody knows where their data is, with their
  *	generations
+ * @io_wq: for what may wait for the server
+ * @ioend_wq: for what the server is told of I/O that has ended, NULL if no file's data
+ *	is moved by mappings
  * @io_late: works of fusex_io_later() that are not done
  * @room_work: writes back because a cgroup is full of dirty pages
  * @room_inode: the file that @room_work is on its way for, NULL if it is not
@@ -61,6 +64,8 @@ struct fusex_sb {
 	kgid_t owner_gid;
 	atomic64_t lost_epoch;
 	struct xarray lost;
+	struct workqueue_struct *io_wq;
+	struct workqueue_struct *ioend_wq;
 	atomic_t io_late;
 	struct work_struct room_work;
 	struct inode *room_inode;
@@ -85,6 +90,8 @@ enum fusex_inode_bit {
 	FUSEX_I_NO_ACL,
 	/* A worker is going to drop what an invalidation had to leave. */
 	FUSEX_I_SETTLING,
+	/* A worker is going to write it back, and to drop its names. */
+	FUSEX_I_PRUNING,
 	/* It is being removed, or was, and nobody would miss it. */
 	FUSEX_I_UNUSED,
 	/* The server cuts the file: nothing is written back meanwhile. */

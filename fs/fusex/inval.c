@@ -47,6 +47,8 @@ static void fusex_drop_work(struct work_struct *work)
 	} else {
 		/* The next inode of the node reads what this one has. */
 		fusex_io_write_back(inode);
+		/* Before that: who comes now may be too late for it. */
+		clear_bit(FUSEX_I_PRUNING, &fusex_i(inode)->state);
 		d_prune_aliases(inode);
 	}
 	kfree(drop);
@@ -55,7 +57,7 @@ static void fusex_drop_work(struct work_struct *work)
 
 static bool fusex_drop_later(struct inode *inode, struct dentry *dentry)
 {
-	struct fusex_drop *drop = kmalloc_obj(*drop);
+	struct fusex_drop *drop = kmalloc_obj(*drop, GFP_KERNEL_ACCOUNT);
 
 	if (!drop)
 		return false;
@@ -80,16 +82,23 @@ static void fusex_inval_dput(struct inode *dir, struct dentry *dentry)
  * it can be
  * @inode: not to be cached any longer
  *
- * Without memory for it, they are dropped as if they were cached.
+ * Without memory for it, they are dropped as if they were cached.  However often a
+ * server wants it that does not take the data, one worker waits.
  *
  * Context: process, does not wait for the server.
  */
 void fusex_prune_later(struct inode *inode)
 {
+	struct fusex_inode *fi = fusex_i(inode);
+
 	d_mark_dontcache(inode);
-	if (!hlist_empty(&inode->i_dentry) || fusex_cache_ahead(inode) ||
-	    fusex_io_ahead(inode))
-		fusex_drop_later(inode, NULL);
+	if (hlist_empty(&inode->i_dentry) && !fusex_cache_ahead(inode) &&
+	    !fusex_io_ahead(inode))
+		return;
+	if (test_and_set_bit(FUSEX_I_PRUNING, &fi->state))
+		return;
+	if (!fusex_drop_later(inode, NULL))
+		clear_bit(FUSEX_I_PRUNING, &fi->state);
 }
 
 /**

@@ -6,17 +6,15 @@
 #include <linux/bvec.h>
 #include <linux/fs.h>
 #include <linux/pagemap.h>
+#include <linux/user_namespace.h>
 #include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
 #include "io.h"
 #include "validate.h"
 
-/*
- * For what may wait for a server.  Not the system's: a server that hangs must
- * not keep others from it, and the module goes only when nothing runs in it.
- */
-struct workqueue_struct *fusex_io_wq;
+/* Threads that the server of an ordinary user may hold up. */
+#define FUSEX_USER_WORKERS	256
 
 /* A mode with nothing in its table is one this kernel lacks. */
 static const struct fusex_io_table *const fusex_io_tables[FUSEX_IO_NR] = {
@@ -474,8 +472,10 @@ int fusex_io_dio_wait(struct inode *inode)
 /* The inode is kept. */
 static void io_late_queue(struct inode *inode, struct work_struct *work)
 {
-	atomic_inc(&fusex_sb(inode->i_sb)->io_late);
-	queue_work(fusex_io_wq, work);
+	struct fusex_sb *fsb = fusex_sb(inode->i_sb);
+
+	atomic_inc(&fsb->io_late);
+	queue_work(fsb->io_wq, work);
 }
 
 /**
@@ -524,9 +524,11 @@ bool fusex_io_later_grab(struct inode *inode, struct work_struct *work)
 void fusex_io_later_delayed(struct inode *inode, struct delayed_work *work,
 			    unsigned long delay)
 {
+	struct fusex_sb *fsb = fusex_sb(inode->i_sb);
+
 	ihold(inode);
-	atomic_inc(&fusex_sb(inode->i_sb)->io_late);
-	queue_delayed_work(fusex_io_wq, work, delay);
+	atomic_inc(&fsb->io_late);
+	queue_delayed_work(fsb->io_wq, work, delay);
 }
 
 static void io_late_dec(struct fusex_sb *fsb)
@@ -597,20 +599,40 @@ void fusex_io_drain(struct super_block *sb)
 }
 
 /**
- * fusex_io_init - make what all file systems share
+ * fusex_io_init - make what does things later
+ * @fsb: nobody else knows it yet; what was agreed on is known
+ * @ns: of who mounts it
  *
- * Return: 0 or -ENOMEM.
+ * Each file system has its own, as what is done later may wait for its server: one
+ * that hangs must not keep others from being written back, or unmounted.
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM, either way followed by fusex_io_exit().
  */
-int fusex_io_init(void)
+int fusex_io_init(struct fusex_sb *fsb, const struct user_namespace *ns)
 {
-	fusex_io_wq = alloc_workqueue("fusex_io", WQ_UNBOUND, WQ_MAX_ACTIVE);
-	return fusex_io_wq ? 0 : -ENOMEM;
+	int most = ns == &init_user_ns ? WQ_MAX_ACTIVE : FUSEX_USER_WORKERS;
+
+	fsb->io_wq = alloc_workqueue("fusex_io", WQ_UNBOUND, most);
+	if (!fsb->io_wq)
+		return -ENOMEM;
+	if (!(fsb->conf->io_modes & FUSEX_IO_MAPPED))
+		return 0;
+	fsb->ioend_wq = alloc_workqueue("fusex_ioend",
+					WQ_MEM_RECLAIM | WQ_UNBOUND, most);
+	return fsb->ioend_wq ? 0 : -ENOMEM;
 }
 
 /**
  * fusex_io_exit - undo fusex_io_init()
+ * @fsb: has no inodes any more
+ *
+ * Context: process, waits until works that have done their last return.
  */
-void fusex_io_exit(void)
+void fusex_io_exit(struct fusex_sb *fsb)
 {
-	destroy_workqueue(fusex_io_wq);
+	if (fsb->io_wq)
+		destroy_workqueue(fsb->io_wq);
+	if (fsb->ioend_wq)
+		destroy_workqueue(fsb->ioend_wq);
 }

@@ -115,9 +115,8 @@ extern const struct fusex_io_table fusex_io_iomap;
 extern const struct fusex_io_table fusex_io_dax;
 
 /* io.c: the setter, and single requests */
-extern struct workqueue_struct *fusex_io_wq;
-int fusex_io_init(void);
-void fusex_io_exit(void);
+int fusex_io_init(struct fusex_sb *fsb, const struct user_namespace *ns);
+void fusex_io_exit(struct fusex_sb *fsb);
 void fusex_inode_set_io(struct inode *inode, u8 mode);
 bool fusex_io_mode_supported(u8 mode);
 extern const struct fusex_io_ops fusex_io_none;
@@ -294,6 +293,7 @@ void fusex_cache_opened(struct inode *inode, struct file *file);
 int fusex_cache_setsize_begin(struct inode *inode, loff_t size);
 void fusex_cache_shrink_end(struct inode *inode);
 void fusex_cache_setsize_end(struct inode *inode, loff_t oldsize, loff_t size);
+void fusex_cache_outdate(struct inode *inode);
 int fusex_cache_invalidate(struct inode *inode, loff_t start, loff_t end);
 int fusex_cache_write_back(struct inode *inode, loff_t start, loff_t end);
 int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end,

@@ -14,6 +14,7 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/rmap.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 #include <linux/writeback.h>
@@ -230,11 +231,17 @@ static bool fusex_may_drop(struct address_space *mapping, struct folio *folio)
 	       folio_pos(folio) >= i_size_read(mapping->host);
 }
 
-/* Of a folio that stays because part of it is dirty the rest is outdated. */
-static bool fusex_is_mixed(struct address_space *mapping, struct folio *folio)
+/*
+ * Of a folio that stays because part of it is dirty the rest is outdated.  One that is
+ * being written, and that the file does not reach any more, goes when it has been.
+ */
+static bool fusex_goes_later(struct address_space *mapping, struct folio *folio)
 {
-	return folio->mapping == mapping && folio_test_large(folio) &&
-	       (folio_test_dirty(folio) || folio_test_writeback(folio));
+	if (folio->mapping != mapping ||
+	    !(folio_test_dirty(folio) || folio_test_writeback(folio)))
+		return false;
+	return folio_test_large(folio) ||
+	       folio_pos(folio) >= i_size_read(mapping->host);
 }
 
 static int fusex_drop_folio(struct address_space *mapping, struct folio *folio,
@@ -253,7 +260,7 @@ static int fusex_drop_folio(struct address_space *mapping, struct folio *folio,
 				    folio_nr_pages(folio), false);
 	if (fusex_may_drop(mapping, folio))
 		generic_error_remove_folio(mapping, folio);
-	else if (!wait && fusex_is_mixed(mapping, folio))
+	else if (!wait && fusex_goes_later(mapping, folio))
 		err = -EBUSY;
 	folio_unlock(folio);
 	return err;
@@ -268,7 +275,7 @@ static int fusex_drop_folio(struct address_space *mapping, struct folio *folio,
  *
  * Context: process; waits for the server only if @wait.
  * Return: 0, -EINTR when killed, -EBUSY when folios were left that are locked,
- * or that are large and partly dirty.
+ * that are large and partly dirty, or that are being written beyond the end.
  */
 int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end,
 		     bool wait)
@@ -373,6 +380,42 @@ static void fusex_settle_later(struct inode *inode)
 	clear_bit(FUSEX_I_SETTLING, &fusex_i(inode)->state);
 }
 
+/* Notes that a range is outdated; returns the number of that, @was if there is more. */
+static u32 fusex_note_stale(struct inode *inode, loff_t start, loff_t end,
+			    bool *was)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	u32 seq;
+
+	spin_lock(&fi->lock);
+	*was = fusex_cache_stale(fi);
+	fi->stale_start = *was ? min(fi->stale_start, start) : start;
+	fi->stale_end = *was ? max(fi->stale_end, end) : end;
+	seq = fi->stale_seq + 1;
+	WRITE_ONCE(fi->stale_seq, seq);
+	spin_unlock(&fi->lock);
+	return seq;
+}
+
+/**
+ * fusex_cache_outdate - all that is cached is of another version of the file
+ * @inode: the file
+ *
+ * Unlike fusex_cache_invalidate() this goes for what is just being written as well,
+ * which is dropped when it has been: what is behind the old end in the same page was
+ * taken for zeros.
+ *
+ * Context: process, does not wait for the server; may be its own context.  Folios
+ * under writeback may be all that keeps the inode.
+ */
+void fusex_cache_outdate(struct inode *inode)
+{
+	bool was;
+
+	fusex_note_stale(inode, 0, LLONG_MAX, &was);
+	fusex_settle_later(inode);
+}
+
 /**
  * fusex_cache_invalidate - the server's data changed, for fusex_io_ops
  * @inode: the file
@@ -392,14 +435,7 @@ int fusex_cache_invalidate(struct inode *inode, loff_t start, loff_t end)
 	/* A read in flight has its folios in the cache. */
 	if (!mapping->nrpages)
 		return 0;
-	spin_lock(&fi->lock);
-	was = fusex_cache_stale(fi);
-	fi->stale_start = was ? min(fi->stale_start, start) : start;
-	fi->stale_end = was ? max(fi->stale_end, end) : end;
-	seq = fi->stale_seq + 1;
-	WRITE_ONCE(fi->stale_seq, seq);
-	spin_unlock(&fi->lock);
-
+	seq = fusex_note_stale(inode, start, end, &was);
 	unmap_mapping_pages(mapping, start >> PAGE_SHIFT,
 			    (end >> PAGE_SHIFT) - (start >> PAGE_SHIFT) + 1,
 			    false);
@@ -521,7 +557,9 @@ int fusex_cache_write_size(struct kiocb *iocb)
  * @from: the old end, bytes
  * @to: the new one
  *
- * Programs can write beyond the end of a file into the last page of a mapping.
+ * Programs can write beyond the end of a file into the last page of a mapping.  And
+ * the folio may go on behind that page, and have there what a write brought that the
+ * server has refused, or what somebody else has cut off.
  *
  * Context: process, sleeps on the server, killable.  i_rwsem is held.
  * Return: 0, or -EINTR when killed.
@@ -530,8 +568,8 @@ int fusex_cache_zero_tail(struct inode *inode, loff_t from, loff_t to)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct folio *folio;
+	loff_t end;
 
-	to = min(to, round_up(from, PAGE_SIZE));
 	if (from >= to)
 		return 0;
 	folio = filemap_get_folio(mapping, from >> PAGE_SHIFT);
@@ -541,9 +579,11 @@ int fusex_cache_zero_tail(struct inode *inode, loff_t from, loff_t to)
 		folio_put(folio);
 		return -EINTR;
 	}
-	if (folio->mapping == mapping)
+	if (folio->mapping == mapping) {
+		end = min(to, folio_pos(folio) + (loff_t)folio_size(folio));
 		folio_zero_segment(folio, offset_in_folio(folio, from),
-				   offset_in_folio(folio, from) + to - from);
+				   end - folio_pos(folio));
+	}
 	folio_unlock(folio);
 	folio_put(folio);
 	return 0;
@@ -596,13 +636,45 @@ void fusex_cache_shrink_end(struct inode *inode)
  */
 int fusex_cache_setsize_begin(struct inode *inode, loff_t size)
 {
-	loff_t old = i_size_read(inode);
+	loff_t old;
+	int err;
 
-	if (size > old)
-		return fusex_cache_zero_tail(inode, old, size);
+	/* What somebody else has cut off goes before the file reaches so far again. */
+	if (size > i_size_read(inode)) {
+		err = fusex_cache_settle(inode, false);
+		if (err)
+			return err;
+	}
+	old = i_size_read(inode);
 	if (size < old)
 		return fusex_cache_shrink_begin(inode, size);
-	return 0;
+	return fusex_cache_zero_tail(inode, old, size);
+}
+
+/*
+ * A page that was stored to faults again, since there is more of the file in it now.
+ * pagecache_isize_extended() does that as well, but complains if the file does not
+ * reach so far, and a reply may just have said that somebody else has cut it.
+ */
+static void fusex_cache_extended(struct inode *inode, loff_t from, loff_t to)
+{
+	struct folio *folio;
+	loff_t end;
+
+	if (i_blocksize(inode) >= PAGE_SIZE || !offset_in_page(from))
+		return;
+	folio = filemap_lock_folio(inode->i_mapping, from >> PAGE_SHIFT);
+	if (IS_ERR(folio))
+		return;
+	if (folio_mkclean(folio))
+		folio_mark_dirty(folio);
+	/* What was stored behind the end until now is not the file's. */
+	end = min(to, folio_pos(folio) + (loff_t)folio_size(folio));
+	if (folio_test_dirty(folio))
+		folio_zero_segment(folio, offset_in_folio(folio, from),
+				   end - folio_pos(folio));
+	folio_unlock(folio);
+	folio_put(folio);
 }
 
 /**
@@ -618,7 +690,7 @@ void fusex_cache_setsize_end(struct inode *inode, loff_t oldsize, loff_t size)
 	if (size < oldsize)
 		truncate_pagecache(inode, size);
 	else if (size > oldsize)
-		pagecache_isize_extended(inode, oldsize, size);
+		fusex_cache_extended(inode, oldsize, size);
 	fusex_cache_shrink_end(inode);
 }
 
@@ -792,7 +864,7 @@ int fusex_cache_release(struct inode *inode, struct file *file)
 		if (!mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
 			return fusex_release(inode, file);
 	}
-	late = kmalloc_obj(*late, GFP_KERNEL | __GFP_NOFAIL);
+	late = kmalloc_obj(*late, GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	INIT_WORK(&late->work, fusex_late_release_work);
 	late->inode = inode;
 	late->ff = ff;

@@ -406,11 +406,23 @@ static void fusex_pages_write_done(struct fusex_pages *p, int err)
 
 static int fusex_pages_write_queue(struct fusex_pages *p, bool background);
 
+/* What is cached ends where the file did, @size: has somebody else gone on there? */
+static bool fusex_pages_appended(const struct fusex_pages *p, loff_t size)
+{
+	const struct fusex_attr *attr = &p->out.attr;
+
+	return fusex_i(p->inode)->attr->shared &&
+	       attr->mask & FUSEX_ATTR_SIZE && attr->size > size;
+}
+
 static void fusex_pages_write_end(struct fusex_call *call)
 {
 	struct fusex_pages *p = container_of(call, struct fusex_pages, call);
+	loff_t size = i_size_read(p->inode);
 	int ret = fusex_write_reply(p->inode, call, p->epoch, FUSEX_DID_DATA);
 
+	if (ret > 0 && fusex_pages_appended(p, size))
+		fusex_cache_outdate(p->inode);
 	if (ret > 0 && ret < p->wr.size) {
 		p->wr.offset += ret;
 		p->wr.size -= ret;

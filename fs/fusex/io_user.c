@@ -288,7 +288,7 @@ static void fusex_user_put(struct fusex_user_io *io)
 	if (!refcount_dec_and_test(&io->refs))
 		return;
 	if (io->nowait)
-		queue_work(fusex_io_wq, &io->work);
+		queue_work(fusex_sb(io->inode->i_sb)->io_wq, &io->work);
 	else
 		complete(&io->done);
 }
@@ -323,7 +323,7 @@ static int fusex_user_cancel(struct kiocb *iocb)
 	spin_lock(&fusex_cancel_lock);
 	io = iocb->private;
 	if (io && refcount_inc_not_zero(&io->refs))
-		queue_work(fusex_io_wq, &io->cancel);
+		queue_work(fusex_sb(io->inode->i_sb)->io_wq, &io->cancel);
 	spin_unlock(&fusex_cancel_lock);
 	return 0;
 }
@@ -694,17 +694,23 @@ static int fusex_user_uncache(struct kiocb *iocb, size_t count)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct address_space *mapping = inode->i_mapping;
-	loff_t size = i_size_read(inode);
 	loff_t pos = iocb->ki_pos;
 	loff_t end = pos + count - 1;
+	loff_t size;
 	int err;
 
 	if (!mapping->nrpages)
 		return 0;
+	size = i_size_read(inode);
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return filemap_range_has_page(mapping, min(pos, size), end) ?
 			-EAGAIN : 0;
-	err = pos > size ? fusex_cache_zero_tail(inode, size, pos) : 0;
+	err = fusex_cache_settle(inode, false);
+	if (err)
+		return err;
+	size = i_size_read(inode);
+	if (pos > size)
+		err = fusex_cache_zero_tail(inode, size, pos);
 	if (!err)
 		err = fusex_i(inode)->io->write_back(inode, pos, end);
 	return err ?: fusex_cache_drop(mapping, pos, end, true);

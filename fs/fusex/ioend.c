@@ -37,8 +37,6 @@ struct fusex_map_pass {
 
 #define WRITEBACK_OP	(FUSEX_MAP_OP_WRITE | FUSEX_MAP_OP_WRITEBACK)
 
-static struct workqueue_struct *ioend_wq;
-
 /*
  * As fs/iomap's, which writeback takes its from, but keeps for each CPU what was
  * freed: reads are many and small.
@@ -179,12 +177,13 @@ u32 fusex_ioend_flags(struct inode *inode, bool unwritten, bool replace,
  */
 void fusex_ioend_later(struct iomap_ioend *ioend)
 {
-	struct fusex_maps *maps = fusex_i(ioend->io_inode)->maps;
+	struct inode *inode = ioend->io_inode;
+	struct fusex_maps *maps = fusex_i(inode)->maps;
 	unsigned long flags;
 
 	spin_lock_irqsave(&maps->lock, flags);
 	list_add_tail(&ioend->io_list, &maps->ended);
-	queue_work(ioend_wq, &maps->work);
+	queue_work(fusex_sb(inode->i_sb)->ioend_wq, &maps->work);
 	spin_unlock_irqrestore(&maps->lock, flags);
 }
 
@@ -420,7 +419,7 @@ static int writeback_pass(struct address_space *mapping,
 
 /**
  * struct sent_pass - a pass of writeback by a worker
- * @work: in fusex_io_wq
+ * @work: in fusex_sb.io_wq
  * @done: it was made
  * @ref: the worker's, and that of who waits
  * @inode: the file
@@ -522,18 +521,9 @@ int fusex_map_writepages(struct address_space *mapping,
  */
 int fusex_ioend_init(void)
 {
-	int err = bioset_init(&fusex_ioend_bioset, BIO_POOL_SIZE,
-			      offsetof(struct iomap_ioend, io_bio),
-			      BIOSET_NEED_BVECS | BIOSET_PERCPU_CACHE);
-
-	if (err)
-		return err;
-	ioend_wq = alloc_workqueue("fusex_ioend", WQ_MEM_RECLAIM | WQ_UNBOUND,
-				   WQ_MAX_ACTIVE);
-	if (ioend_wq)
-		return 0;
-	bioset_exit(&fusex_ioend_bioset);
-	return -ENOMEM;
+	return bioset_init(&fusex_ioend_bioset, BIO_POOL_SIZE,
+			   offsetof(struct iomap_ioend, io_bio),
+			   BIOSET_NEED_BVECS | BIOSET_PERCPU_CACHE);
 }
 
 /**
@@ -541,6 +531,5 @@ int fusex_ioend_init(void)
  */
 void fusex_ioend_exit(void)
 {
-	destroy_workqueue(ioend_wq);
 	bioset_exit(&fusex_ioend_bioset);
 }

@@ -22,9 +22,6 @@ static int __init fusex_init(void)
 	err = fusex_transport_init();
 	if (err)
 		goto no_transport;
-	err = fusex_io_init();
-	if (err)
-		goto no_io;
 	err = fusex_mapcache_init();
 	if (err)
 		goto no_mapcache;
@@ -57,8 +54,6 @@ no_daxdev:
 no_ioend:
 	fusex_mapcache_exit();
 no_mapcache:
-	fusex_io_exit();
-no_io:
 	fusex_transport_exit();
 no_transport:
 	fusex_inode_cache_exit();
@@ -73,7 +68,6 @@ static void __exit fusex_exit(void)
 	fusex_daxdev_exit();
 	fusex_ioend_exit();
 	fusex_mapcache_exit();
-	fusex_io_exit();
 	fusex_transport_exit();
 	fusex_inode_cache_exit();
 }

@@ -853,6 +853,20 @@ static noinline void map_fill_device(struct inode *inode, struct iomap *iomap,
 }
 
 /*
+ * What is inline.  Not left to fs/iomap, which complains if the file is larger than
+ * that: a reply may have said so since the server was asked.
+ */
+static noinline void map_fill_inline(struct inode *inode,
+				     const struct iomap *iomap,
+				     struct folio *folio)
+{
+	if (folio_test_uptodate(folio) || !fusex_map_valid(inode, iomap))
+		return;
+	folio_fill_tail(folio, 0, iomap->inline_data, iomap->length);
+	iomap_folio_mark_uptodate(folio);
+}
+
+/*
  * With the folio locked nothing is waited for any more, so a recall can wait; and
  * what the mapping is used for begins now, if it is still valid.  One task at a
  * time fills the cache of a file.
@@ -868,6 +882,8 @@ static struct folio *fusex_map_get_folio(struct iomap_iter *iter, loff_t pos,
 	if (IS_ERR(folio))
 		return folio;
 	maps->filling = fusex_maps_enter(maps);
+	if (unlikely(iomap->type == IOMAP_INLINE))
+		map_fill_inline(iter->inode, iomap, folio);
 	if (iomap->addr != IOMAP_NULL_ADDR && !iomap->bdev &&
 	    (pos | len) & (i_blocksize(iter->inode) - 1))
 		map_fill_device(iter->inode, iomap, pos);

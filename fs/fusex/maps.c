@@ -29,15 +29,15 @@
 
 static struct fusex_maps *maps_new(struct inode *inode)
 {
+	const gfp_t gfp = GFP_NOFS | __GFP_NOFAIL | __GFP_ACCOUNT;
 	struct fusex_dev_limits limits;
 	struct fusex_maps *maps;
 
 	fusex_backing_device_limits(fusex_chan_of(inode), &limits);
 	if (limits.stable)
 		mapping_set_stable_writes(inode->i_mapping);
-	maps = kzalloc_obj(*maps, GFP_NOFS | __GFP_NOFAIL);
-	maps->cache = fusex_mapcache_new(inode->i_blkbits,
-					 GFP_NOFS | __GFP_NOFAIL);
+	maps = kzalloc_obj(*maps, gfp);
+	maps->cache = fusex_mapcache_new(inode->i_blkbits, gfp);
 	maps->inode = inode;
 	mutex_init(&maps->quiesce);
 	spin_lock_init(&maps->lock);

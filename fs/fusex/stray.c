@@ -233,6 +233,7 @@ void fusex_stray_leave(struct fusex_chan *chan)
 		list = stray_any(chan);
 		spin_unlock(&chan->lock);
 		stray_let_go(chan, list);
+		cond_resched();
 	} while (list);
 }
 

@@ -127,7 +127,9 @@ static int fusex_freeze_super(struct super_block *sb, enum freeze_holder who,
 	return freeze_super(sb, who, owner);
 }
 
-static int fusex_tell_freeze(struct super_block *sb, u32 flags)
+static int fusex_tell_freeze(struct super_block *sb, u32 flags,
+			     int (*ask)(struct fusex_chan *chan,
+					struct fusex_call *call))
 {
 	const struct fusex_conf *conf = fusex_sb(sb)->conf;
 	struct fusex_freeze_in in = { .flags = flags };
@@ -140,25 +142,28 @@ static int fusex_tell_freeze(struct super_block *sb, u32 flags)
 		.arg		= &in,
 		.arg_len	= sizeof(in),
 	};
-	int err = fusex_call(fusex_sb(sb)->chan, &call);
+	int err = ask(fusex_sb(sb)->chan, &call);
 
 	return err == -ENOSYS ? 0 : err;
 }
 
 static int fusex_freeze_fs(struct super_block *sb)
 {
-	int err = fusex_tell_freeze(sb, 0);
+	int err = fusex_tell_freeze(sb, 0, fusex_call);
 
-	/* It may have been carried out, and nobody will thaw it. */
+	/*
+	 * It may have been carried out, and nobody will thaw it.  Who is killed does
+	 * not wait for that, but it is not given up.
+	 */
 	if (err == -EINTR || err == -ETIMEDOUT)
-		fusex_tell_freeze(sb, FUSEX_FREEZE_THAW);
+		fusex_tell_freeze(sb, FUSEX_FREEZE_THAW, fusex_call_sure);
 	return err;
 }
 
 /* A server that is gone keeps nothing frozen. */
 static int fusex_unfreeze_fs(struct super_block *sb)
 {
-	int err = fusex_tell_freeze(sb, FUSEX_FREEZE_THAW);
+	int err = fusex_tell_freeze(sb, FUSEX_FREEZE_THAW, fusex_call);
 
 	return err == -ENOTCONN ? 0 : err;
 }
@@ -411,6 +416,14 @@ static int fusex_fill_super(struct super_block *sb, struct fs_context *fc)
 	return err;
 }
 
+static void fusex_sb_free(struct fusex_sb *fs)
+{
+	fusex_io_exit(fs);
+	fusex_chan_put(fs->chan);
+	xa_destroy(&fs->lost);
+	kfree_rcu(fs, rcu);
+}
+
 static struct fusex_sb *fusex_sb_alloc(struct fs_context *fc)
 {
 	struct fusex_ctx *ctx = fc->fs_private;
@@ -426,16 +439,14 @@ static struct fusex_sb *fusex_sb_alloc(struct fs_context *fc)
 	fs->server_perm = fs->conf->features & FUSEX_F_SERVER_PERM;
 	fs->owner = fc->cred->fsuid;
 	fs->owner_gid = fc->cred->fsgid;
-	xa_init(&fs->lost);
+	/* A server can have as many files lost as it wants. */
+	xa_init_flags(&fs->lost, XA_FLAGS_ACCOUNT);
 	fusex_room_init(fs);
+	if (fusex_io_init(fs, fc->user_ns)) {
+		fusex_sb_free(fs);
+		return NULL;
+	}
 	return fs;
-}
-
-static void fusex_sb_free(struct fusex_sb *fs)
-{
-	fusex_chan_put(fs->chan);
-	xa_destroy(&fs->lost);
-	kfree_rcu(fs, rcu);
 }
 
 static int fusex_get_tree(struct fs_context *fc)
@@ -535,7 +546,7 @@ static void fusex_umount_sync(struct super_block *sb)
 		return;
 	init_completion(&f.done);
 	INIT_WORK_ONSTACK(&f.work, fusex_umount_sync_work);
-	queue_work(fusex_io_wq, &f.work);
+	queue_work(fusex_sb(sb)->io_wq, &f.work);
 	/* No signal reaches the last task of a mount namespace at its end. */
 	if (!(current->flags & PF_EXITING) &&
 	    !wait_for_completion_killable(&f.done))

@@ -30,8 +30,11 @@
 
 /* Requests that nobody waits for are found by their nodes in so many lists. */
 #define FUSEX_STRAY_BITS	5
-/* With more of them, whose server does not answer, it takes its chances. */
-#define FUSEX_STRAYS_MAX	65536
+/*
+ * With more of them, whose server does not answer, it takes its chances: they are
+ * memory that nobody is charged for, and who reclaims inodes may look at them all.
+ */
+#define FUSEX_STRAYS_MAX	8192
 
 /* A FORGET carries at most this many nodes. */
 #define FUSEX_FORGET_MAX	256

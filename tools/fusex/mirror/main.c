@@ -229,6 +229,14 @@ static bool has_option(const char *list, const char *name, const char *other)
 	return found;
 }
 
+/* Does reading change no access time, as far as the mount is asked for? */
+static bool without_atime(void)
+{
+	return set.readonly || (has_option(set.mount, "noatime", "atime") &&
+				has_option(set.mount, "noatime", "relatime") &&
+				has_option(set.mount, "noatime", "strictatime"));
+}
+
 /* The mount is shown with what it mirrors, unless told otherwise. */
 static int finish_options(void)
 {
@@ -473,7 +481,7 @@ int main(int argc, char **argv)
 	m.rules = set.rules;
 	m.valid = set.valid;
 	ret = 1;
-	if (!source_open(&m, set.source, set.readonly)) {
+	if (!source_open(&m, set.source, without_atime())) {
 		if (follow_source(&m))
 			log_error("out of memory");
 		else

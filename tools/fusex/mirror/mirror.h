@@ -142,11 +142,11 @@ static inline struct mirror *mirror_of(struct fusex_req *req)
  * source_open() - open the tree that is to be mirrored
  * @m: the mirror; local is set already
  * @path: the tree
- * @readonly: the mount is read-only to begin with: reading leaves no trace
+ * @noatime: reading leaves no trace, whoever has the attributes
  *
  * Return: 0 or -errno, which was logged.
  */
-int source_open(struct mirror *m, const char *path, bool readonly);
+int source_open(struct mirror *m, const char *path, bool noatime);
 
 /** source_close() - undo source_open() */
 void source_close(struct mirror *m);

@@ -23,7 +23,7 @@
 
 /* Returns an O_PATH descriptor of a private mount, or -errno. */
 static int private_mount(const struct mirror *m, const char *path,
-			 bool readonly)
+			 bool noatime)
 {
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSYMFOLLOW,
@@ -34,7 +34,7 @@ static int private_mount(const struct mirror *m, const char *path,
 	if (fd < 0)
 		return -errno;
 	/* Not read-only: the mirror can be remounted, and nobody tells us. */
-	if (m->local || readonly) {
+	if (m->local || noatime) {
 		attr.attr_set |= MOUNT_ATTR_NOATIME;
 		attr.attr_clr |= MOUNT_ATTR__ATIME;
 	}
@@ -46,17 +46,17 @@ static int private_mount(const struct mirror *m, const char *path,
 	return fd;
 }
 
-static int open_root(struct mirror *m, const char *path, bool readonly)
+static int open_root(struct mirror *m, const char *path, bool noatime)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
-	m->tree_fd = private_mount(m, path, readonly);
+	m->tree_fd = private_mount(m, path, noatime);
 	if (m->tree_fd >= 0) {
 		m->root_fd = openat(m->tree_fd, ".", flags);
 	} else {
 		m->tree_fd = -1;
 		m->root_fd = open(path, flags);
-		if (m->local || readonly)
+		if (m->local || noatime)
 			m->noatime = O_NOATIME;
 	}
 	if (m->root_fd < 0) {
@@ -94,7 +94,7 @@ static void probe_xattrs(struct mirror *m)
 		  errno != EOPNOTSUPP;
 }
 
-int source_open(struct mirror *m, const char *path, bool readonly)
+int source_open(struct mirror *m, const char *path, bool noatime)
 {
 	struct statx stx;
 	int ret;
@@ -102,7 +102,7 @@ int source_open(struct mirror *m, const char *path, bool readonly)
 	m->tree_fd = -1;
 	m->root_fd = -1;
 	m->proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	ret = open_root(m, path, readonly);
+	ret = open_root(m, path, noatime);
 	if (!ret && statx(m->root_fd, "", AT_EMPTY_PATH, MIRROR_STATX, &stx)) {
 		ret = -errno;
 		log_error("cannot look at %s: %s", path, strerror(errno));

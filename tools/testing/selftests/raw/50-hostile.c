@@ -396,6 +396,32 @@ TEST(header, twice)
 	}
 }
 
+/* ------------------------------------------------------------------- sizes */
+
+static void is_smaller(struct raw *r, const struct fusex_in_header *in,
+		       struct raw_reply *rep)
+{
+	struct fusex_attr_out *out = (void *)rep->body;
+
+	(void)r;
+	(void)in;
+	out->attr.size = 100;
+}
+
+/* Somebody else may have cut it at once: nothing to complain about. */
+TEST(size, is_smaller_than_it_was_set_to)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	int fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+
+	raw_bend(r, FUSEX_OP_SETATTR, is_smaller, NULL);
+	OK(ftruncate(fd, 2 * RAW_SIZE));
+	raw_bend(r, 0, NULL, NULL);
+	close(fd);
+	check_rest(r, "a size that is smaller");
+	raw_stop(r);
+}
+
 /* -------------------------------------------------------------- identities */
 
 /* "f" is found to be the directory "d" as well as "d" itself. */

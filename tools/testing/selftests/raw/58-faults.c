@@ -746,6 +746,32 @@ TEST(freeze, is_refused_by_the_server)
 	end(r, fd);
 }
 
+/* The server may have done it by then, or does it yet. */
+TEST(freeze, is_taken_back_when_killed)
+{
+	struct raw *r = with_f(MAPPED);
+	int fd = open_rw(r, "f", 0), root = (int)OK(open(r->mnt, O_RDONLY));
+	pid_t pid;
+
+	raw_bend(r, FUSEX_OP_FREEZE, hold_answer, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(ioctl(root, FIFREEZE, 0) ? errno : 0);
+	}
+	UNTIL_SEEN(r, 0);
+	raw_bend(r, 0, NULL, NULL);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	/* The one that is held is not counted yet. */
+	UNTIL_SEEN(r, FUSEX_OP_FREEZE);
+	EQ(r->maps->freezes[0].flags, FUSEX_FREEZE_THAW);
+	answering = true;
+	put(fd, BLOCK, 0, 1);
+	OK(close(root));
+	end(r, fd);
+}
+
 TEST(freeze, a_dead_server_thaws)
 {
 	struct raw *r = with_f(MAPPED);

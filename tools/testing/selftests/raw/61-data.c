@@ -409,3 +409,47 @@ TEST(write, into_a_file_that_has_grown)
 	close(fd);
 	raw_stop(r);
 }
+
+/* Nor does what was just being written when somebody else cut it off. */
+TEST(mapping, of_a_file_that_has_shrunk_meanwhile)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	int fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+	char *p = mmap(NULL, RAW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		       0);
+
+	CHECK(p != MAP_FAILED);
+	p[2 * BLOCK] = 'y';
+	raw_bend(r, FUSEX_OP_WRITE, keep_write, NULL);
+	OK(sync_file_range(fd, 2 * BLOCK, BLOCK, SYNC_FILE_RANGE_WRITE));
+	UNTIL_SEEN(r, 0);
+	raw_bend(r, 0, NULL, NULL);
+	resize(r, RAW_SIZE, 100);
+	EQ(size_now(fd), 100);
+	answer_write(r, 100, 1);
+	OK(ftruncate(fd, RAW_SIZE));
+	is_byte(fd, 2 * BLOCK, 'x');
+	OK(munmap(p, RAW_SIZE));
+	close(fd);
+	raw_stop(r);
+}
+
+/* What others have appended is in the page that was just written. */
+TEST(mapping, of_a_file_that_has_grown)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	char *p;
+	int fd;
+
+	resize(r, RAW_SIZE, 100);
+	fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+	p = mmap(NULL, 100, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	*p = 'y';
+	resize(r, 100, 200);
+	OK(msync(p, 100, MS_SYNC));
+	is_byte(fd, 150, 'x');
+	OK(munmap(p, 100));
+	close(fd);
+	raw_stop(r);
+}
