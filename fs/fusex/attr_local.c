@@ -361,6 +361,11 @@ static int local_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 	return err;
 }
 
+static u32 local_write_flags(const struct inode *inode, bool append)
+{
+	return 0;
+}
+
 static void local_after_write(struct inode *inode, loff_t pos, size_t len)
 {
 	struct fusex_inode *fi = fusex_i(inode);
@@ -568,6 +573,7 @@ const struct fusex_attr_ops fusex_attr_local = {
 	.update_time	= local_update_time,
 	.get_acl	= local_get_acl,
 	.set_acl	= local_set_acl,
+	.write_flags	= local_write_flags,
 	.after_write	= local_after_write,
 	.wrote_through	= local_wrote_through,
 	.wrote_cache	= local_wrote_cache,

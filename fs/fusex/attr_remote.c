@@ -7,6 +7,7 @@
  * of the server's only while there is such data.  Names expire, and are asked
  * for again by d_revalidate.
  */
+#include <linux/capability.h>
 #include <linux/dcache.h>
 #include <linux/filelock.h>
 #include <linux/iversion.h>
@@ -336,6 +337,20 @@ static int remote_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 	return err;
 }
 
+/*
+ * The kernel has cleared what a write clears of the mode that it knows.  If that
+ * may be outdated, the server does so once more.
+ */
+static u32 remote_write_flags(const struct inode *inode, bool append)
+{
+	u32 flags = append ? FUSEX_WRITE_APPEND : 0;
+
+	if (!remote_fresh(inode) &&
+	    !ns_capable_noaudit(inode->i_sb->s_user_ns, CAP_FSETID))
+		flags |= FUSEX_WRITE_KILL_PRIV;
+	return flags;
+}
+
 static void remote_after_write(struct inode *inode, loff_t pos, size_t len)
 {
 	struct fusex_inode *fi = fusex_i(inode);
@@ -538,6 +553,7 @@ const struct fusex_attr_ops fusex_attr_remote = {
 	.update_time	= remote_update_time,
 	.get_acl	= remote_get_acl,
 	.set_acl	= remote_set_acl,
+	.write_flags	= remote_write_flags,
 	.after_write	= remote_after_write,
 	.wrote_through	= remote_wrote_through,
 	.wrote_cache	= remote_wrote_cache,
@@ -552,7 +568,6 @@ const struct fusex_attr_ops fusex_attr_remote = {
 	.setlease	= remote_setlease,
 	.dentry_ops	= &remote_dentry_ops,
 	.i_flags	= S_NOATIME | S_NOCMTIME,
-	.append_flags	= FUSEX_WRITE_APPEND,
 	.shared		= true,
 };
 

@@ -283,6 +283,8 @@ struct fusex_attr_reply {
  * @update_time: like the inode operation
  * @get_acl: like the inode operation get_inode_acl (with rcu)
  * @set_acl: like the inode operation
+ * @write_flags: FUSEX_WRITE_* of a write by the caller, at the end of the file or
+ *	somewhere
  * @after_write: file data changed in [pos, pos + len) by the kernel; size,
  *	times and change counter follow.  i_rwsem is held, or truncation waits
  *	(inode_dio_begin()); may sleep
@@ -309,7 +311,6 @@ struct fusex_attr_reply {
  *	change the file, refused if somebody can
  * @dentry_ops: the table's dentry operations
  * @i_flags: S_* that inodes of the table always have
- * @append_flags: FUSEX_WRITE_* of a write at the end of the file
  * @shared: others may change a file: mappings are good under a lease only, and
  *	the server is told of every write that went around it
  */
@@ -327,6 +328,7 @@ struct fusex_attr_ops {
 	struct posix_acl *(*get_acl)(struct inode *inode, int type, bool rcu);
 	int (*set_acl)(struct mnt_idmap *idmap, struct dentry *dentry,
 		       struct posix_acl *acl, int type);
+	u32 (*write_flags)(const struct inode *inode, bool append);
 	void (*after_write)(struct inode *inode, loff_t pos, size_t len);
 	void (*wrote_through)(struct inode *inode, loff_t end,
 			      const struct inode *real);
@@ -345,7 +347,6 @@ struct fusex_attr_ops {
 			void **priv);
 	const struct dentry_operations *dentry_ops;
 	unsigned int i_flags;
-	u32 append_flags;
 	bool shared;
 };
 

@@ -264,12 +264,11 @@ static ssize_t fusex_plain_write_all(struct kiocb *iocb, struct iov_iter *from)
 		.inode	= file_inode(iocb->ki_filp),
 	};
 	const struct fusex_attr_ops *attr = fusex_i(w.inode)->attr;
-	u32 write_flags = 0;
+	bool append = iocb->ki_flags & IOCB_APPEND;
+	u32 write_flags = attr->write_flags(w.inode, append);
 	ssize_t done = 0;
 	ssize_t ret = 0;
 
-	if (iocb->ki_flags & IOCB_APPEND)
-		write_flags = attr->append_flags;
 	fusex_plain_room(&w, iov_iter_count(from));
 	while (iov_iter_count(from)) {
 		ret = fusex_plain_write_some(&w, from, write_flags);

@@ -626,12 +626,12 @@ static struct fusex_user_io *fusex_user_write_start(struct kiocb *iocb,
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct fusex_user_io *io = fusex_user_alloc(iocb, true);
+	bool append = iocb->ki_flags & IOCB_APPEND;
 
 	if (!io)
 		return NULL;
-	if (iocb->ki_flags & IOCB_APPEND)
-		io->write_flags = fusex_i(inode)->attr->append_flags;
-	io->one = io->write_flags || IS_APPEND(inode);
+	io->write_flags = fusex_i(inode)->attr->write_flags(inode, append);
+	io->one = io->write_flags & FUSEX_WRITE_APPEND || IS_APPEND(inode);
 	io->grows = iocb->ki_pos + (loff_t)iov_iter_count(from) > io->oldsize;
 	return io;
 }

@@ -156,6 +156,10 @@ int mirror_setattr(struct fusex_req *req, const struct fusex_node *node,
 	return ret;
 }
 
+/*
+ * Whoever may not do one of these has not what keeps the file system below from
+ * doing it when he changes the data.
+ */
 int attr_kill_priv(const struct mirror *m, int fd)
 {
 	char name[PROC_NAME_MAX];
@@ -170,20 +174,21 @@ int attr_kill_priv(const struct mirror *m, int fd)
 		mode &= ~S_ISGID;
 	if (mode != st.st_mode) {
 		ret = sys_fchmodat(fd, "", mode & 07777, AT_EMPTY_PATH);
-		if (ret)
+		if (ret && ret != -EPERM)
 			return ret;
 	}
 	if (!m->xattrs)
 		return 0;
 	if (fremovexattr(fd, "security.capability")) {
-		if (errno == ENODATA || errno == EOPNOTSUPP)
+		if (errno == ENODATA || errno == EOPNOTSUPP || errno == EPERM)
 			return 0;
 		/* Not open for reading or writing. */
 		if (errno != EBADF)
 			return -errno;
 		ret = sys_removexattrat(m->proc_fd, attr_proc_name(fd, name), 0,
 					"security.capability");
-		if (ret && ret != -ENODATA && ret != -EOPNOTSUPP)
+		if (ret && ret != -ENODATA && ret != -EOPNOTSUPP &&
+		    ret != -EPERM)
 			return ret;
 	}
 	return 0;
