@@ -580,9 +580,12 @@ int fusex_cache_zero_tail(struct inode *inode, loff_t from, loff_t to)
 		return -EINTR;
 	}
 	if (folio->mapping == mapping) {
+		/* What a direct write has brought meanwhile is not behind the end. */
+		from = max(from, i_size_read(inode));
 		end = min(to, folio_pos(folio) + (loff_t)folio_size(folio));
-		folio_zero_segment(folio, offset_in_folio(folio, from),
-				   end - folio_pos(folio));
+		if (from < end)
+			folio_zero_segment(folio, offset_in_folio(folio, from),
+					   end - folio_pos(folio));
 	}
 	folio_unlock(folio);
 	folio_put(folio);

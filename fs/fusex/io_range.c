@@ -186,11 +186,15 @@ static int fusex_fallocate_locked(struct file *file, int mode, loff_t offset,
 	/* Even if it failed: some of it may have been done. */
 	if (last >= offset)
 		fi->io->invalidate(inode, offset, last);
-	if (err)
+	if (err) {
+		/* A reply may have made it larger than that: then it was to be cut. */
+		fusex_cache_shrink_end(inode);
 		return err;
+	}
 	if (newsize != size) {
 		spin_lock(&fi->lock);
-		i_size_write(inode, newsize);
+		if (newsize < size || newsize > i_size_read(inode))
+			i_size_write(inode, newsize);
 		spin_unlock(&fi->lock);
 		fi->io->setsize_end(inode, size, newsize);
 	}
@@ -332,6 +336,8 @@ static ssize_t fusex_copy_prepared(struct file *src, loff_t pos_in,
 
 	if (pos_out > size)
 		err = fi->io->setsize_begin(inode, pos_out);
+	/* A reply may have made it larger than that: it is not to be cut. */
+	fusex_cache_shrink_end(inode);
 	if (!err)
 		err = fusex_io_quiesce(inode, pos_out, last);
 	if (err)

@@ -443,6 +443,69 @@ static int check_flags(struct ext2_xattr_handle *h, const char *name,
 	return !there && flags & XATTR_REPLACE ? -ENODATA : 0;
 }
 
+/* Bytes that an entry and its value can have in the inode, if it is a new one. */
+static size_t room_in_inode(const struct volume *v, struct node *n)
+{
+	char *start = in_inode(n) + sizeof(uint32_t), *at = start;
+	char *low = (char *)&n->raw + v->inode_size;
+	struct ext2_ext_attr_entry *e;
+
+	if (!n->raw.i_extra_isize || low - start < 8)
+		return 0;
+	if (!has_in_inode(v, n))
+		return (size_t)(low - start) - sizeof(uint32_t);
+	for (; ; at += EXT2_EXT_ATTR_LEN(e->e_name_len)) {
+		e = (struct ext2_ext_attr_entry *)at;
+		if (EXT2_EXT_IS_LAST_ENTRY(e))
+			break;
+		if (!e->e_value_inum && e->e_value_size &&
+		    start + e->e_value_offs < low)
+			low = start + e->e_value_offs;
+	}
+	return low - at > 4 ? (size_t)(low - at - 4) : 0;
+}
+
+/* No value is an inode, and this one need not become one. */
+static bool is_small(const struct volume *v, struct node *n,
+		     struct ext2_xattr_handle *h, const char *name, size_t size,
+		     uint64_t large)
+{
+	size_t len = 0, need;
+	void *old;
+
+	if (large)
+		return false;
+	if (!ext2fs_xattr_get(h, name, &old, &len)) {
+		ext2fs_free_mem(&old);
+		if (len >= size)
+			return true;
+	}
+	need = EXT2_EXT_ATTR_LEN(strlen(name)) + EXT2_EXT_ATTR_SIZE(size);
+	return need <= room_in_inode(v, n);
+}
+
+/* What may take space is done before anything is changed. */
+static int make_ready(struct volume *v, struct node *n,
+		      struct ext2_xattr_handle *h, const char *name,
+		      size_t size, uint64_t large)
+{
+	int ret = 0;
+
+	/* A value may become an inode, whose number was a deleted one's until now. */
+	if (ext2fs_has_feature_ea_inode(v->fs->super)) {
+		if (!is_small(v, n, h, name, size, large)) {
+			note_group(v);
+			ret = check_space(v, size);
+		}
+		if (!ret)
+			ret = icache_flush(v);
+	}
+	if (!ret)
+		ret = own_block(v, n);
+	/* libext2fs reads the inode once more. */
+	return ret ? ret : node_full(v, n);
+}
+
 int xattr_set(struct volume *v, struct node *n, const char *name,
 	      const void *value, size_t size, uint32_t flags)
 {
@@ -453,15 +516,6 @@ int xattr_set(struct volume *v, struct node *n, const char *name,
 	ret = volume_writable(v);
 	if (!ret)
 		ret = check_name(name);
-	/* A value may become an inode, whose number was a deleted one's until now. */
-	if (!ret && ext2fs_has_feature_ea_inode(v->fs->super)) {
-		note_group(v);
-		ret = check_space(v, size);
-		if (!ret)
-			ret = icache_flush(v);
-	}
-	if (!ret)
-		ret = own_block(v, n);
 	if (!ret)
 		ret = node_full(v, n);
 	if (ret)
@@ -471,6 +525,8 @@ int xattr_set(struct volume *v, struct node *n, const char *name,
 	if (ret)
 		return ret;
 	ret = check_flags(h, name, flags);
+	if (!ret)
+		ret = make_ready(v, n, h, name, size, was);
 	if (ret) {
 		ext2fs_xattrs_close(&h);
 		return ret;
@@ -493,14 +549,16 @@ int xattr_remove(struct volume *v, struct node *n, const char *name)
 	if (ret)
 		return ret;
 	was = look(v, n);
-	ret = own_block(v, n);
-	if (!ret)
-		ret = node_full(v, n);
+	ret = node_full(v, n);
 	if (!ret)
 		ret = open_all(v, n, &h);
 	if (ret)
 		return ret;
 	ret = check_flags(h, name, XATTR_REPLACE);
+	if (!ret)
+		ret = own_block(v, n);
+	if (!ret)
+		ret = node_full(v, n);
 	if (ret) {
 		ext2fs_xattrs_close(&h);
 		return ret;
@@ -527,7 +585,8 @@ static int remove_large(struct volume *v, struct node *n)
 	char *list;
 	int ret;
 
-	if (!ext2fs_has_feature_ea_inode(v->fs->super) || xattr_hints(v, n))
+	if (!ext2fs_has_feature_ea_inode(v->fs->super) || xattr_hints(v, n) ||
+	    !large_blocks(v, n))
 		return 0;
 	len = xattr_list(v, n, NULL, 0);
 	if (len <= 0)
