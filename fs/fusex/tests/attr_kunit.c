@@ -328,7 +328,9 @@ static void remote_again_test(struct kunit *test)
 		.attr = &full, .did = FUSEX_DID_MTIME, .again = true,
 	};
 	const struct fusex_attr none = {};
+	struct fusex_sb *fs = fusex_sb(inode->i_sb);
 
+	fs->chan = fake_chan(test);
 	r.epoch = fi->epoch;
 	fi->attr_expires = U64_MAX - 1;
 	fusex_attr_remote.apply(inode, &r);
@@ -351,6 +353,7 @@ static void remote_again_test(struct kunit *test)
 	fi->attr_expires = U64_MAX - 1;
 	fusex_attr_remote.apply(inode, &r);
 	KUNIT_EXPECT_EQ(test, fi->attr_expires, 0);
+	fusex_chan_put(fs->chan);
 }
 
 /* Local: only the blocks, ... */
