@@ -516,8 +516,6 @@ int xattr_set(struct volume *v, struct node *n, const char *name,
 	ret = volume_writable(v);
 	if (!ret)
 		ret = check_name(name);
-	if (!ret)
-		ret = node_full(v, n);
 	if (ret)
 		return ret;
 	set_feature(v);
@@ -549,9 +547,7 @@ int xattr_remove(struct volume *v, struct node *n, const char *name)
 	if (ret)
 		return ret;
 	was = look(v, n);
-	ret = node_full(v, n);
-	if (!ret)
-		ret = open_all(v, n, &h);
+	ret = open_all(v, n, &h);
 	if (ret)
 		return ret;
 	ret = check_flags(h, name, XATTR_REPLACE);

@@ -14,7 +14,8 @@ read -r dax_disk one_disk million_disk _ <<<"${FUSEX_PMEMS:-}"
 prepare_dax() {
 	mkdir -p /b/kernel-dax
 	# The machine that emulates it finds memory for it now, and not for who is first.
-	dd if=/dev/zero "of=$dax_disk" bs=1M oflag=direct status=none || :
+	dd if=/dev/zero "of=$dax_disk" bs=1M "count=$(($(blockdev --getsize64 "$dax_disk") >> 20))" \
+		oflag=direct status=none
 	# Large files begin at a multiple of 2 MiB, so that huge pages can map them.
 	mkfs.ext4 -q -b 4096 -E stride=512,stripe_width=512,lazy_itable_init=0,lazy_journal_init=0 \
 		"$dax_disk"

@@ -128,6 +128,19 @@ struct node *image_file(struct volume *v, struct node *parent,
 	return ret ? NULL : n;
 }
 
+uint64_t image_starve(struct volume *v, uint64_t left)
+{
+	uint64_t all = ext2fs_free_blocks_count(v->fs->super);
+
+	ext2fs_free_blocks_count_set(v->fs->super, left);
+	return all - left;
+}
+
+void image_feed(struct volume *v, uint64_t hidden)
+{
+	ext2fs_free_blocks_count_add(v->fs->super, (blk64_t)hidden);
+}
+
 uint32_t rnd(uint32_t below)
 {
 	static uint64_t state = 0x9e3779b97f4a7c15ull;

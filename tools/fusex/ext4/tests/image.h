@@ -38,6 +38,12 @@ struct node *image_root(struct volume *v);
 struct node *image_file(struct volume *v, struct node *dir, const char *name,
 			uint32_t mode);
 
+/** image_starve() - only @left blocks are free from now on; returns how many are hidden */
+uint64_t image_starve(struct volume *v, uint64_t left);
+
+/** image_feed() - the hidden ones are free again */
+void image_feed(struct volume *v, uint64_t hidden);
+
 /** rnd() - the next number of a sequence that is always the same */
 uint32_t rnd(uint32_t below);
 

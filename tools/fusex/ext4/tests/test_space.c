@@ -96,20 +96,6 @@ static bool is_sound(struct volume *v, struct node *n)
 	return sound;
 }
 
-/* From now on there are only so many blocks; returns how many are hidden. */
-static uint64_t starve(struct volume *v, uint64_t left)
-{
-	uint64_t all = ext2fs_free_blocks_count(v->fs->super);
-
-	ext2fs_free_blocks_count_set(v->fs->super, left);
-	return all - left;
-}
-
-static void feed(struct volume *v, uint64_t hidden)
-{
-	ext2fs_free_blocks_count_add(v->fs->super, (blk64_t)hidden);
-}
-
 static int written(struct volume *v, struct node *n, uint64_t lblk,
 		   uint64_t count)
 {
@@ -203,7 +189,7 @@ static void test_split(struct volume *v, struct node *root)
 	is(range(v, n, 0, 0, 64), 0, "space for another");
 	is(written(v, n, 10, 1), 0, "one block is written");
 	was = state_of(v, n);
-	hidden = starve(v, 0);
+	hidden = image_starve(v, 0);
 	is(written(v, n, 20, 1), -ENOSPC, "no room for two more extents");
 	still(v, n, was, "split in three");
 	is(written(v, n, 63, 1), 0, "there is for one");
@@ -214,7 +200,7 @@ static void test_split(struct volume *v, struct node *root)
 	is(range(v, n, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 30, 2),
 	   -ENOSPC, "nor for a hole");
 	still(v, n, was, "punched");
-	feed(v, hidden);
+	image_feed(v, hidden);
 	is(written(v, n, 20, 1), 0, "with space it is written");
 	is(range(v, n, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 30, 2), 0,
 	   "and punched");
@@ -235,7 +221,7 @@ static void test_shift(struct volume *v, struct node *root)
 		ret = put(v, n, 2 * i);
 	is(ret, 0, "a file of many extents");
 	was = state_of(v, n);
-	hidden = starve(v, 1);
+	hidden = image_starve(v, 1);
 	is(range(v, n, FALLOC_FL_COLLAPSE_RANGE, 10, 4), -ENOSPC,
 	   "it is not collapsed");
 	still(v, n, was, "collapsed");
@@ -243,7 +229,7 @@ static void test_shift(struct volume *v, struct node *root)
 	is(range(v, n, FALLOC_FL_INSERT_RANGE, 10, 4), -ENOSPC,
 	   "nor is there room to insert");
 	still(v, n, was, "inserted");
-	feed(v, hidden);
+	image_feed(v, hidden);
 	is(range(v, n, FALLOC_FL_COLLAPSE_RANGE, 10, 4), 0,
 	   "with space it is collapsed");
 	is(range(v, n, FALLOC_FL_INSERT_RANGE, 100, 6), 0, "and extended");
@@ -269,13 +255,13 @@ static void test_pieces(void)
 	WR_LOCK(v);
 	is(put(v, n, 0) ?: put(v, n, 5) ?: put(v, n, 10), 0, "three extents");
 	v->kept = 0;
-	hidden = starve(v, 70000);
+	hidden = image_starve(v, 70000);
 	is(map_allocate(v, n, 11, 70000, true, &r, &fresh), 0,
 	   "there is room for one more");
 	ok(r.len >= 32767 && r.len < 40000, "%llu blocks long",
 	   (unsigned long long)r.len);
 	ok(is_sound(v, n), "what it has is taken");
-	feed(v, hidden);
+	image_feed(v, hidden);
 	UNLOCK(v);
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
@@ -292,19 +278,19 @@ static void test_lists(void)
 	int ret = 0;
 
 	WR_LOCK(v);
-	hidden = starve(v, 13);
+	hidden = image_starve(v, 13);
 	is(map_allocate(v, n, 0, 16, true, &r, &fresh), 0,
 	   "space for a few blocks");
 	is(r.len, 12, "as many as there is room for");
 	ok(is_sound(v, n), "which are taken");
 	is(map_allocate(v, n, 12, 1, true, &r, &fresh), -ENOSPC, "not more");
-	feed(v, hidden);
+	image_feed(v, hidden);
 	for (i = 0; i < 12 + 256 && !ret; i++)
 		ret = put(v, n, i);
 	is(ret, 0, "with space there is more");
-	hidden = starve(v, 2);
+	hidden = image_starve(v, 2);
 	is(put(v, n, i), -ENOSPC, "half a list of lists");
-	feed(v, hidden);
+	image_feed(v, hidden);
 	ok(is_sound(v, n), "what it has is taken");
 	UNLOCK(v);
 	ok(image_close(v, path), "e2fsck finds nothing");
@@ -360,7 +346,7 @@ static void test_inline(void)
 	memset(data, 'x', sizeof(data));
 	ok(node_has(n, EXT4_INLINE_DATA_FL) &&
 	   node_has(dir, EXT4_INLINE_DATA_FL), "data and names in inodes");
-	hidden = starve(v, 0);
+	hidden = image_starve(v, 0);
 	is(plain_write(v, n, data, sizeof(data), 4000, true), -ENOSPC,
 	   "no block for more");
 	is(plain_read(v, n, buf, sizeof(buf), 0), sizeof(data),
@@ -368,7 +354,7 @@ static void test_inline(void)
 	ok(!memcmp(buf, data, sizeof(data)), "and what it was");
 	UNLOCK(v);
 	ok(!image_file(v, dir, "file2", 0), "nor for another name");
-	feed(v, hidden);
+	image_feed(v, hidden);
 	ok(image_close(v, path), "e2fsck finds nothing");
 	v = image_open(path);
 	WR_LOCK(v);
@@ -396,12 +382,12 @@ static void test_moved(void)
 
 	ok(image_file(v, root, "other", 0), "the root directory has a block");
 	WR_LOCK(v);
-	hidden = starve(v, 0);
+	hidden = image_starve(v, 0);
 	is(name_rename(v, dir, "file0", root, "moved", 0, NULL, &m), -ENOSPC,
 	   "no block for the names that stay");
 	ok(has_name(v, dir, "file0") && !has_name(v, root, "moved"),
 	   "the name is where it was, and nowhere else");
-	feed(v, hidden);
+	image_feed(v, hidden);
 	is(name_rename(v, dir, "file0", root, "moved", 0, NULL, &m), 0,
 	   "with space it is moved");
 	node_put(v, m.node);
@@ -424,14 +410,14 @@ static void test_short(void)
 	memset(buf, 's', 1 << 20);
 	WR_LOCK(v);
 	v->kept = 0;
-	hidden = starve(v, 10);
+	hidden = image_starve(v, 10);
 	is(plain_write_some(v, n, buf, 1 << 20, 0, true), 10 * 4096,
 	   "as much is written as there is space for");
 	is((long long)size_of(n), 10 * 4096, "and the file as long");
 	is(plain_write_some(v, n, buf, 1 << 20, 10 * 4096, true), -ENOSPC,
 	   "then nothing");
 	is((long long)size_of(n), 10 * 4096, "and it stays so");
-	feed(v, hidden);
+	image_feed(v, hidden);
 	UNLOCK(v);
 	free(buf);
 	ok(image_close(v, path), "e2fsck finds nothing");

@@ -157,20 +157,6 @@ static void test_number(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
-/* From now on there are only so many blocks; returns how many are hidden. */
-static uint64_t starve(struct volume *v, uint64_t left)
-{
-	uint64_t all = ext2fs_free_blocks_count(v->fs->super);
-
-	ext2fs_free_blocks_count_set(v->fs->super, left);
-	return all - left;
-}
-
-static void feed(struct volume *v, uint64_t hidden)
-{
-	ext2fs_free_blocks_count_add(v->fs->super, (blk64_t)hidden);
-}
-
 /* Gives the block of attributes of a file to another one, too, as the kernel does. */
 static void share(struct volume *v, struct node *a, struct node *b)
 {
@@ -208,12 +194,12 @@ static void test_shared(struct volume *v, struct node *root)
 	share(v, a, b);
 	is(sharers(v, a), 2, "which is another file's as well");
 	v->kept = 0;
-	hidden = starve(v, 0);
+	hidden = image_starve(v, 0);
 	is(xattr_set(v, b, "user.s", value, 500, 0), -ENOSPC,
 	   "no block for what is different");
 	is(xattr_set(v, b, "user.s", value, 500, 0), -ENOSPC, "nor another time");
 	is(sharers(v, a), 2, "it is both's");
-	feed(v, hidden);
+	image_feed(v, hidden);
 	v->kept = kept;
 	is(xattr_set(v, b, "user.s", value, 500, 0), 0, "with space there is");
 	is(sharers(v, a), 1, "then it is not");
@@ -258,13 +244,13 @@ static void test_half(struct volume *v, struct node *root)
 	WR_LOCK(v);
 	v->kept = 0;
 	inodes = v->fs->super->s_free_inodes_count;
-	hidden = starve(v, 1);
+	hidden = image_starve(v, 1);
 	is(xattr_set(v, n, "user.large", value, sizeof(value), 0), -ENOSPC,
 	   "no space for a large attribute");
 	is((long long)ext2fs_free_blocks_count(v->fs->super), 1,
 	   "none of it is taken");
 	is(v->fs->super->s_free_inodes_count, inodes, "nor an inode");
-	feed(v, hidden);
+	image_feed(v, hidden);
 	v->kept = kept;
 	UNLOCK(v);
 }
