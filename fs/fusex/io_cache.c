@@ -551,6 +551,16 @@ int fusex_cache_write_size(struct kiocb *iocb)
 
 /* ---------------------------------------------------------------- truncation */
 
+/* Zeroes what a folio has of a range that does not begin before it. */
+static void fusex_zero_range(struct folio *folio, loff_t from, loff_t to)
+{
+	loff_t end = min(to, folio_pos(folio) + (loff_t)folio_size(folio));
+
+	if (from < end)
+		folio_zero_segment(folio, offset_in_folio(folio, from),
+				   end - folio_pos(folio));
+}
+
 /**
  * fusex_cache_zero_tail - the file grows: what was beyond its end becomes zero
  * @inode: the file
@@ -568,7 +578,6 @@ int fusex_cache_zero_tail(struct inode *inode, loff_t from, loff_t to)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct folio *folio;
-	loff_t end;
 
 	if (from >= to)
 		return 0;
@@ -579,14 +588,9 @@ int fusex_cache_zero_tail(struct inode *inode, loff_t from, loff_t to)
 		folio_put(folio);
 		return -EINTR;
 	}
-	if (folio->mapping == mapping) {
-		/* What a direct write has brought meanwhile is not behind the end. */
-		from = max(from, i_size_read(inode));
-		end = min(to, folio_pos(folio) + (loff_t)folio_size(folio));
-		if (from < end)
-			folio_zero_segment(folio, offset_in_folio(folio, from),
-					   end - folio_pos(folio));
-	}
+	/* What a direct write has brought meanwhile is not behind the end. */
+	if (folio->mapping == mapping)
+		fusex_zero_range(folio, max(from, i_size_read(inode)), to);
 	folio_unlock(folio);
 	folio_put(folio);
 	return 0;
@@ -662,7 +666,6 @@ int fusex_cache_setsize_begin(struct inode *inode, loff_t size)
 static void fusex_cache_extended(struct inode *inode, loff_t from, loff_t to)
 {
 	struct folio *folio;
-	loff_t end;
 
 	if (i_blocksize(inode) >= PAGE_SIZE || !offset_in_page(from))
 		return;
@@ -672,10 +675,8 @@ static void fusex_cache_extended(struct inode *inode, loff_t from, loff_t to)
 	if (folio_mkclean(folio))
 		folio_mark_dirty(folio);
 	/* What was stored behind the end until now is not the file's. */
-	end = min(to, folio_pos(folio) + (loff_t)folio_size(folio));
 	if (folio_test_dirty(folio))
-		folio_zero_segment(folio, offset_in_folio(folio, from),
-				   end - folio_pos(folio));
+		fusex_zero_range(folio, from, to);
 	folio_unlock(folio);
 	folio_put(folio);
 }
