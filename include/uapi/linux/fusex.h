@@ -965,7 +965,10 @@ struct fusex_open_in {
 };
 
 /* fusex_open_out.flags */
-/* The file has no position: lseek fails with ESPIPE, no pread/pwrite. */
+/*
+ * The file has no position: lseek fails with ESPIPE, no pread/pwrite, and each
+ * read and write begins at offset 0.  For files in direct mode.
+ */
 #define FUSEX_OPEN_STREAM	(1u << 0)
 
 /**

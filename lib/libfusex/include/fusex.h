@@ -94,7 +94,8 @@ struct fusex_node {
  * Handlers get it zeroed (apart from @handle).  Each one that is returned
  * counts as one lookup of the node, to be given back by fusex_ops.forget.  If
  * a reply cannot be delivered, because the caller was killed meanwhile, the
- * library calls forget (and release, for what it opened) in the kernel's place.
+ * library calls forget (and release, for what it opened) in the kernel's place;
+ * release and map_end with a request of their own, like any that comes.
  */
 struct fusex_entry_reply {
 	struct fusex_entry	entry;
@@ -122,7 +123,8 @@ struct fusex_ops {
 	/**
 	 * @lookup: find @name in @dir.  An @out whose entry.nodeid stays 0
 	 * says that there is none and that this may be cached for
-	 * entry.entry_valid; -ENOENT says it without caching.
+	 * entry.entry_valid; -ENOENT says it without caching, but in a local
+	 * directory.
 	 */
 	int (*lookup)(struct fusex_req *req, const struct fusex_node *dir,
 		      const char *name, struct fusex_entry_reply *out);
@@ -570,9 +572,10 @@ void *fusex_session_userdata(const struct fusex_session *se);
 
 /* fusex_run_options.flags */
 /*
- * SIGTERM, SIGINT and SIGHUP unmount; a second one makes fusex_run() return at
- * once.  The signals are blocked in the calling thread and its workers; other
- * threads of the program have to block them, too.
+ * SIGTERM, SIGINT and SIGHUP unmount, those of them that are not ignored; a
+ * second one makes fusex_run() return at once.  The signals are blocked in the
+ * calling thread and its workers; other threads of the program have to block
+ * them, too.
  */
 #define FUSEX_RUN_SIGNALS	(1u << 0)
 
@@ -818,14 +821,14 @@ int fusex_reply_map(struct fusex_req *req,
  * @name: the name, "." and ".." included
  * @ino: inode number
  * @type: DT_* value
- * @cookie: where to continue after this name, not 0
+ * @cookie: where to continue after this name, 1 to 2^63 - 4 or 2^63 - 1
  * @entry: the node, which counts as a lookup if 0 is returned; NULL for none,
  *	as it must be for "." and "..", and when fusex_readdir_in.flags lacks
  *	FUSEX_READDIR_ATTRS
  *
  * Return: 0; -ENOSPC when the reply is full and the name was not added (return
- * 0 from the handler); -EINVAL for an empty name, one with a slash, cookie 0 or
- * an entry where none may be; -ENAMETOOLONG.
+ * 0 from the handler); -EINVAL for an empty name, one with a slash, a cookie that
+ * cannot be or an entry where none may be; -ENAMETOOLONG.
  */
 int fusex_dir_add(struct fusex_dir *dir, const char *name, uint64_t ino,
 		  uint8_t type, uint64_t cookie,
@@ -1163,7 +1166,9 @@ int fusex_backing_remove(struct fusex_session *se, uint32_t cookie,
  *
  * The kernel does not forget a node while a request about it is being handled,
  * so an object got by fusex_itable_get() in a handler stays until the
- * request is answered.
+ * request is answered.  But an unmount does not wait for those whose callers
+ * were killed: a handler that may take long, or defers, counts a lookup of its
+ * own by fusex_itable_ref() first, and gives it back by fusex_itable_forget().
  */
 
 /**

@@ -6,6 +6,10 @@
 
 #include "internal.h"
 
+/* The kernel has other uses for those above, but for the very last one. */
+#define COOKIE_MAX	((uint64_t)INT64_MAX - 3)
+#define COOKIE_LAST	((uint64_t)INT64_MAX)
+
 /**
  * dir_begin() - an empty directory, as large as the kernel and the buffer allow
  * @req: a READDIR request
@@ -39,13 +43,25 @@ static int check_name(const char *name, size_t len)
 	return len > FUSEX_NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
+static bool is_cookie(uint64_t cookie)
+{
+	return cookie && (cookie <= COOKIE_MAX || cookie == COOKIE_LAST);
+}
+
 static bool is_dots(const char *name)
 {
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
-/* Appends bytes, and zeros up to the next multiple of 8. */
-static unsigned char *put(unsigned char *p, const void *src, size_t len)
+/**
+ * put_padded() - append bytes, and zeros up to the next multiple of 8
+ * @p: where to
+ * @src: the bytes
+ * @len: how many
+ *
+ * Return: behind the zeros.
+ */
+unsigned char *put_padded(unsigned char *p, const void *src, size_t len)
 {
 	size_t padded = FUSEX_ALIGN(len);
 
@@ -74,19 +90,19 @@ int fusex_dir_add(struct fusex_dir *dir, const char *name, uint64_t ino,
 
 	if (ret)
 		return ret;
-	if (!cookie || (entry && (!dir->entries || is_dots(name))) ||
+	if (!is_cookie(cookie) || (entry && (!dir->entries || is_dots(name))) ||
 	    handle_len > FUSEX_HANDLE_MAX)
 		return -EINVAL;
 	if (size > dir->size - dir->used)
 		return -ENOSPC;
 
 	dir->last = (struct fusex_dirent *)p;
-	p = put(p, &d, sizeof(d));
+	p = put_padded(p, &d, sizeof(d));
 	if (entry) {
-		p = put(p, &entry->entry, sizeof(entry->entry));
-		p = put(p, entry->handle, handle_len);
+		p = put_padded(p, &entry->entry, sizeof(entry->entry));
+		p = put_padded(p, entry->handle, handle_len);
 	}
-	put(p, name, len);
+	put_padded(p, name, len);
 	dir->used += size;
 	return 0;
 }

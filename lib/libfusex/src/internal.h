@@ -32,6 +32,9 @@
 /* Recent cancellations of requests that were not found. */
 #define EARLY_CANCELS		16
 
+/* The unique of requests that the library makes itself: no answer is sent. */
+#define NO_UNIQUE		UINT64_MAX
+
 /**
  * struct reply_msg - a reply of fixed size, ready to be written
  * @h: header
@@ -298,6 +301,7 @@ struct fusex_req *req_alloc(struct fusex_session *se);
 void req_free(struct fusex_req *req);
 struct fusex_req *req_take(struct fusex_session *se);
 bool req_hand_over(struct worker *w);
+void req_leave(struct fusex_req *req);
 void req_answered(struct fusex_req *req);
 void req_cancel_returned(struct fusex_req *req);
 int req_parse(struct fusex_req *req, size_t len);
@@ -328,6 +332,7 @@ void req_undo(struct fusex_req *req, const void *reply);
 
 /* dir.c */
 void dir_begin(struct fusex_req *req);
+unsigned char *put_padded(unsigned char *p, const void *src, size_t len);
 
 /* op_*.c */
 enum req_fate op_lookup(struct fusex_req *req);

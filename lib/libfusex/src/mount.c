@@ -102,6 +102,9 @@ static int fsopen_failed(struct fusex_session *se, int err)
 	if (err == ENODEV)
 		return session_fail(se, err,
 				    "the kernel does not know fusex, try: modprobe fusex");
+	if (err == EPERM)
+		return session_fail(se, err,
+				    "cannot mount: that takes CAP_SYS_ADMIN in the user namespace, try as root or by unshare -rm");
 	return session_fail(se, err, "cannot mount:");
 }
 

@@ -19,6 +19,8 @@ static int begin(struct fusex_req *req, enum reply_kind kind)
 	req->fd = req->se->fd;
 	if (req->op->kind == kind)
 		return 0;
+	if (req->op->kind == REPLY_DIR)
+		req_undo(req, req->data);
 	(void)req_send_error(req, -EIO);
 	return -EINVAL;
 }
@@ -77,10 +79,10 @@ int fusex_reply_err(struct fusex_req *req, int error)
 
 	if (ret)
 		return end(req, ret);
-	if (!error)
-		return end(req, reply_nothing(req));
 	if (req->op->kind == REPLY_DIR)
 		req_undo(req, req->data);
+	if (!error)
+		return end(req, reply_nothing(req));
 	if (error < 0 && error >= -511)
 		return end(req, req_send_error(req, error));
 	(void)req_send_error(req, -EIO);

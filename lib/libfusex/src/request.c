@@ -103,6 +103,24 @@ static void req_recycle(struct fusex_req *req)
 	pthread_cond_broadcast(&se->changed);
 }
 
+/* False when it was answered already, and is still its owner's; session locked. */
+static bool req_defer(struct fusex_req *req)
+{
+	struct fusex_session *se = req->se;
+
+	if (req->answered && !req->cancel_running) {
+		req->answered = false;
+		return false;
+	}
+	req->deferred = true;
+	req->next = se->busy;
+	req->prevp = &se->busy;
+	if (req->next)
+		req->next->prevp = &req->next;
+	se->busy = req;
+	return true;
+}
+
 /**
  * req_hand_over() - a handler deferred its request
  * @w: the worker, whose request others may have answered already
@@ -114,24 +132,31 @@ static void req_recycle(struct fusex_req *req)
 bool req_hand_over(struct worker *w)
 {
 	struct fusex_session *se = w->se;
-	struct fusex_req *req = w->req;
 
 	pthread_mutex_lock(&se->lock);
-	if (req->answered && !req->cancel_running) {
-		req->answered = false;
-	} else {
-		req->deferred = true;
-		req->next = se->busy;
-		req->prevp = &se->busy;
-		if (req->next)
-			req->next->prevp = &req->next;
-		se->busy = req;
+	if (req_defer(w->req)) {
 		/* Before waiting for memory: it may be freed meanwhile. */
 		w->req = NULL;
 		w->req = req_take(se);
 	}
 	pthread_mutex_unlock(&se->lock);
 	return w->req;
+}
+
+/**
+ * req_leave() - a handler deferred a request that is no worker's
+ * @req: the request, which must not be touched afterwards
+ */
+void req_leave(struct fusex_req *req)
+{
+	struct fusex_session *se = req->se;
+	bool deferred;
+
+	pthread_mutex_lock(&se->lock);
+	deferred = req_defer(req);
+	pthread_mutex_unlock(&se->lock);
+	if (!deferred)
+		req_free(req);
 }
 
 /**

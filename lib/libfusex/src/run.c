@@ -153,20 +153,37 @@ static int worker_add(struct fusex_session *se)
 	return 0;
 }
 
+/*
+ * Signals are for others.  What a worker's own fault raises is not: if that is
+ * blocked, it ends the program whatever handler there is for it.
+ */
+static void block_for_workers(sigset_t *old)
+{
+	static const int faults[] = {
+		SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS,
+	};
+	sigset_t set;
+	size_t i;
+
+	sigfillset(&set);
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&set, faults[i]);
+	pthread_sigmask(SIG_SETMASK, &set, old);
+}
+
 static int start_workers(struct fusex_session *se, unsigned int count)
 {
-	sigset_t all, old;
+	sigset_t old;
 	int ret = 0;
 
 	/* Inherited by the workers, and the workers that they start. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	block_for_workers(&old);
 	pthread_mutex_lock(&se->lock);
 	se->stopping = false;
 	while (!ret && se->nr_workers < count)
 		ret = worker_add(se);
-	/* Unmounted already, which the first worker notices. */
-	if (ret == -ENODEV && se->nr_workers)
+	/* One can serve, and notices if it was unmounted already. */
+	if (se->nr_workers)
 		ret = 0;
 	pthread_mutex_unlock(&se->lock);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -246,6 +263,22 @@ static void on_signal(struct waiter *wt)
 		atomic_store(&wt->abandon, true);
 }
 
+/*
+ * Those that end it.  What is ignored, as nohup(1) and shells do for what is in
+ * the background, stays so: it would come if it were blocked.
+ */
+static void end_signals(sigset_t *set)
+{
+	static const int ends[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction sa;
+	size_t i;
+
+	sigemptyset(set);
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (sigaction(ends[i], NULL, &sa) || sa.sa_handler != SIG_IGN)
+			sigaddset(set, ends[i]);
+}
+
 static int block_signals(struct waiter *wt, uint32_t flags)
 {
 	sigset_t set;
@@ -254,10 +287,7 @@ static int block_signals(struct waiter *wt, uint32_t flags)
 	pthread_sigmask(SIG_SETMASK, NULL, &wt->old);
 	if (!(flags & FUSEX_RUN_SIGNALS))
 		return 0;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	end_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	wt->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (wt->sigfd >= 0)

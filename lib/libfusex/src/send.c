@@ -44,6 +44,8 @@ int req_send_error(struct fusex_req *req, int error)
 		.unique	= req->hdr->unique,
 	};
 
+	if (h.unique == NO_UNIQUE)
+		return 0;
 	return write_all(req->fd, &h, sizeof(h));
 }
 
@@ -62,6 +64,8 @@ int req_send(struct fusex_req *req, struct fusex_out_header *h, size_t len)
 {
 	int ret;
 
+	if (req->hdr->unique == NO_UNIQUE)
+		return 0;
 	h->len = (uint32_t)(sizeof(*h) + len);
 	h->error = 0;
 	h->unique = req->hdr->unique;

@@ -5,6 +5,9 @@
  * When the caller of a request was killed, the kernel does not take the reply
  * any more, and so will neither forget the nodes in it nor release the file it
  * opened nor end the use of a mapping.
+ *
+ * RELEASE and MAP_END are requests of their own, as if the kernel had sent them:
+ * a handler may defer its request, and the one that failed is answered.
  */
 #include <string.h>
 
@@ -22,13 +25,51 @@ static void undo_lookup(struct fusex_req *req, const struct fusex_entry *entry)
 		req->se->ops.forget(req, &one, 1);
 }
 
+/**
+ * ask_for() - have the server carry out a request for the caller of another
+ * @req: the other one, whose reply was not taken
+ * @op: FUSEX_OP_RELEASE or FUSEX_OP_MAP_END
+ * @node: the node it is about
+ * @arg: its argument structure
+ * @arg_len: bytes
+ *
+ * When there is no memory for it, what was opened stays so.
+ */
+static void ask_for(struct fusex_req *req, uint32_t op,
+		    const struct fusex_node *node, const void *arg,
+		    size_t arg_len)
+{
+	struct fusex_req *own = req_alloc(req->se);
+	struct fusex_in_header h = *req->hdr;
+	unsigned char *p;
+
+	if (!own)
+		return;
+	h.opcode = op;
+	h.unique = NO_UNIQUE;
+	h.nodeid = node->nodeid;
+	h.generation = node->generation;
+	h.arg_len = (uint32_t)arg_len;
+	h.handle_len = (uint16_t)node->handle_len;
+	h.handle2_len = 0;
+	h.len = (uint32_t)(sizeof(h) + arg_len +
+			   FUSEX_ALIGN((size_t)node->handle_len));
+	p = put_padded(own->in, &h, sizeof(h));
+	p = put_padded(p, arg, arg_len);
+	put_padded(p, node->handle, node->handle_len);
+	if (req_dispatch(own, h.len) == REQ_DEFERRED)
+		req_leave(own);
+	else
+		req_free(own);
+}
+
 static void undo_open(struct fusex_req *req, const struct fusex_node *node,
 		      uint64_t fh, uint32_t flags)
 {
 	struct fusex_release_in in = { .fh = fh, .flags = flags };
 
 	if (req->se->ops.release)
-		(void)req->se->ops.release(req, node, &in);
+		ask_for(req, FUSEX_OP_RELEASE, node, &in, sizeof(in));
 }
 
 static void undo_create(struct fusex_req *req, const struct fusex_entry *entry)
@@ -75,7 +116,7 @@ static void undo_map(struct fusex_req *req,
 
 	if ((out->read.flags | out->write.flags) & FUSEX_MAP_F_END &&
 	    req->se->ops.map_end)
-		(void)req->se->ops.map_end(req, &req->node, &end);
+		ask_for(req, FUSEX_OP_MAP_END, &req->node, &end, sizeof(end));
 }
 
 /**

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "fake.h"
 #include "tap.h"
@@ -22,7 +23,8 @@ static struct fusex_node released_node;
 static unsigned char released_handle[16];
 static unsigned int nr_forgotten, nr_released;
 static char longest[257];	/* one more than allowed */
-static bool fail_readdir, end_readdir;
+static bool fail_readdir, end_readdir, wrong_reply, defer_release;
+static struct fusex_req *kept;
 
 static void entry_init(struct fusex_entry_reply *e, uint64_t nodeid)
 {
@@ -45,6 +47,10 @@ static int t_readdir(struct fusex_req *req, const struct fusex_node *node,
 	is(fusex_dir_add(dir, "a/b", 1, DT_REG, 1, NULL), -EINVAL,
 	   "a name with a slash");
 	is(fusex_dir_add(dir, "name", 1, DT_REG, 0, NULL), -EINVAL, "cookie 0");
+	is(fusex_dir_add(dir, "name", 1, DT_REG, INT64_MAX - 1, NULL), -EINVAL,
+	   "a cookie that is the kernel's");
+	is(fusex_dir_add(dir, "name", 1, DT_REG, 1ull << 63, NULL), -EINVAL,
+	   "a cookie that is no position");
 	is(fusex_dir_add(dir, longest, 1, DT_REG, 1, NULL), -ENAMETOOLONG,
 	   "a name of 256 bytes");
 	entry_init(&e, 1);
@@ -73,6 +79,10 @@ static int t_readdir(struct fusex_req *req, const struct fusex_node *node,
 	}
 	if (end_readdir)
 		fusex_dir_end(dir);
+	if (wrong_reply) {
+		fusex_reply_err(req, 0);
+		return FUSEX_DEFERRED;
+	}
 	return fail_readdir ? -EUCLEAN : 0;
 }
 
@@ -117,8 +127,9 @@ static int t_release(struct fusex_req *req, const struct fusex_node *node,
 	released_node = *node;
 	memcpy(released_handle, node->handle, node->handle_len);
 	nr_released++;
+	kept = req;
 	event_signal(&undone);
-	return 0;
+	return defer_release ? FUSEX_DEFERRED : 0;
 }
 
 static void t_forget(struct fusex_req *req,
@@ -228,10 +239,18 @@ static void test_failing(void)
 	   "a handler that fails after it added entries");
 	ok(nr_forgotten > before, "what it added is forgotten");
 	fail_readdir = false;
+
+	before = nr_forgotten;
+	wrong_reply = true;
+	readdir_request(2000, FUSEX_READDIR_ATTRS, 0);
+	ok(fake_call(&fake, &rq, &rp) && rp.out.error == -EIO,
+	   "an answer that does not fit after entries were added");
+	ok(nr_forgotten > before, "what was added is forgotten, too");
+	wrong_reply = false;
 }
 
-/* The kernel is gone when the handler returns. */
-static void lost(uint32_t op, const void *arg, size_t len, const char *name)
+/* The kernel is gone when the handler returns, and the session still there. */
+static void lose(uint32_t op, const void *arg, size_t len, const char *name)
 {
 	nr_forgotten = 0;
 	nr_released = 0;
@@ -249,6 +268,11 @@ static void lost(uint32_t op, const void *arg, size_t len, const char *name)
 	shutdown(fake.sock, SHUT_RDWR);
 	event_signal(&go);
 	nr_arrived = 0;
+}
+
+static void lost(uint32_t op, const void *arg, size_t len, const char *name)
+{
+	lose(op, arg, len, name);
 	fake_stop(&fake);
 }
 
@@ -279,6 +303,25 @@ static void test_lost(void)
 	   "an open file that did not arrive is released");
 }
 
+/* A handler that answers later does so with what was lost, too. */
+static void test_lost_deferred(void)
+{
+	struct fusex_open_in open = { .flags = 2 };
+
+	defer_release = true;
+	lose(FUSEX_OP_OPEN, &open, sizeof(open), NULL);
+	ok(event_wait(&undone, 1), "an open file that did not arrive is released");
+	pthread_join(fake.runner, NULL);
+	ok(fusex_req_header(kept)->opcode == FUSEX_OP_RELEASE &&
+	   fusex_req_header(kept)->nodeid == 9 &&
+	   fusex_req_header(kept)->uid == 1000,
+	   "by a request of its own");
+	is(fusex_reply_err(kept, 0), 0, "which can be answered later");
+	fusex_session_free(fake.se);
+	close(fake.sock);
+	defer_release = false;
+}
+
 int main(void)
 {
 	memset(longest, 'n', 256);
@@ -292,5 +335,6 @@ int main(void)
 	test_failing();
 	fake_stop(&fake);
 	test_lost();
+	test_lost_deferred();
 	return tap_end();
 }

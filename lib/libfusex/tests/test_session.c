@@ -19,6 +19,7 @@
 static struct message rq, rp;
 static struct event arrived = EVENT_INIT;
 static struct event go = EVENT_INIT;
+static sigset_t worker_mask;
 
 static int t_syncfs(struct fusex_req *req)
 {
@@ -29,6 +30,7 @@ static int t_syncfs(struct fusex_req *req)
 static int t_statfs(struct fusex_req *req, const struct fusex_node *node,
 		    struct fusex_statfs_out *out)
 {
+	pthread_sigmask(SIG_SETMASK, NULL, &worker_mask);
 	fusex_session_stop(fusex_req_session(req));
 	return 0;
 }
@@ -179,6 +181,9 @@ static void test_faults(void)
 	FAULT(io_mode, FUSEX_IO_NR);
 	FAULT(io_mode, 0);
 	FAULT(attr_mode, FUSEX_ATTR_NR);
+	FAULT(io_modes, 1);
+	FAULT(io_modes, 1u << FUSEX_IO_NR);
+	FAULT(attr_modes, 1u << FUSEX_ATTR_NR);
 	FAULT(max_read, 4097);
 	FAULT(max_write, FUSEX_IO_SIZE_MAX + 4096);
 	FAULT(block_size, 256);
@@ -205,6 +210,22 @@ static void test_faults(void)
 	wrong = good;
 	wrong.handle_size = 64;
 	expect_fault(wrong, "root");
+	wrong = good;
+	wrong.root.io_mode = FUSEX_IO_PLAIN;
+	expect_fault(wrong, "root");
+	wrong = good;
+	wrong.root.attr_mode = FUSEX_ATTR_REMOTE;
+	expect_fault(wrong, "root");
+	wrong.attr_modes = 1u << FUSEX_ATTR_REMOTE;
+	ok(!setup_fault(&wrong), "nothing wrong with one of the modes");
+	wrong = good;
+	wrong.features = FUSEX_F_EXPORT;
+	expect_fault(wrong, "handle_size");
+	wrong = good;
+	wrong.io_mode = FUSEX_IO_IOMAP;
+	wrong.block_size = 65536;
+	if (sysconf(_SC_PAGESIZE) < 65536)
+		expect_fault(wrong, "block_size");
 }
 
 static char seen[256];
@@ -331,6 +352,10 @@ static void test_stop_in_handler(void)
 	   "a handler that stops the session is finished");
 	fake_stop(&fake);
 	is(fake.result, 0, "before fusex_run() ends");
+	ok(sigismember(&worker_mask, SIGTERM) && sigismember(&worker_mask, SIGUSR1),
+	   "workers take no signals");
+	ok(!sigismember(&worker_mask, SIGSEGV) && !sigismember(&worker_mask, SIGBUS),
+	   "but those of their own faults");
 }
 
 static void test_run_options(void)
@@ -393,6 +418,31 @@ static void test_signal(void)
 	is(fake.result, 0, "running again after a signal");
 }
 
+/* What is ignored is not taken for a wish to end. */
+static void test_ignored_signal(void)
+{
+	struct fake fake;
+	sigset_t set, now;
+
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	fake_start(&fake, &ops, NULL, 1, 1);
+	fusex_session_stop(fake.se);
+	pthread_join(fake.runner, NULL);
+	kill(getpid(), SIGHUP);
+	pthread_create(&fake.runner, NULL, run_with_signals, &fake);
+	msg_begin(&fake, &rq, FUSEX_OP_LOOKUP, 1);
+	ok(fake_call(&fake, &rq, &rp) && rp.out.error == -ENOSYS,
+	   "SIGHUP that is ignored does not end fusex_run()");
+	fake_stop(&fake);
+	sigpending(&now);
+	ok(sigismember(&now, SIGHUP), "and is left alone");
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	signal(SIGHUP, SIG_DFL);
+}
+
 int main(void)
 {
 	test_config();
@@ -406,5 +456,6 @@ int main(void)
 	test_stop_in_handler();
 	test_run_options();
 	test_signal();
+	test_ignored_signal();
 	return tap_end();
 }
