@@ -249,7 +249,9 @@ bool fusex_backing_device_whole(struct fusex_chan *chan, u32 dev, u32 access,
 		return false;
 	rcu_read_lock();
 	obj = device_find(chan, dev);
-	whole = obj && obj->bdev && !device_has(obj, access, addr, len);
+	/* The driver of a memory device may have gone, see daxdev.c. */
+	whole = obj && obj->bdev && !READ_ONCE(obj->removed) &&
+		!device_has(obj, access, addr, len);
 	rcu_read_unlock();
 	return whole;
 }

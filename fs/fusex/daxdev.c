@@ -221,8 +221,12 @@ static int failure_lost(struct fusex_daxdev *d, pgoff_t first, pgoff_t last)
 	for (at = first; at <= last && !err; at++)
 		err = xa_err(xa_store(&d->lost, at, xa_mk_value(0),
 				      GFP_KERNEL));
+	/* No inode is held while its super block goes, which unmaps all of them. */
+	if (err || !fusex_chan_pin_sb(d->chan))
+		return err;
 	for (at = first; at <= last && !err; at++)
 		err = failure_unmap(d, at);
+	fusex_chan_unpin_sb(d->chan);
 	return err;
 }
 
@@ -691,7 +695,9 @@ static int claim_keep(struct inode *inode, struct fusex_bobj *obj)
 
 	if (xa_load(kept, index))
 		return 0;
-	refcount_inc(&obj->ref);
+	/* Who has come by fusex_daxdev_known() has none, nor has anybody maybe. */
+	if (!refcount_inc_not_zero(&obj->ref))
+		return -ENODEV;
 	err = xa_insert(kept, index, obj, GFP_NOFS);
 	if (err)
 		fusex_backing_put(obj);

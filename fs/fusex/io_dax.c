@@ -443,6 +443,8 @@ static void dax_mode_setsize_end(struct inode *inode, loff_t oldsize,
 {
 	int err;
 
+	/* What was to grow may have been larger at the server, which has cut it. */
+	fusex_maps_forget(inode, size, LLONG_MAX);
 	if (size == oldsize)
 		return;
 	fusex_maps_sized(inode, size);

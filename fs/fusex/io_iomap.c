@@ -66,11 +66,17 @@ static int iomap_mode_clear(struct inode *inode, loff_t from, loff_t to)
 	return iomap_mode_zero(inode, from, to);
 }
 
-/* A page that ends behind the file may have anything there. */
+/*
+ * A page that ends behind the file may have anything there.  fs/iomap does not look
+ * at it where the server has a hole, but it may be dirty, and go elsewhere.
+ */
 static int iomap_mode_zero_tail(struct inode *inode, loff_t from, loff_t to)
 {
-	return iomap_mode_zero(inode, from,
-			       min(to, round_up(from, PAGE_SIZE)));
+	int err;
+
+	to = min(to, round_up(from, PAGE_SIZE));
+	err = iomap_mode_zero(inode, from, to);
+	return err ?: fusex_cache_zero_tail(inode, from, to);
 }
 
 /* -------------------------------------------------------------------- reading */
@@ -360,11 +366,14 @@ static void iomap_mode_setsize_end(struct inode *inode, loff_t oldsize,
 	    atomic_read(&fusex_maps_get(inode)->changing))
 		return;
 	fusex_cache_setsize_end(inode, oldsize, size);
-	if (size == oldsize) {
-		/* Writeback has gone on, and asked what may reach behind the end. */
-		fusex_maps_forget(inode, size, LLONG_MAX);
+	/*
+	 * Writeback has gone on, and asked what may reach behind the end, or somebody
+	 * has who looks without a lock (FIBMAP); or what was to grow was larger at the
+	 * server, which has cut it.
+	 */
+	fusex_maps_forget(inode, size, LLONG_MAX);
+	if (size == oldsize)
 		return;
-	}
 	fusex_maps_sized(inode, size);
 	if (size > oldsize)
 		return;
@@ -503,7 +512,10 @@ static int iomap_mode_swap_activate(struct swap_info_struct *sis,
 		return -EINVAL;
 	sis->bdev = obj->bdev;
 	ret = -EACCES;
-	if (obj->access & FUSEX_BACKING_WRITE)
+	/* A report may also be of memory that is no block device. */
+	if (!obj->bdev)
+		ret = -EINVAL;
+	else if (obj->access & FUSEX_BACKING_WRITE)
 		ret = iomap_swapfile_activate(sis, file, span,
 					      &fusex_map_iomap_ops);
 	if (ret < 0)

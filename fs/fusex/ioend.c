@@ -136,8 +136,13 @@ int fusex_ioend_tell(struct inode *inode, struct fusex_map_ioend_in *in,
 	err = fusex_attr_taken(inode, &call, epoch, FUSEX_DID_DATA);
 	/* Whoever has had the file made durable meanwhile did so too early. */
 	fusex_tell_changed(inode);
-	if (!err && !in->error)
+	if (!err && !in->error) {
 		ioend_told(inode, in);
+	} else {
+		/* It may have been done all the same, or undone: ask again. */
+		fusex_maps_forget(inode, in->offset,
+				  in->offset + in->length - 1);
+	}
 	return err == -ENOSYS ? -EOPNOTSUPP : err;
 }
 

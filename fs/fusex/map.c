@@ -487,8 +487,9 @@ static __always_inline int map_hit_device(struct inode *inode,
 {
 	struct fusex_chan *chan = fusex_chan_of(inode);
 
+	/* What is not good for map_fill_device() would be found here again. */
 	if (op == FUSEX_MAP_OP_WRITE &&
-	    fusex_backing_device_whole(chan, map->dev, FUSEX_BACKING_WRITE,
+	    fusex_backing_device_whole(chan, map->dev, map_access(op),
 				       map->addr, map->length)) {
 		iomap->addr = map->addr;
 		return 0;

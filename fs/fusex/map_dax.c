@@ -196,8 +196,9 @@ static struct fusex_bobj *dax_known_device(const struct iomap_iter *iter,
 	struct fusex_chan *chan = fusex_chan_of(iter->inode);
 	u32 access = FUSEX_BACKING_READ;
 
+	/* What is mapped can be read, too. */
 	if (iter->flags & (IOMAP_WRITE | IOMAP_ZERO))
-		access = FUSEX_BACKING_WRITE;
+		access |= FUSEX_BACKING_WRITE;
 	return fusex_daxdev_known(chan, map, access, iomap);
 }
 

@@ -283,6 +283,12 @@ static void dio_submit_write(const struct iomap_iter *iter, struct bio *bio,
 		.use		= iomap->private,
 	};
 
+	/*
+	 * Nor is it told of if a reply has cut the file since it began: what fs/iomap
+	 * takes for an overwrite may end in an interrupt.
+	 */
+	if (!dio->tells)
+		r.in.flags &= ~FUSEX_IOEND_APPEND;
 	/* It cannot be stopped here, so it fails when it has ended. */
 	if (r.in.flags && dio_note(dio, iter->inode, &r))
 		dio->op.err = -ENOMEM;
@@ -416,7 +422,7 @@ ssize_t fusex_dio_write(struct kiocb *iocb, struct iov_iter *from, bool wait)
 	dio->iocb.ki_flags &= ~IOCB_HIPRI;
 	dio->orig = iocb;
 	dio->grows = end > i_size_read(inode);
-	/* What the server knows of the size does not get less meanwhile. */
+	/* Once: what it says of the size meanwhile, see dio_submit_write(). */
 	dio->tells = fusex_i(inode)->attr->shared ||
 		     end > READ_ONCE(fusex_maps_get(inode)->known);
 	if (!is_sync_kiocb(iocb))

@@ -92,12 +92,29 @@ static int upsert_check(struct fusex_chan *chan, const struct fusex_map *maps,
 	return 0;
 }
 
+/* What finds the data is not durable: known before anybody goes by it. */
+static void upsert_note_dirty(struct inode *inode, const struct fusex_map *maps,
+			      u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		if (maps[i].flags & FUSEX_MAP_F_DIRTY) {
+			fusex_tell_changed(inode);
+			return;
+		}
+	}
+}
+
 static int upsert_take(struct inode *inode, const struct fusex_map *maps,
 		       u32 count)
 {
 	struct fusex_mapcache *mc = fusex_maps_get(inode)->cache;
 	const struct fusex_map *last = &maps[count - 1];
-	int err = fusex_mapcache_put(mc, maps, count, GFP_KERNEL);
+	int err;
+
+	upsert_note_dirty(inode, maps, count);
+	err = fusex_mapcache_put(mc, maps, count, GFP_KERNEL);
 
 	/*
 	 * The server does not know yet what has become of some of it.  Looked at

@@ -130,15 +130,12 @@ static void tell_again(struct fusex_inode *fi, struct untold *u)
 }
 
 /* It is as if the data had never been written, and fsync says so. */
-static void tell_failed(struct inode *inode,
-			const struct fusex_map_ioend_in *in, int err)
+static void tell_failed(struct inode *inode, int err)
 {
 	if (!fusex_inode_unmissed(inode, err))
 		mapping_set_error(inode->i_mapping,
 				  err == -ENOTCONN || err == -EINTR ? -EIO :
 								      err);
-	fusex_mapcache_drop(fusex_i(inode)->maps->cache, in->offset,
-			    in->offset + in->length - 1);
 }
 
 static int tell_all(struct inode *inode)
@@ -156,7 +153,7 @@ static int tell_all(struct inode *inode)
 			return err;
 		}
 		if (err)
-			tell_failed(inode, &u->in, err);
+			tell_failed(inode, err);
 		kfree(u);
 		spin_lock(&fi->lock);
 		fi->maps->nr_untold--;
