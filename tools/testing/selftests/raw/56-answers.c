@@ -408,6 +408,30 @@ TEST(wrong, about_another_file)
 
 /* -------------------------------------------------------------- leases and such */
 
+/*
+ * Whole blocks can be written.  A part of one takes reading the rest, and what is
+ * remembered of the device is not gone by again and again.
+ */
+TEST(wrong, device_that_cannot_be_read)
+{
+	struct raw *r = maps_start(LOCAL, 1);
+	int fd, direct;
+	uint32_t dev;
+
+	EQ(device_add(r->fd, r->maps->disks[0].fd, FUSEX_BACKING_WRITE, &dev),
+	   0);
+	maps_on(r, MAP_F, MAPPED, 0, 64 * KIB, 2 * MIB, dev);
+	maps_size(r, MAP_F, 64 * KIB);
+	fd = open_rw(r, "f", 0);
+	direct = open_rw(r, "f", O_DIRECT);
+	put(direct, BLOCK, 0, 1);
+	disk_shows(r, 0, BLOCK, 2 * MIB, 0, 1);
+	FAILS(pwrite(fd, io, 1, 100), EACCES);
+	FAILS(pread(fd, io, 1, 100), EIO, EACCES);
+	OK(close(direct));
+	end(r, fd);
+}
+
 TEST(wrong, lease_of_nothing)
 {
 	struct raw *r = with_f(REMOTE);
