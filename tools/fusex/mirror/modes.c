@@ -155,7 +155,10 @@ static int open_backing(const struct mirror *m, const struct place *p,
 	/* One to which can only be appended. */
 	if (fd == -EPERM)
 		fd = open_place(m, p, O_RDWR | O_APPEND);
-	if (fd != -EPERM && fd != -EACCES && fd != -EROFS)
+	/* Likewise one that is immutable: it can be made changeable again. */
+	if (fd == -EPERM)
+		return -ETXTBSY;
+	if (fd != -EACCES && fd != -EROFS)
 		return fd;
 	*access = FUSEX_BACKING_READ;
 	return open_place(m, p, O_RDONLY);
