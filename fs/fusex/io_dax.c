@@ -443,7 +443,10 @@ static void dax_mode_setsize_end(struct inode *inode, loff_t oldsize,
 {
 	int err;
 
-	/* What was to grow may have been larger at the server, which has cut it. */
+	/*
+	 * What the server has taken away it may have pushed just before; and what was
+	 * to grow may have been larger at the server, which has cut it.
+	 */
 	fusex_maps_forget(inode, size, LLONG_MAX);
 	if (size == oldsize)
 		return;

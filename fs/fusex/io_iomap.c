@@ -368,8 +368,8 @@ static void iomap_mode_setsize_end(struct inode *inode, loff_t oldsize,
 	fusex_cache_setsize_end(inode, oldsize, size);
 	/*
 	 * Writeback has gone on, and asked what may reach behind the end, or somebody
-	 * has who looks without a lock (FIBMAP); or what was to grow was larger at the
-	 * server, which has cut it.
+	 * has who looks without a lock (FIBMAP), or the server has pushed what it then
+	 * took away; or what was to grow was larger at the server, which has cut it.
 	 */
 	fusex_maps_forget(inode, size, LLONG_MAX);
 	if (size == oldsize)

@@ -70,6 +70,34 @@ TEST(upsert, spares_questions)
 	end(r, fd);
 }
 
+/* Where it was then, while the server is just about to take that away. */
+TEST(upsert, while_the_file_is_cut)
+{
+	struct raw *r = with_f(LOCAL);
+	struct fusex_map m = map_at(r, MAPPED, 0, 64 * KIB, 2 * MIB);
+	int fd = open_rw(r, "f", 0);
+	pid_t pid;
+
+	shows_disk(fd, 64 * KIB, 0, 2 * MIB, 0);
+	raw_bend(r, FUSEX_OP_SETATTR, hold_answer, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		OK(ftruncate(fd, 0));
+		_exit(0);
+	}
+	UNTIL_SEEN(r, 0);
+	EQ(upsert(r, &m, 1), 0);
+	answering = true;
+	EQ(WAIT(pid), 0);
+	maps_reset(r);
+	put(fd, BLOCK, 0, 5);
+	OK(fsync(fd));
+	CHECK(begins(r) >= 1);
+	/* It is another file's by now. */
+	disk_shows(r, 0, BLOCK, 2 * MIB, 2 * MIB, DISK_SEED(0));
+	end(r, fd);
+}
+
 TEST(upsert, replaces_what_is_known)
 {
 	struct raw *r = with_f(LOCAL);

@@ -502,6 +502,33 @@ TEST(pushed, over_what_is_mapped)
 	end(r, fd);
 }
 
+/* Where it was then, while the server is just about to take that away. */
+TEST(pushed, while_the_file_is_cut)
+{
+	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
+	struct fusex_map m = map_at(r, MAPPED, 0, 64 * KIB, 1 * MIB);
+	int fd = open_rw(r, "f", 0);
+	pid_t pid;
+
+	shows_disk(fd, 64 * KIB, 0, 1 * MIB, 0);
+	raw_bend(r, FUSEX_OP_SETATTR, hold_answer, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		OK(ftruncate(fd, 0));
+		_exit(0);
+	}
+	UNTIL_SEEN(r, 0);
+	EQ(upsert(r, &m, 1), 0);
+	answering = true;
+	EQ(WAIT(pid), 0);
+	maps_reset(r);
+	put(fd, BLOCK, 0, 5);
+	CHECK(begins(r) >= 1);
+	/* It is another file's by now. */
+	disk_shows(r, 0, BLOCK, 1 * MIB, 1 * MIB, DISK_SEED(0));
+	end(r, fd);
+}
+
 /* ------------------------------------------------------------ taking it away */
 
 TEST(truncation, unmaps)
