@@ -7,6 +7,8 @@
 #define _FS_FUSEX_DAXDEV_H
 
 #include <linux/iomap.h>
+#include <linux/math.h>
+#include <linux/pgtable.h>
 #include <linux/types.h>
 
 struct dax_device;
@@ -14,6 +16,35 @@ struct fusex_bobj;
 struct fusex_chan;
 struct fusex_map;
 struct inode;
+
+/*
+ * Huge pages are dirty, and dropped, as a whole, also if somebody has only parts of
+ * them mapped.  So whoever does that to a range does it to all that it touches.
+ */
+
+/**
+ * fusex_huge_first - where does the huge page of a byte begin?
+ * @start: the byte
+ *
+ * Context: any.
+ * Return: its first byte.
+ */
+static inline loff_t fusex_huge_first(loff_t start)
+{
+	return round_down(start, PMD_SIZE);
+}
+
+/**
+ * fusex_huge_last - where does the huge page of a byte end?
+ * @end: the byte
+ *
+ * Context: any.
+ * Return: its last byte.
+ */
+static inline loff_t fusex_huge_last(loff_t end)
+{
+	return end | (loff_t)(PMD_SIZE - 1);
+}
 
 /* Also called where there are none. */
 int fusex_daxdev_fill(struct fusex_bobj *obj, struct fusex_chan *chan, int fd);

@@ -27,24 +27,9 @@
 
 /* -------------------------------------------------------------- writing back */
 
-/*
- * Huge pages are dirty, and dropped, as a whole, also if somebody has only parts of
- * them mapped.  So whoever does that to a range does it to all that it touches.
- */
-static loff_t huge_first(loff_t start)
-{
-	return round_down(start, PMD_SIZE);
-}
-
-static loff_t huge_last(loff_t end)
-{
-	return end < LLONG_MAX - PMD_SIZE ? round_up(end + 1, PMD_SIZE) - 1 :
-					    LLONG_MAX;
-}
-
 /* Write what the processor's caches have. */
-static int dax_mode_flush(struct inode *inode, loff_t start, loff_t end,
-			  struct writeback_control *wbc)
+static int dax_mode_flush_just(struct inode *inode, loff_t start, loff_t end,
+			       struct writeback_control *wbc)
 {
 	struct dax_device *dev = fusex_daxdev_flush(inode);
 
@@ -130,8 +115,8 @@ static int dax_mode_take(struct inode *inode, loff_t start, loff_t end,
 {
 	int err = dax_mode_flush_range(inode, start, end);
 
-	return err ?: dax_break_layout(inode, huge_first(start),
-				       huge_last(end), wait);
+	return err ?: dax_break_layout(inode, fusex_huge_first(start),
+				       fusex_huge_last(end), wait);
 }
 
 /* Likewise, the invalidate lock is taken. */
