@@ -239,6 +239,12 @@ static int add_device(struct volume *v)
 	ret = fusex_backing_add_dev(v->se, v->dax ? FUSEX_BACKING_DAX :
 						    FUSEX_BACKING_BDEV,
 				    v->dev.fd, access, &v->map_dev);
+	if (ret && v->dax == DAX_FLAGGED) {
+		/* Another partition has the memory, or this one is not aligned. */
+		v->dax = DAX_NEVER;
+		ret = fusex_backing_add_dev(v->se, FUSEX_BACKING_BDEV,
+					    v->dev.fd, access, &v->map_dev);
+	}
 	if (ret)
 		log_error("the kernel does not take %s: %s", v->dev.node,
 			  strerror(-ret));
@@ -257,10 +263,29 @@ static void block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &end, NULL);
 }
 
-static int set_up(struct volume *v)
+static int new_session(struct volume *v, const struct fusex_ops *ops,
+		       const struct fusex_config *cfg)
 {
-	int ret = fusex_session_setup(v->se, -1);
+	v->se = fusex_session_new(ops, sizeof(*ops), cfg, v);
+	return v->se ? fusex_session_setup(v->se, -1) : -errno;
+}
 
+static int set_up(struct volume *v, const struct fusex_ops *ops,
+		  struct fusex_config *cfg)
+{
+	int ret = new_session(v, ops, cfg);
+
+	/* A kernel without FS_DAX: no file is in dax mode then. */
+	if (ret == -EOPNOTSUPP && v->dax == DAX_FLAGGED) {
+		fusex_session_free(v->se);
+		v->dax = DAX_NEVER;
+		cfg->io_modes = 0;
+		ret = new_session(v, ops, cfg);
+	}
+	if (!v->se) {
+		log_error("cannot make a session: %s", strerror(-ret));
+		return ret;
+	}
 	if (ret) {
 		log_error("%s", fusex_session_error(v->se));
 		if (ret == -EOPNOTSUPP && v->dax == DAX_ALWAYS)
@@ -287,7 +312,8 @@ static int mount(struct volume *v, const char *target)
 }
 
 /* Mounts, tells the caller so, and serves until unmounted. */
-static int mount_and_run(struct volume *v, const char *target)
+static int mount_and_run(struct volume *v, const struct fusex_ops *ops,
+			 struct fusex_config *cfg, const char *target)
 {
 	const struct fusex_run_options run = {
 		.size = sizeof(run),
@@ -297,7 +323,7 @@ static int mount_and_run(struct volume *v, const char *target)
 	};
 	int ret;
 
-	ret = set_up(v);
+	ret = set_up(v, ops, cfg);
 	if (!ret)
 		ret = mount(v, target);
 	if (ret)
@@ -325,12 +351,7 @@ static int serve(struct volume *v, const char *target)
 	/* The kernel finds out itself where it has the mappings. */
 	if (v->iomap)
 		ops.lseek = NULL;
-	v->se = fusex_session_new(&ops, sizeof(ops), &cfg, v);
-	if (!v->se) {
-		log_error("cannot make a session: %s", strerror(errno));
-		return 1;
-	}
-	ret = mount_and_run(v, target);
+	ret = mount_and_run(v, &ops, &cfg, target);
 	fusex_session_free(v->se);
 	v->se = NULL;
 	return ret;
