@@ -83,6 +83,12 @@ static void set_blocking(int fd)
 		(void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 }
 
+/* The only one that a kernel of the same release may lack. */
+static bool setup_has_dax(const struct fusex_setup *s)
+{
+	return (s->io_modes | 1u << s->io_mode) & 1u << FUSEX_IO_DAX;
+}
+
 static int setup_failed(struct fusex_session *se, int err,
 			const struct fusex_setup *setup)
 {
@@ -98,6 +104,9 @@ static int setup_failed(struct fusex_session *se, int err,
 				    "module and library are from different releases: the module does not speak version %u of the interface",
 				    FUSEX_ABI);
 	case EOPNOTSUPP:
+		if (setup_has_dax(setup))
+			return session_fail(se, err,
+					    "this kernel has no dax mode (FS_DAX), which the server asks for");
 		return session_fail(se, err,
 				    "this kernel lacks an I/O mode that the server asks for");
 	case EBUSY:
