@@ -221,6 +221,9 @@ static int device_has(const struct fusex_bobj *obj, u32 access, u64 addr,
 
 	if (access & ~obj->access)
 		return -EACCES;
+	/* A disk without its driver has no size any more. */
+	if (unlikely(READ_ONCE(obj->removed)))
+		return -ENODEV;
 	if (addr > size || len > size - addr)
 		return -EFSCORRUPTED;
 	return 0;
