@@ -1339,13 +1339,14 @@ TEST(stripe, is_of_one_kind)
 
 /* -------------------------------------------------------- removal and failure */
 
-static void removed(uint32_t flags)
+/* "f" is at @addr of @dev, "g" on the second device. */
+static void removed(struct raw *r, uint32_t dev, uint64_t addr, uint32_t gone,
+		    uint32_t flags)
 {
-	struct raw *r = dax_start(LOCAL, 2);
 	char *p, *q, byte;
 	int fd, other;
 
-	maps_at(r, MAP_F, MAPPED, 0, PMD, 4 * MIB);
+	maps_on(r, MAP_F, MAPPED, 0, PMD, addr, dev);
 	maps_size(r, MAP_F, PMD);
 	maps_on(r, MAP_G, MAPPED, 0, PMD, 4 * MIB, r->maps->devs[1]);
 	maps_size(r, MAP_G, PMD);
@@ -1354,10 +1355,11 @@ static void removed(uint32_t flags)
 	p = map_fd(fd, PMD, RW, MAP_SHARED);
 	q = map_fd(other, PMD, RW, MAP_SHARED);
 	p[0] = 1;
+	p[BLOCK] = 1;
 	q[0] = 1;
-	OK(raw_unregister(r->fd, r->maps->devs[0], flags));
+	OK(raw_unregister(r->fd, gone, flags));
 	CHECK(is_lost(p, false));
-	CHECK(is_lost(p + BLOCK, true));
+	CHECK(is_lost(p + 2 * BLOCK, true));
 	FAILS(pread(fd, &byte, 1, 0), ENODEV);
 	FAILS(pwrite(fd, &byte, 1, 0), ENODEV);
 	/* The other is as it was. */
@@ -1371,14 +1373,58 @@ static void removed(uint32_t flags)
 	end(r, fd);
 }
 
+static void device_removed(uint32_t flags)
+{
+	struct raw *r = dax_start(LOCAL, 2);
+	uint32_t dev = r->maps->devs[0];
+
+	removed(r, dev, 4 * MIB, dev, flags);
+}
+
+/* One page here, one there. */
+static uint32_t stripe_of_both(struct raw *r)
+{
+	uint32_t stripe;
+
+	EQ(stripe_add(r->fd, r->maps->devs, 2, BLOCK, BOTH, &stripe), 0);
+	return stripe;
+}
+
+static void stripe_removed(uint32_t flags)
+{
+	struct raw *r = dax_start(LOCAL, 2);
+	uint32_t stripe = stripe_of_both(r);
+
+	removed(r, stripe, 32 * MIB, stripe, flags);
+}
+
 TEST(removal, unmaps)
 {
-	removed(0);
+	device_removed(0);
 }
 
 TEST(removal, unmaps_when_it_fails_io)
 {
-	removed(FUSEX_BACKING_FAIL_IO);
+	device_removed(FUSEX_BACKING_FAIL_IO);
+}
+
+TEST(removal, of_a_stripe_unmaps)
+{
+	stripe_removed(0);
+}
+
+TEST(removal, of_a_stripe_unmaps_when_it_fails_io)
+{
+	stripe_removed(FUSEX_BACKING_FAIL_IO);
+}
+
+/* Half of the pages. */
+TEST(removal, of_a_member_unmaps)
+{
+	struct raw *r = dax_start(LOCAL, 2);
+	uint32_t stripe = stripe_of_both(r);
+
+	removed(r, stripe, 32 * MIB, r->maps->devs[0], 0);
 }
 
 /* What is mapped outlives the server, and what is not mapped does not. */
@@ -1402,27 +1448,65 @@ TEST(death, leaves_what_is_mapped)
 	close(r->maps->disks[0].fd);
 }
 
+/* Has the neighbours of the lost page mapped, and goes on when @go says so. */
+static pid_t neighbour(char *p, int go)
+{
+	pid_t pid = (pid_t)OK(fork());
+	char byte;
+
+	if (pid)
+		return pid;
+	EQ(p[3 * BLOCK], 'b');
+	EQ(OK(read(go, &byte, 1)), 1);
+	EQ(p[0], 'a');
+	p[2 * BLOCK + 1] = 'e';
+	p[4 * BLOCK + 1] = 'f';
+	_exit(0);
+}
+
+/* A file beside it. */
+static void goes_on(int fd)
+{
+	char *q = map_fd(fd, 16 * BLOCK, RW, MAP_SHARED);
+
+	shows(fd, 16 * BLOCK, 0, 6);
+	check_pattern(q, 16 * BLOCK, 0, 6);
+	put(fd, BLOCK, BLOCK, 7);
+	check_pattern(q + BLOCK, BLOCK, BLOCK, 7);
+	OK(fsync(fd));
+	OK(munmap(q, 16 * BLOCK));
+}
+
 /*
  * In the second device, far from what others use: nothing makes the page good
  * again.
  */
-TEST(failure, hits_who_touches_it)
+static void failed(struct raw *r, uint32_t dev, uint64_t addr, bool huge)
 {
-	const uint64_t addr = 200 * MIB;
-	struct raw *r = dax_start(LOCAL, 2);
+	int fd, other, go[2];
 	char *p, byte;
-	int fd;
+	pid_t pid;
 
-	maps_on(r, MAP_F, MAPPED, 0, PMD, addr, r->maps->devs[1]);
+	maps_on(r, MAP_F, MAPPED, 0, PMD, addr, dev);
 	maps_size(r, MAP_F, PMD);
+	maps_on(r, MAP_G, MAPPED, 0, 16 * BLOCK, addr + PMD, dev);
+	maps_size(r, MAP_G, 16 * BLOCK);
 	fd = open_rw(r, "f", 0);
+	other = open_rw(r, "g", 0);
+	put(other, 16 * BLOCK, 0, 6);
 	p = map_fd(fd, PMD, RW, MAP_SHARED);
 	p[0] = 'a';
 	p[3 * BLOCK] = 'b';
-	CHECK(is_pmd(p));
+	EQ(is_pmd(p), huge);
+	OK(pipe(go));
+	pid = neighbour(p, go[0]);
+	UNTIL(sleeps, &pid);
 	if (madvise(p + 3 * BLOCK, BLOCK, MADV_HWPOISON)) {
 		EQ(errno, EINVAL);
+		OK(kill(pid, SIGKILL));
+		EQ(WAIT(pid), 128 + SIGKILL);
 		OK(munmap(p, PMD));
+		OK(close(other));
 		end(r, fd);
 		SKIP("the kernel has no MEMORY_FAILURE");
 	}
@@ -1431,13 +1515,32 @@ TEST(failure, hits_who_touches_it)
 	FAILS(pread(fd, &byte, 1, 3 * BLOCK), EIO);
 	FAILS(pwrite(fd, &byte, 1, 3 * BLOCK), EIO);
 	/* Nobody else suffers. */
+	EQ(OK(write(go[1], "", 1)), 1);
+	EQ(WAIT(pid), 0);
 	EQ(p[0], 'a');
+	EQ(p[2 * BLOCK + 1], 'e');
 	p[2 * BLOCK] = 'c';
 	p[4 * BLOCK] = 'd';
 	EQ(OK(pread(fd, &byte, 1, 2 * BLOCK)), 1);
 	EQ(byte, 'c');
-	EQ(OK(pread(fd, &byte, 1, 4 * BLOCK)), 1);
-	EQ(byte, 'd');
+	EQ(OK(pread(fd, &byte, 1, 4 * BLOCK + 1)), 1);
+	EQ(byte, 'f');
+	goes_on(other);
 	OK(munmap(p, PMD));
+	OK(close(other));
 	end(r, fd);
+}
+
+TEST(failure, hits_who_touches_it)
+{
+	struct raw *r = dax_start(LOCAL, 2);
+
+	failed(r, r->maps->devs[1], 200 * MIB, true);
+}
+
+TEST(failure, in_a_stripe_hits_who_touches_it)
+{
+	struct raw *r = dax_start(LOCAL, 2);
+
+	failed(r, stripe_of_both(r), 2 * 210 * MIB, false);
 }
