@@ -18,6 +18,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/overflow.h>
@@ -74,6 +75,40 @@ static struct workqueue_struct *dax_wq;
 static LIST_HEAD(dax_devs);
 static DEFINE_MUTEX(dax_devs_lock);
 
+/* Where in fusex_maps.pages_of. */
+static unsigned long claim_index(const struct fusex_bobj *obj)
+{
+	return (unsigned long)obj / sizeof(void *);
+}
+
+/* May the inode have pages of the device? */
+static bool claim_kept(const struct inode *inode, const struct fusex_bobj *obj)
+{
+	/* Pairs with fusex_maps_make(). */
+	struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
+
+	return maps && xa_load(&maps->pages_of, claim_index(obj));
+}
+
+/* The page of an entry of fs/dax; 0 for none, zeros are in memory of the kernel's. */
+static unsigned long claim_pfn(void *entry)
+{
+	return xa_is_value(entry) ? xa_to_value(entry) >> DAX_ENTRY_BITS : 0;
+}
+
+/* What the pages of a device have in common; NULL if it has none. */
+static const struct dev_pagemap *daxdev_pgmap(struct dax_device *dev)
+{
+	unsigned long pfn;
+	long nr;
+	int id;
+
+	id = dax_read_lock();
+	nr = dax_direct_access(dev, 0, 1, DAX_RECOVERY_WRITE, NULL, &pfn);
+	dax_read_unlock(id);
+	return nr == 1 ? page_pgmap(pfn_to_page(pfn)) : NULL;
+}
+
 /* ----------------------------------------------------------------- revoking */
 
 /* Returns whether @inode may have pages of devices mapped; it is held then. */
@@ -91,7 +126,9 @@ static bool revoke_holds(struct inode *inode)
 }
 
 static void revoke_each(struct fusex_chan *chan, struct super_block *sb,
-			void (*revoke)(struct inode *inode))
+			void (*revoke)(struct inode *inode,
+				       const struct fusex_bobj *obj),
+			const struct fusex_bobj *obj)
 {
 	struct inode *inode, *last = NULL;
 
@@ -100,7 +137,7 @@ static void revoke_each(struct fusex_chan *chan, struct super_block *sb,
 		if (!revoke_holds(inode))
 			continue;
 		spin_unlock(&sb->s_inode_list_lock);
-		revoke(inode);
+		revoke(inode, obj);
 		if (last)
 			fusex_chan_defer_iput(chan, last);
 		last = inode;
@@ -112,22 +149,38 @@ static void revoke_each(struct fusex_chan *chan, struct super_block *sb,
 		fusex_chan_defer_iput(chan, last);
 }
 
-static void revoke_all(struct fusex_chan *chan,
-		       void (*revoke)(struct inode *inode))
+/* Of the channel of a memory device. */
+static void revoke_all(const struct fusex_bobj *obj,
+		       void (*revoke)(struct inode *inode,
+				      const struct fusex_bobj *obj))
 {
+	struct fusex_chan *chan = obj->dax->chan;
 	struct super_block *sb = fusex_chan_pin_sb(chan);
 
 	if (!sb)
 		return;
-	revoke_each(chan, sb, revoke);
+	revoke_each(chan, sb, revoke, obj);
 	fusex_chan_unpin_sb(chan);
 }
 
 /* Faults that have found the device before undo themselves. */
-static void revoke_unmap(struct inode *inode)
+static void revoke_unmap(struct inode *inode, const struct fusex_bobj *obj)
 {
 	fusex_maps_outdate(inode);
 	unmap_mapping_pages(inode->i_mapping, 0, 0, false);
+}
+
+/* Is a page of that device?  The page may be of another one, which is gone. */
+static bool revoke_is_of(unsigned long pfn, const struct dev_pagemap *pgmap)
+{
+	phys_addr_t at = PFN_PHYS(pfn);
+	int i;
+
+	for (i = 0; i < pgmap->nr_range; i++) {
+		if (at >= pgmap->ranges[i].start && at <= pgmap->ranges[i].end)
+			return true;
+	}
+	return false;
 }
 
 static void revoke_wait(struct inode *inode)
@@ -135,12 +188,53 @@ static void revoke_wait(struct inode *inode)
 	schedule();
 }
 
-/* The pages themselves are about to go. */
-static void revoke_break(struct inode *inode)
+/*
+ * No fault gets a mapping of the file.  Pages of other devices stay: a fault that
+ * waits for the server has locked their places, and whoever waits for that cannot be
+ * killed.
+ */
+static int revoke_pages(struct inode *inode, const struct dev_pagemap *pgmap)
 {
-	fusex_maps_outdate(inode);
-	if (dax_break_layout(inode, 0, LLONG_MAX, revoke_wait))
-		pr_warn_ratelimited("fusex: pages of a device that goes are in use\n");
+	struct xarray *pages = &inode->i_mapping->i_pages;
+	unsigned long index, nr;
+	void *entry;
+	loff_t pos;
+	int err = 0;
+
+	xa_for_each(pages, index, entry) {
+		if (!revoke_is_of(claim_pfn(entry), pgmap))
+			continue;
+		nr = 1UL << xa_get_order(pages, index);
+		pos = (loff_t)round_down(index, nr) << PAGE_SHIFT;
+		fusex_dax_flush(inode, pos, pos + PFN_PHYS(nr) - 1);
+		err = dax_break_layout(inode, pos, pos + PFN_PHYS(nr) - 1,
+				       revoke_wait);
+		if (err)
+			break;
+		cond_resched();
+	}
+	return err;
+}
+
+/*
+ * The pages themselves are about to go.  A server that does not answer must not keep
+ * them, so whatever locks others hold while they wait for it are not taken.
+ */
+static void revoke_break(struct inode *inode, const struct fusex_bobj *obj)
+{
+	const struct dev_pagemap *pgmap = daxdev_pgmap(obj->dax->dev);
+	int err;
+
+	if (!pgmap || !claim_kept(inode, obj))
+		return;
+	err = fusex_maps_stop(inode);
+	if (!err)
+		err = revoke_pages(inode, pgmap);
+	fusex_maps_return_end(inode);
+	if (!err)
+		return;
+	revoke_unmap(inode, obj);
+	pr_warn_ratelimited("fusex: pages of a device that goes are in use\n");
 }
 
 /**
@@ -157,10 +251,10 @@ void fusex_daxdev_revoke(struct fusex_bobj *obj)
 	u32 i;
 
 	if (obj->dax)
-		revoke_all(obj->dax->chan, revoke_unmap);
+		revoke_all(obj, revoke_unmap);
 	for (i = 0; i < obj->nr_members; i++) {
 		if (obj->members[i]->dax) {
-			revoke_all(obj->members[i]->dax->chan, revoke_unmap);
+			revoke_all(obj->members[i], revoke_unmap);
 			return;
 		}
 	}
@@ -204,7 +298,7 @@ static int failure_unmap(struct fusex_daxdev *d, pgoff_t pgoff)
 	inode = failure_find(pfn_to_page(pfn), &index);
 	if (!inode) {
 		/* Of nobody, or of several. */
-		revoke_all(d->chan, revoke_unmap);
+		revoke_all(d->obj, revoke_unmap);
 		return 0;
 	}
 	fusex_maps_outdate(inode);
@@ -240,7 +334,7 @@ static void failure_goes(struct fusex_daxdev *d)
 	/* Pairs with fusex_backing_use(). */
 	smp_mb();
 	wait_var_event(&obj->busy, !atomic_read(&obj->busy));
-	revoke_all(d->chan, revoke_break);
+	revoke_all(obj, revoke_break);
 }
 
 static int failure_of(struct fusex_daxdev *d, u64 offset, u64 len, int mf_flags)
@@ -690,7 +784,7 @@ struct dax_device *fusex_daxdev_flush(struct inode *inode)
 static int claim_keep(struct inode *inode, struct fusex_bobj *obj)
 {
 	struct xarray *kept = &fusex_maps_get(inode)->pages_of;
-	unsigned long index = (unsigned long)obj / sizeof(void *);
+	unsigned long index = claim_index(obj);
 	int err;
 
 	if (xa_load(kept, index))
@@ -726,11 +820,9 @@ bool fusex_daxdev_has(const struct inode *inode, unsigned long pfn,
 /* The page that fs/dax has there; NULL for none, and for zeros. */
 static struct page *claim_held(const struct inode *inode, pgoff_t index)
 {
-	void *entry = xa_load(&inode->i_mapping->i_pages, index);
-	unsigned long pfn = 0;
+	unsigned long pfn =
+		claim_pfn(xa_load(&inode->i_mapping->i_pages, index));
 
-	if (xa_is_value(entry))
-		pfn = xa_to_value(entry) >> DAX_ENTRY_BITS;
 	/* Zeros are in memory of the kernel's. */
 	if (!pfn || !is_zone_device_page(pfn_to_page(pfn)))
 		return NULL;

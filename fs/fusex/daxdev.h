@@ -72,6 +72,9 @@ bool fusex_daxdev_has(const struct inode *inode, unsigned long pfn,
 		      pgoff_t index);
 bool fusex_daxdev_vacant(const struct inode *inode, pgoff_t index);
 
+/* io_dax.c */
+void fusex_dax_flush(struct inode *inode, loff_t start, loff_t end);
+
 /* map_dax.c */
 extern const struct iomap_ops fusex_dax_iomap_ops;
 

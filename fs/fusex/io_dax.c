@@ -35,9 +35,16 @@ static int dax_mode_flush_just(struct inode *inode, loff_t start, loff_t end,
 
 	if (!dev)
 		return 0;
-	wbc->range_start = huge_first(start);
-	wbc->range_end = huge_last(end);
+	wbc->range_start = start;
+	wbc->range_end = end;
 	return dax_writeback_mapping_range(inode->i_mapping, dev, wbc);
+}
+
+static int dax_mode_flush(struct inode *inode, loff_t start, loff_t end,
+			  struct writeback_control *wbc)
+{
+	return dax_mode_flush_just(inode, fusex_huge_first(start),
+				   fusex_huge_last(end), wbc);
 }
 
 static int dax_mode_flush_range(struct inode *inode, loff_t start, loff_t end)
@@ -58,20 +65,76 @@ static int dax_mode_tell_time(struct inode *inode)
 		.flags	= FUSEX_SETATTR_WRITEBACK,
 	};
 	struct fusex_attr_out out;
+	struct fusex_maps *maps = fusex_maps_get(inode);
 	struct fusex_attr_reply r = {
 		.attr	= &out.attr,
 		.did	= FUSEX_DID_DATA,
 	};
+	bool stored = xchg(&maps->stored, false);
 	int err;
 
 	fusex_i(inode)->attr->wrote_when(inode, &in.mtime);
 	in.ctime = in.mtime;
 	err = fusex_setattr_send(inode, &in, &out, &r.epoch);
-	if (err)
+	if (err) {
+		if (stored)
+			WRITE_ONCE(maps->stored, true);
 		return err;
+	}
 	r.valid = out.attr_valid;
 	fusex_attr_apply(inode, &r);
 	return 0;
+}
+
+/**
+ * fusex_dax_flush - write what the processor's caches have, before it is taken away
+ * @inode: in dax mode
+ * @start: first byte
+ * @end: last byte; no huge page is partly in the range
+ *
+ * If nothing else is dirty, fsync() would not know that there was a store to tell
+ * others of.
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_dax_flush(struct inode *inode, loff_t start, loff_t end)
+{
+	struct writeback_control wbc = {
+		.sync_mode	= WB_SYNC_ALL,
+		.nr_to_write	= LONG_MAX,
+	};
+
+	if (fusex_i(inode)->attr->shared &&
+	    mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY))
+		WRITE_ONCE(fusex_maps_get(inode)->stored, true);
+	/* An error is noted for fsync(). */
+	dax_mode_flush_just(inode, start, end, &wbc);
+}
+
+/* Unless writing it back does so. */
+static int dax_mode_tell_stored(struct inode *inode)
+{
+	const struct fusex_maps *maps = fusex_maps_get(inode);
+
+	if (likely(!READ_ONCE(maps->stored)) ||
+	    mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY))
+		return 0;
+	return dax_mode_tell_time(inode);
+}
+
+static int dax_mode_write_back(struct inode *inode, loff_t start, loff_t end)
+{
+	int err = fusex_mapped_write_back(inode, start, end);
+
+	return err ?: dax_mode_tell_stored(inode);
+}
+
+static int dax_mode_fsync(struct file *file, loff_t start, loff_t end,
+			  int datasync)
+{
+	int err = dax_mode_tell_stored(file_inode(file));
+
+	return err ?: fusex_mapped_fsync(file, start, end, datasync);
 }
 
 static int dax_mode_writepages(struct address_space *mapping,
@@ -336,6 +399,7 @@ static vm_fault_t dax_mode_fault_anew(struct inode *inode, pgoff_t index)
 
 	if (down_write_killable(&mapping->invalidate_lock))
 		return VM_FAULT_SIGBUS;
+	fusex_dax_flush(inode, fusex_huge_first(pos), fusex_huge_last(pos));
 	err = dax_mode_take(inode, pos, pos, NULL);
 	up_write(&mapping->invalidate_lock);
 	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
@@ -524,7 +588,7 @@ static const struct address_space_operations dax_mode_aops = {
 	.open			= fusex_open,				\
 	.flush			= fusex_flush,				\
 	.release		= fusex_cache_release,			\
-	.fsync			= fusex_mapped_fsync,			\
+	.fsync			= dax_mode_fsync,			\
 	.fallocate		= fusex_fallocate,			\
 	.copy_file_range	= fusex_copy_file_range,		\
 	.remap_file_range	= fusex_remap_file_range,		\
@@ -548,7 +612,7 @@ static const struct fusex_io_ops dax_mode_io = {
 	.setsize_begin	= dax_mode_setsize_begin,
 	.setsize_end	= dax_mode_setsize_end,
 	.invalidate	= dax_mode_invalidate,
-	.write_back	= fusex_mapped_write_back,
+	.write_back	= dax_mode_write_back,
 	.ahead		= fusex_mapped_ahead,
 	.tell		= fusex_tell_now,
 	.fallocate_begin = dax_mode_fallocate_begin,

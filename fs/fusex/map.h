@@ -38,7 +38,7 @@ struct maple_tree;
  * @awaited: somebody waits for a counter to become 0
  * @filling: use of who has a folio locked to write to it; inode.i_rwsem
  * @quiesce: one at a time
- * @returning: leases that are being given back: nothing new is asked
+ * @returning: leases that are being given back, devices that go: nothing new is asked
  * @changing: changes of space whose callers have gone: likewise, but by writeback
  * @lost: one of them was not answered in time: nothing is asked any more
  * @lock: protects @ended, taken in interrupts
@@ -60,6 +60,7 @@ struct maple_tree;
  * @alloc: dax mode: one at a time makes space ready to be stored into
  * @pages_of: dax mode: devices of which pages may be mapped, a reference each
  * @failed: dax mode: what the server said of a write, i_rwsem
+ * @stored: dax mode: what is written back was stored to, and nobody was told when
  *
  * Made when the first mapping is needed, and there until the inode goes.
  */
@@ -92,6 +93,7 @@ struct fusex_maps {
 	struct mutex alloc;	/* one at a time makes space ready */
 	struct xarray pages_of;
 	int failed;
+	bool stored;
 };
 
 /**
@@ -148,6 +150,7 @@ int fusex_maps_may_ask(struct inode *inode, const struct fusex_map_how *how,
 int fusex_maps_returned(struct inode *inode);
 int fusex_maps_settled(struct inode *inode);
 int fusex_maps_return_begin(struct inode *inode, loff_t start, loff_t end);
+int fusex_maps_stop(struct inode *inode);
 void fusex_maps_return_end(struct inode *inode);
 int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end);
 void fusex_maps_forget(struct inode *inode, loff_t start, loff_t end);

@@ -227,6 +227,28 @@ static int maps_idle(struct fusex_maps *maps, unsigned int turn)
 	return err;
 }
 
+/* Waits for all uses that have begun. */
+static int maps_drain(struct fusex_maps *maps)
+{
+	unsigned int turn;
+	int err;
+
+	err = mutex_lock_killable(&maps->quiesce);
+	if (err)
+		return err;
+	turn = maps->turn;
+	/* Those that an earlier one has not waited for to the end. */
+	err = maps_idle(maps, !turn);
+	if (!err) {
+		WRITE_ONCE(maps->turn, !turn);
+		/* Either fusex_maps_enter() sees it, or we see that one. */
+		smp_mb();
+		err = maps_idle(maps, turn);
+	}
+	mutex_unlock(&maps->quiesce);
+	return err;
+}
+
 /**
  * fusex_maps_quiesce - forget mappings of a range, and wait for who uses any
  * @inode: the file
@@ -243,25 +265,12 @@ int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end)
 {
 	/* Pairs with fusex_maps_make(). */
 	struct fusex_maps *maps = smp_load_acquire(&fusex_i(inode)->maps);
-	unsigned int turn;
 	int err;
 
 	if (!maps)
 		return 0;
 	fusex_mapcache_drop(maps->cache, start, end);
-	err = mutex_lock_killable(&maps->quiesce);
-	if (err)
-		return err;
-	turn = maps->turn;
-	/* Those that an earlier one has not waited for to the end. */
-	err = maps_idle(maps, !turn);
-	if (!err) {
-		WRITE_ONCE(maps->turn, !turn);
-		/* Either fusex_maps_enter() sees it, or we see that one. */
-		smp_mb();
-		err = maps_idle(maps, turn);
-	}
-	mutex_unlock(&maps->quiesce);
+	err = maps_drain(maps);
 	/* What they have written, before it is something else. */
 	return err ?: fusex_tell_now(inode);
 }
@@ -355,7 +364,27 @@ int fusex_maps_return_begin(struct inode *inode, loff_t start, loff_t end)
 }
 
 /**
- * fusex_maps_return_end - the server has the lease
+ * fusex_maps_stop - keep faults away, and wait for those that are under way
+ * @inode: the file, in dax mode, has mappings
+ *
+ * They wait, and so does who has to ask; what is remembered stays.
+ *
+ * Context: process, waits for uses, but not for who asks the server; killable.
+ * Return: 0 or -EINTR, either way followed by fusex_maps_return_end().
+ */
+int fusex_maps_stop(struct inode *inode)
+{
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+
+	atomic_inc(&maps->returning);
+	/* Who is not waited for sees it: it has begun later. */
+	smp_mb__after_atomic();
+	fusex_mapcache_outdate(maps->cache);
+	return maps_drain(maps);
+}
+
+/**
+ * fusex_maps_return_end - the server has the lease, or faults may go on
  * @inode: the file
  *
  * Context: process.

@@ -1427,6 +1427,126 @@ TEST(removal, of_a_member_unmaps)
 	removed(r, stripe, 32 * MIB, r->maps->devs[0], 0);
 }
 
+/* --------------------------------------------------------- drivers that go */
+
+static struct raw *with_both(uint32_t attr_mode)
+{
+	struct raw *r = dax_start(attr_mode, 2);
+
+	/* "f" begins on the second device and goes on on the first, as "g" does. */
+	maps_on(r, MAP_F, MAPPED, 0, PMD, 4 * MIB, r->maps->devs[1]);
+	maps_on(r, MAP_F, MAPPED, PMD, PMD, 8 * MIB, r->maps->devs[0]);
+	maps_size(r, MAP_F, 2 * PMD);
+	maps_on(r, MAP_G, MAPPED, 0, PMD, 4 * MIB, r->maps->devs[0]);
+	maps_size(r, MAP_G, PMD);
+	for (unsigned int i = MAP_F; i <= MAP_G; i++) {
+		r->maps->files[i].lease = attr_mode == REMOTE ? 3 : 0;
+		r->maps->files[i].lease_valid =
+			attr_mode == REMOTE ? FUSEX_FOREVER : 0;
+	}
+	return r;
+}
+
+/* Was the server told when? */
+static bool told_mtime(struct raw *r)
+{
+	unsigned int n = maps_count(r, FUSEX_OP_SETATTR);
+
+	return n == 1 && r->maps->setattrs[0].valid & FUSEX_SET_MTIME;
+}
+
+TEST(unbinding, hits_files_of_the_device)
+{
+	struct raw *r = with_both(REMOTE);
+	const char *nd = pmem_nd(1);
+	int fd = open_rw(r, "f", 0), other = open_rw(r, "g", 0);
+	char *p = map_fd(fd, 2 * PMD, RW, MAP_SHARED);
+	char *q = map_fd(other, PMD, RW, MAP_SHARED), byte;
+
+	p[0] = 1;
+	fill_pattern(p + PMD, BLOCK, 0, 1);
+	fill_pattern(q, BLOCK, 0, 2);
+	CHECK(is_pmd(q));
+	pmem_unbind(nd);
+	CHECK(is_lost(p, false));
+	FAILS(pread(fd, &byte, 1, 0), ENODEV, EIO);
+	/* Who has nothing of it is not disturbed. */
+	CHECK(is_pmd(q));
+	maps_reset(r);
+	OK(fsync(other));
+	CHECK(told_mtime(r));
+	disk_shows(r, 0, BLOCK, 4 * MIB, 0, 2);
+	/* Nor is the rest of a file that has. */
+	maps_reset(r);
+	OK(fsync(fd));
+	CHECK(told_mtime(r));
+	disk_shows(r, 0, BLOCK, 8 * MIB, 0, 1);
+	check_pattern(p + PMD, BLOCK, 0, 1);
+	OK(munmap(p, 2 * PMD));
+	OK(munmap(q, PMD));
+	OK(close(other));
+	end(r, fd);
+	pmem_bind(nd, 1);
+}
+
+/* Who waits for the server has the locks of the file. */
+TEST(unbinding, does_not_wait_for_the_server)
+{
+	struct raw *r = with_both(LOCAL);
+	const char *nd = pmem_nd(1);
+	int fd = open_rw(r, "f", 0);
+	char *p = map_fd(fd, 2 * PMD, RW, MAP_SHARED);
+	pid_t reader, pid;
+
+	p[0] = 1;
+	raw_bend(r, FUSEX_OP_MAP_BEGIN, raw_never, NULL);
+	reader = (pid_t)OK(fork());
+	if (!reader)
+		_exit(p[PMD]);
+	UNTIL_SEEN(r, 0);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		pmem_unbind(nd);
+		_exit(0);
+	}
+	EQ(WAIT(pid), 0);
+	CHECK(is_lost(p, true));
+	OK(kill(reader, SIGKILL));
+	EQ(WAIT(reader), 128 + SIGKILL);
+	raw_bend(r, 0, NULL, NULL);
+	OK(munmap(p, 2 * PMD));
+	end(r, fd);
+	pmem_bind(nd, 1);
+}
+
+TEST(unbinding, waits_for_who_holds_pages)
+{
+	struct raw *r = with_both(LOCAL);
+	const char *nd = pmem_nd(1);
+	int fd = open_rw(r, "f", 0), held;
+	char *p = map_fd(fd, PMD, RW, MAP_SHARED);
+	char buf[BLOCK];
+	pid_t pid;
+
+	p[0] = 'h';
+	held = hold(p, BLOCK);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(held);
+		pmem_unbind(nd);
+		_exit(0);
+	}
+	UNTIL(sleeps, &pid);
+	CHECK(is_lost(p, false));
+	EQ(OK(read(held, buf, BLOCK)), BLOCK);
+	EQ(buf[0], 'h');
+	close(held);
+	EQ(WAIT(pid), 0);
+	OK(munmap(p, PMD));
+	end(r, fd);
+	pmem_bind(nd, 1);
+}
+
 /* What is mapped outlives the server, and what is not mapped does not. */
 TEST(death, leaves_what_is_mapped)
 {

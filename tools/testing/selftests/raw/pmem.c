@@ -5,6 +5,7 @@
 #include "pmem.h"
 #include "tap.h"
 
+#include <limits.h>
 #include <sys/mman.h>
 
 bool has_fs_dax(void)
@@ -98,4 +99,46 @@ char *map_fd(int fd, size_t size, int prot, int flags)
 bool is_pmd(const void *p)
 {
 	return OK(page_is_huge(p));
+}
+
+const char *pmem_nd(unsigned int n)
+{
+	static char real[PATH_MAX];
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/device",
+		 strrchr(pmem_path(n), '/') + 1);
+	if (!realpath(path, real))
+		FAIL("%s: %s", path, strerror(errno));
+	return strrchr(real, '/') + 1;
+}
+
+static void nd_driver(const char *what, const char *nd)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/nd/drivers/nd_pmem/%s", what);
+	fd = (int)OK(open(path, O_WRONLY));
+	EQ(OK(write(fd, nd, strlen(nd))), strlen(nd));
+	OK(close(fd));
+}
+
+void pmem_unbind(const char *nd)
+{
+	nd_driver("unbind", nd);
+}
+
+static bool is_there(void *arg)
+{
+	return !access(arg, F_OK);
+}
+
+void pmem_bind(const char *nd, unsigned int n)
+{
+	char path[64];
+
+	nd_driver("bind", nd);
+	snprintf(path, sizeof(path), "%s", pmem_path(n));
+	UNTIL(is_there, path);
 }

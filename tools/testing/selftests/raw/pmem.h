@@ -11,6 +11,15 @@ bool has_fs_dax(void);
 /** pmem_path() - the @n-th memory device; skips the test if there is none */
 const char *pmem_path(unsigned int n);
 
+/** pmem_nd() - its device on the nd bus; in static memory */
+const char *pmem_nd(unsigned int n);
+
+/** pmem_unbind() - take the driver away from it; returns when that is done */
+void pmem_unbind(const char *nd);
+
+/** pmem_bind() - give it back, the @n-th is there again */
+void pmem_bind(const char *nd, unsigned int n);
+
 /** pmem_add() - register a memory device that @fd is open on; 0 or an errno */
 int pmem_add(int chan, int fd, uint32_t access, uint32_t *cookie);
 
