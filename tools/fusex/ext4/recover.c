@@ -61,11 +61,11 @@ static const char *what_is_dirty(const struct ext2_super_block *sb)
 	return NULL;
 }
 
-/* It talks to who started this; on a terminal it shows how far it is. */
+/* It talks to who started this; on a terminal a bar (-C0) shows how far it is. */
 static int spawn_fsck(const char *path, pid_t *pid)
 {
 	bool shown = isatty(STDERR_FILENO);
-	const char *argv[6] = { "e2fsck", "-p", shown ? "-C2" : path,
+	const char *argv[6] = { "e2fsck", "-p", shown ? "-C0" : path,
 				shown ? path : NULL };
 	posix_spawn_file_actions_t files;
 	static const char * const places[] = { "/sbin/e2fsck",
