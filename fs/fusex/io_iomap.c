@@ -243,14 +243,27 @@ static ssize_t iomap_mode_dio_rest(struct kiocb *iocb, struct iov_iter *from,
 	return direct_write_fallback(iocb, from, done, ret);
 }
 
+/*
+ * The one size of a write that is all or nothing, 0 for none.  Nothing larger than
+ * a block is aligned on the device because it is in the file, and nothing smaller
+ * is written alone where a block has to be filled up.
+ */
+static u32 iomap_mode_atomic_size(struct inode *inode)
+{
+	struct fusex_dev_limits limits;
+	u32 size = i_blocksize(inode);
+
+	if (!(fusex_conf_of(inode)->features & FUSEX_F_ATOMIC_WRITES))
+		return 0;
+	fusex_backing_device_limits(fusex_chan_of(inode), &limits);
+	return size >= limits.atomic_min && size <= limits.atomic_max ? size :
+									0;
+}
+
 static int iomap_mode_atomic_valid(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
-	size_t len = iov_iter_count(from);
-	struct fusex_dev_limits limits;
-
-	fusex_backing_device_limits(fusex_chan_of(inode), &limits);
-	if (len < limits.atomic_min || len > limits.atomic_max)
+	if (iov_iter_count(from) !=
+	    iomap_mode_atomic_size(file_inode(iocb->ki_filp)))
 		return -EINVAL;
 	return generic_atomic_write_valid(iocb, from);
 }
@@ -458,30 +471,25 @@ static sector_t iomap_mode_bmap(struct address_space *mapping, sector_t block)
 static void iomap_mode_stat(struct inode *inode, struct kstat *stat, u32 mask)
 {
 	struct fusex_dev_limits limits;
+	u32 size;
 
-	if (!(mask & (STATX_DIOALIGN | STATX_WRITE_ATOMIC)))
-		return;
-	/* Any device may be the one that holds what is read or written next. */
-	fusex_backing_device_limits(fusex_chan_of(inode), &limits);
 	if (mask & STATX_DIOALIGN) {
+		/* Any may be the one that holds what is read or written next. */
+		fusex_backing_device_limits(fusex_chan_of(inode), &limits);
 		stat->dio_mem_align = limits.mem_align;
 		stat->dio_offset_align = limits.offset_align;
 		stat->result_mask |= STATX_DIOALIGN;
 	}
-	if (mask & STATX_WRITE_ATOMIC)
-		generic_fill_statx_atomic_writes(stat, limits.atomic_min,
-						 limits.atomic_max, 0);
+	if (mask & STATX_WRITE_ATOMIC) {
+		size = iomap_mode_atomic_size(inode);
+		generic_fill_statx_atomic_writes(stat, size, size, 0);
+	}
 }
 
 static void iomap_mode_opened(struct inode *inode, struct file *file)
 {
-	struct fusex_dev_limits limits;
-
 	fusex_cache_opened(inode, file);
-	if (!(file->f_flags & O_DIRECT))
-		return;
-	fusex_backing_device_limits(fusex_chan_of(inode), &limits);
-	if (limits.atomic_max)
+	if (file->f_flags & O_DIRECT && iomap_mode_atomic_size(inode))
 		file->f_mode |= FMODE_CAN_ATOMIC_WRITE;
 }
 

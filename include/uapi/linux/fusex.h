@@ -263,7 +263,13 @@ struct fusex_entry {
 #define FUSEX_F_PARALLEL_WRITES	(1ull << 9)
 /* Direct mode: shared mappings that can be written are not refused. */
 #define FUSEX_F_DIRECT_MMAP	(1ull << 10)
-#define FUSEX_F_KNOWN		((1ull << 11) - 1)
+/*
+ * Iomap mode: a write of one block can be all or nothing wherever a file has, or
+ * gets, space of its own, so mappings of it say FUSEX_MAP_F_ATOMIC.  Where the
+ * devices can do that, it is promised to programs (statx, RWF_ATOMIC).
+ */
+#define FUSEX_F_ATOMIC_WRITES	(1ull << 11)
+#define FUSEX_F_KNOWN		((1ull << 12) - 1)
 
 /** Smallest and largest agreed size of file data in one request, bytes. */
 #define FUSEX_IO_SIZE_MIN	4096u
@@ -1461,7 +1467,10 @@ enum fusex_map_type {
 #define FUSEX_MAP_F_NOCACHE	(1u << 3)
 /* Send a MAP_END when the operation that asked is through with it. */
 #define FUSEX_MAP_F_END		(1u << 4)
-/* A write of the whole range can be had all or nothing from the device. */
+/*
+ * Each block of it is written all or nothing if the device can; see
+ * FUSEX_F_ATOMIC_WRITES.
+ */
 #define FUSEX_MAP_F_ATOMIC	(1u << 5)
 #define FUSEX_MAP_F_KNOWN	((1u << 6) - 1)
 
@@ -1509,7 +1518,10 @@ struct fusex_map {
  * not wait for what waits for memory.  With WRITE.
  */
 #define FUSEX_MAP_OP_WRITEBACK	(1u << 6)
-/* All of it or nothing, with WRITE; needs FUSEX_MAP_F_ATOMIC, else EINVAL. */
+/*
+ * One block, all of it or nothing, with WRITE; needs FUSEX_MAP_F_ATOMIC, else
+ * EINVAL.  Comes only with FUSEX_F_ATOMIC_WRITES.
+ */
 #define FUSEX_MAP_OP_ATOMIC	(1u << 7)
 /*
  * Memory of a device is going to be used as it is, which has to be a DAX or a

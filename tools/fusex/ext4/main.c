@@ -213,7 +213,7 @@ static int configure(struct volume *v, struct fusex_config *cfg)
 	cfg->time_min = INT32_MIN;
 	cfg->time_max = attr_time_max(v);
 	cfg->max_file_size = size_max(v, true);
-	cfg->optional |= FUSEX_F_POSIX_ACL;
+	cfg->optional |= FUSEX_F_POSIX_ACL | FUSEX_F_ATOMIC_WRITES;
 	strcpy(cfg->subtype, "ext4");
 	WR_LOCK(v);
 	ret = node_get(v, EXT2_ROOT_INO, &root);

@@ -235,6 +235,9 @@ static void flag_map(const struct volume *v, const struct node *n, bool fresh,
 {
 	if (fresh && map->type == FUSEX_MAP_MAPPED)
 		map->flags |= FUSEX_MAP_F_NEW;
+	/* A block is written over, or nobody's until all of it is written. */
+	if (map->type != FUSEX_MAP_HOLE)
+		map->flags |= FUSEX_MAP_F_ATOMIC;
 	/* Of what is read as well: it is written to without asking again. */
 	if (n->is_dirty || !commit_is_done(v, n->changed))
 		map->flags |= FUSEX_MAP_F_DIRTY;
