@@ -1283,6 +1283,14 @@ int xattr_remove(struct volume *v, struct node *n, const char *name);
 /** xattr_free() - of an inode that is deleted; alone if there are any */
 int xattr_free(struct volume *v, struct node *n);
 
+/**
+ * xattr_own_block() - the block of attributes is this inode's alone
+ *
+ * Others may have it, too, which the kernel's ext4 makes.  Comes before libext2fs
+ * writes attributes, also if it is for one in the inode.  Called alone.
+ */
+int xattr_own_block(struct volume *v, struct node *n);
+
 /** xattr_check() - those in the inode are where they can be */
 int xattr_check(struct volume *v, struct node *n);
 

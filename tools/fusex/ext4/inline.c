@@ -67,11 +67,14 @@ ssize_t inline_read(struct volume *v, struct node *n, void *buf, size_t size)
 
 int inline_write(struct volume *v, struct node *n, const void *buf, size_t size)
 {
+	uint64_t was = size_of(n);
 	errcode_t err = 0;
 	char *all;
 	int ret, ret2;
 
 	ret = xattr_check(v, n);
+	if (!ret)
+		ret = xattr_own_block(v, n);
 	if (ret)
 		return ret;
 	all = calloc(1, size > FIRST ? size : FIRST);
@@ -89,6 +92,8 @@ int inline_write(struct volume *v, struct node *n, const void *buf, size_t size)
 		ret = volume_error(v, err);
 	free(all);
 	ret2 = node_reread(v, n);
+	if (ret)
+		set_size(n, was);
 	node_dirty(v, n);
 	return ret ? ret : ret2;
 }
@@ -112,26 +117,15 @@ static int remove_attribute(struct volume *v, struct node *n)
 	return err ? volume_error(v, err) : ret2;
 }
 
-/* The inode is as one that never had data in it; or, after an error, as it was. */
-static int clear(struct volume *v, struct node *n)
+/* The inode is as one that never had data in it, but for the attribute. */
+static void forget_data(struct volume *v, struct node *n)
 {
-	uint32_t data[EXT2_N_BLOCKS];
-	int ret;
-
-	memcpy(data, n->raw.i_block, sizeof(data));
 	memset(n->raw.i_block, 0, sizeof(n->raw.i_block));
 	n->raw.i_flags &= ~(uint32_t)EXT4_INLINE_DATA_FL;
-	node_dirty(v, n);
-	ret = remove_attribute(v, n);
-	if (ret) {
-		memcpy(n->raw.i_block, data, sizeof(data));
-		n->raw.i_flags |= EXT4_INLINE_DATA_FL;
-	} else if (ext2fs_has_feature_extents(v->fs->super)) {
+	if (ext2fs_has_feature_extents(v->fs->super))
 		extents_init(n);
-	}
 	n->checked = false;
 	node_dirty(v, n);
-	return ret;
 }
 
 /* Entries move, in the order they have, to a block that begins with the dots. */
@@ -174,7 +168,10 @@ static int write_block(struct volume *v, struct node *n, uint64_t pblk,
 			    pblk * block_size(v));
 }
 
-/* The data is in its block before it is not in the inode any more. */
+/*
+ * The data is in its block before it is not in the inode any more, and the attribute,
+ * which is not put back as easily as the rest, goes last.
+ */
 static int move(struct volume *v, struct node *n, char *block)
 {
 	uint64_t pblk;
@@ -184,15 +181,43 @@ static int move(struct volume *v, struct node *n, char *block)
 	if (ret)
 		return ret;
 	ret = write_block(v, n, pblk, block);
-	if (!ret)
-		ret = clear(v, n);
 	if (ret) {
 		alloc_free(v, pblk, 1);
 		return ret;
 	}
+	forget_data(v, n);
 	ret = map_put_block(v, n, 0, pblk);
-	if (!ret && is_dir(n))
+	if (ret)
+		return ret;
+	ret = remove_attribute(v, n);
+	if (ret)
+		alloc_free(v, pblk, 1);
+	else if (is_dir(n))
 		set_size(n, block_size(v));
+	return ret;
+}
+
+static int drop(struct volume *v, struct node *n)
+{
+	forget_data(v, n);
+	return remove_attribute(v, n);
+}
+
+/* The inode is what it was after an error. */
+static int change(struct volume *v, struct node *n, char *block, bool has_data)
+{
+	void *was = malloc(v->inode_size);
+	int ret = was ? xattr_own_block(v, n) : -ENOMEM;
+
+	if (!ret) {
+		memcpy(was, &n->raw, v->inode_size);
+		ret = has_data ? move(v, n, block) : drop(v, n);
+		if (ret)
+			memcpy(&n->raw, was, v->inode_size);
+		n->checked = false;
+		node_dirty(v, n);
+	}
+	free(was);
 	return ret;
 }
 
@@ -213,7 +238,7 @@ int inline_to_blocks(struct volume *v, struct node *n)
 		memcpy(block, old, (size_t)have);
 	}
 	if (!ret)
-		ret = have || is_dir(n) ? move(v, n, block) : clear(v, n);
+		ret = change(v, n, block, have || is_dir(n));
 	free(old);
 	free(block);
 	return ret;

@@ -396,11 +396,11 @@ static int copy_block(struct volume *v, struct node *n, uint64_t old,
 }
 
 /*
- * A block that other inodes have, too, which the kernel's ext4 makes.  libext2fs
- * gives it up before it has got another one: if there is none, it would count one
- * inode less than have it, and be changed for all of them the next time.
+ * libext2fs gives a block that other inodes have, too, up before it has got another
+ * one: if there is none, it would count one inode less than have it, and be changed
+ * for all of them the next time.
  */
-static int own_block(struct volume *v, struct node *n)
+int xattr_own_block(struct volume *v, struct node *n)
 {
 	uint64_t block = ext2fs_file_acl_block(v->fs, inode_of(n));
 	struct ext2_ext_attr_header *h;
@@ -501,7 +501,7 @@ static int make_ready(struct volume *v, struct node *n,
 			ret = icache_flush(v);
 	}
 	if (!ret)
-		ret = own_block(v, n);
+		ret = xattr_own_block(v, n);
 	/* libext2fs reads the inode once more. */
 	return ret ? ret : node_full(v, n);
 }
@@ -552,7 +552,7 @@ int xattr_remove(struct volume *v, struct node *n, const char *name)
 		return ret;
 	ret = check_flags(h, name, XATTR_REPLACE);
 	if (!ret)
-		ret = own_block(v, n);
+		ret = xattr_own_block(v, n);
 	if (!ret)
 		ret = node_full(v, n);
 	if (ret) {

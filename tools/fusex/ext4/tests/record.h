@@ -17,5 +17,15 @@ int __real_bcache_take(ext2_filsys fs, struct dirty_block **list,
 		       size_t *count);
 int __wrap_bcache_take(ext2_filsys fs, struct dirty_block **list,
 		       size_t *count);
+errcode_t __real_ext2fs_extent_open2(ext2_filsys fs, ext2_ino_t ino,
+				     struct ext2_inode *inode,
+				     ext2_extent_handle_t *h);
+errcode_t __wrap_ext2fs_extent_open2(ext2_filsys fs, ext2_ino_t ino,
+				     struct ext2_inode *inode,
+				     ext2_extent_handle_t *h);
+errcode_t __real_ext2fs_xattr_remove(struct ext2_xattr_handle *h,
+				     const char *name);
+errcode_t __wrap_ext2fs_xattr_remove(struct ext2_xattr_handle *h,
+				     const char *name);
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "image.h"
+#include "record.h"
 #include "tap.h"
 
 #define RUNS_MAX	2000u
@@ -31,6 +32,25 @@ struct state {
 	uint64_t	size;
 	uint32_t	blocks;
 };
+
+/* There is no memory for this. */
+static bool no_tree, no_remove;
+
+errcode_t __wrap_ext2fs_extent_open2(ext2_filsys fs, ext2_ino_t ino,
+				     struct ext2_inode *inode,
+				     ext2_extent_handle_t *h)
+{
+	if (no_tree)
+		return EXT2_ET_NO_MEMORY;
+	return __real_ext2fs_extent_open2(fs, ino, inode, h);
+}
+
+errcode_t __wrap_ext2fs_xattr_remove(struct ext2_xattr_handle *h,
+				     const char *name)
+{
+	return no_remove ? EXT2_ET_NO_MEMORY :
+			   __real_ext2fs_xattr_remove(h, name);
+}
 
 static struct state *state_of(struct volume *v, struct node *n)
 {
@@ -371,6 +391,53 @@ static void test_inline(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+static void still_inline(struct volume *v, struct node *n, struct node *dir)
+{
+	char data[100], buf[200], write[] = "more";
+
+	memset(data, 'x', sizeof(data));
+	WR_LOCK(v);
+	is(plain_write(v, n, write, sizeof(write), 4000, true), -ENOMEM,
+	   "it does not get blocks");
+	ok(node_has(n, EXT4_INLINE_DATA_FL), "it stays in its inode");
+	is(plain_read(v, n, buf, sizeof(buf), 0), sizeof(data),
+	   "it is as long as it was");
+	ok(!memcmp(buf, data, sizeof(data)), "and what it was");
+	is(xattr_get(v, n, "user.a", buf, sizeof(buf)), 5,
+	   "so are its attributes");
+	UNLOCK(v);
+	ok(!image_file(v, dir, "file2", 0), "nor does a directory");
+}
+
+/* What was in an inode is there when there is no memory to move it elsewhere. */
+static void test_no_memory(void)
+{
+	const char *path = make_inline();
+	struct volume *v = image_open(path);
+	struct node *n = find_name(v, "inline"), *dir = find_name(v, "dir");
+	uint64_t left = ext2fs_free_blocks_count(v->fs->super);
+
+	WR_LOCK(v);
+	is(xattr_set(v, n, "user.a", "value", 5, 0), 0, "an attribute");
+	UNLOCK(v);
+	no_tree = true;
+	still_inline(v, n, dir);
+	no_tree = false;
+	no_remove = true;
+	still_inline(v, n, dir);
+	no_remove = false;
+	is(commit_now(v), 0, "what was tried is past");
+	is((long long)ext2fs_free_blocks_count(v->fs->super), (long long)left,
+	   "no block is lost");
+	ok(image_close(v, path), "e2fsck finds nothing");
+	v = image_open(path);
+	dir = find_name(v, "dir");
+	ok(has_name(v, dir, "file0") && has_name(v, dir, "file1"),
+	   "the names are there");
+	ok(image_file(v, dir, "file2", 0), "with memory there is another one");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* A name that cannot be taken away from where it is does not get to elsewhere. */
 static void test_moved(void)
 {
@@ -524,6 +591,7 @@ int main(void)
 	test_pieces();
 	test_lists();
 	test_inline();
+	test_no_memory();
 	test_moved();
 	test_short();
 	return tap_end();
