@@ -391,12 +391,12 @@ int batch_end(struct batch *b, int err);
 /**
  * recover_if_dirty() - see to it that the file system is in order
  * @d: where it is
- * @readonly: it is not to be written to
- * @fsck: run e2fsck if it is not, instead of refusing it
+ * @fsck: run e2fsck if it is not, instead of refusing it, unless it is opened
+ *	read-only
  *
  * What is wrong, and what to do about it, is logged.
  */
-int recover_if_dirty(struct device *d, bool readonly, bool fsck);
+int recover_if_dirty(struct device *d, bool fsck);
 
 /* ------------------------------------------------------------------ super.c */
 

@@ -102,7 +102,7 @@ static int run_fsck(const char *path)
 }
 
 /* e2fsck wants the device for itself. */
-static int repair(struct device *d, bool readonly)
+static int repair(struct device *d)
 {
 	const char *path = d->path;
 	bool image = d->image_fd >= 0;
@@ -113,10 +113,10 @@ static int repair(struct device *d, bool readonly)
 	ret = run_fsck(path);
 	if (ret)
 		return ret;
-	return device_open(d, path, readonly, image || direct);
+	return device_open(d, path, false, image || direct);
 }
 
-int recover_if_dirty(struct device *d, bool readonly, bool fsck)
+int recover_if_dirty(struct device *d, bool fsck)
 {
 	struct ext2_super_block sb;
 	const char *why;
@@ -128,14 +128,12 @@ int recover_if_dirty(struct device *d, bool readonly, bool fsck)
 	why = what_is_dirty(&sb);
 	if (!why)
 		return 0;
-	if (d->readonly && !readonly)
-		readonly = true;
 	if (!fsck || d->readonly) {
 		log_error("%s: %s; run: e2fsck -p %s", d->path, why, d->path);
 		return -ECORRUPT;
 	}
 	log_warning("%s: %s; running e2fsck -p %s", d->path, why, d->path);
-	ret = repair(d, readonly);
+	ret = repair(d);
 	if (!ret)
 		ret = read_super(d, &sb);
 	if (!ret && what_is_dirty(&sb)) {

@@ -138,6 +138,16 @@ static void log_features(const struct volume *v, int set, uint32_t mask,
 				  e2p_feature2string(set, 1u << bit), text);
 }
 
+/*
+ * Whoever changes files has to count what they take, for which libext2fs has nothing:
+ * that is in a part of e2fsprogs that is not a library.
+ */
+static void log_quota(const struct volume *v)
+{
+	log_error("to have it written to without quotas, run: tune2fs -O ^quota %s",
+		  v->dev.path);
+}
+
 static int check_features(struct volume *v)
 {
 	struct ext2_super_block *sb = v->fs->super;
@@ -153,6 +163,8 @@ static int check_features(struct volume *v)
 	if (ro && !v->readonly) {
 		log_features(v, E2P_FEATURE_RO_INCOMPAT, ro,
 			     "which takes mounting read-only (-o ro)");
+		if (ro & EXT4_FEATURE_RO_COMPAT_QUOTA)
+			log_quota(v);
 		return -EOPNOTSUPP;
 	}
 	if (!v->readonly && sb->s_feature_compat &
@@ -379,7 +391,7 @@ int volume_open(const char *path, const struct volume_options *o,
 	v->dev.image_fd = -1;
 	ret = device_open(&v->dev, path, o->readonly, o->iomap);
 	if (!ret)
-		ret = recover_if_dirty(&v->dev, o->readonly, o->fsck);
+		ret = recover_if_dirty(&v->dev, o->fsck);
 	if (!ret) {
 		v->readonly = o->readonly || v->dev.readonly;
 		ret = open_parts(v, o);

@@ -17,6 +17,7 @@ int __real_bcache_take(ext2_filsys fs, struct dirty_block **list,
 		       size_t *count);
 int __wrap_bcache_take(ext2_filsys fs, struct dirty_block **list,
 		       size_t *count);
+void __wrap_fusex_session_stop(struct fusex_session *se);
 errcode_t __real_ext2fs_extent_open2(ext2_filsys fs, ext2_ino_t ino,
 				     struct ext2_inode *inode,
 				     ext2_extent_handle_t *h);

@@ -94,7 +94,7 @@ TEST(direct, of_what_statx_says_is_aligned)
 		return;
 	FAILS(pwrite(fd, buf, size / 2, 0), EINVAL);
 	FAILS(pwrite(fd, buf, size, (off_t)size / 2), EINVAL);
-	FAILS(pread(fd, buf, size / 2, 0), EINVAL);
+	FAILS(pread(fd, buf, size / 2, (off_t)size), EINVAL);
 }
 
 TEST(atomic, of_new_space_and_over_what_is_there)
