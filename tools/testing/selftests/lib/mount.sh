@@ -37,9 +37,13 @@ ext4_device() {
 	truncate -s "${FX_IMAGE_SIZE:-512M}" "$SRC"
 }
 
-# fx_ext4 [OPTION,...]: an empty ext4 file system, by fusex-ext4.
+# fx_ext4 [OPTION,...]: an empty ext4 file system, by fusex-ext4. FX_MKFS is how
+# mkfs.ext4 makes it.
 fx_ext4() {
-	ext4_device && mkfs.ext4 -q -F -b 4096 "$SRC" &&
+	local how
+
+	read -ra how <<<"${FX_MKFS:--b 4096}"
+	ext4_device && mkfs.ext4 -q -F "${how[@]}" "$SRC" &&
 		fusex-ext4 -o "io=$IO,attr=${ATTR:-local},allow_other${1:+,$1}" "$SRC" "$MNT" &&
 		DEV=$(mountpoint -d "$MNT")
 }
@@ -66,10 +70,63 @@ fx_mount() {
 	DEV=$(mountpoint -d "$MNT")
 }
 
+# leave_files: what ext4 can have, to be looked at by another one. Tests remove what
+# they have made.
+leave_files() (
+	mkdir "$MNT/left" && cd "$MNT/left" || exit
+	for size in 0 1 100 1023 4097 60000 1500000; do
+		head -c $size /dev/urandom >"$size" || exit
+	done
+	truncate -s 20000000 sparse &&
+		printf here | dd of=sparse bs=1 seek=12345678 conv=notrunc status=none &&
+		dd if=1500000 of=60000 bs=1000 seek=17 count=5 conv=notrunc status=none &&
+		fallocate -p -o 300000 -l 100000 1500000 &&
+		fallocate -n -l 200000 4097 &&
+		truncate -s 700 1023 &&
+		ln -s 100 short && ln -s "$(printf '%0200d' 0)" long && ln 100 linked &&
+		mkfifo fifo && mkdir many && (cd many && touch {1..150} && rm {40..60}) &&
+		setfattr -n user.small -v 1 100 &&
+		setfattr -n user.large -v "$(printf '%0700d' 1)" 60000 &&
+		setfattr -n user.large -v "$(printf '%0700d' 2)" many &&
+		setfacl -m u:1000:r 4097 && chmod 640 1 && chown 7:8 60000 &&
+		touch -d '2040-05-06 07:08:09.123456789' 0
+)
+
+# files_at DIR: what there is, what it is like, and checksums of files and attributes;
+# huge files are mostly holes.
+files_at() {
+	(
+		cd "$1" || exit
+		find . -xdev -printf '%p %y %m %U:%G %n %s %T@ %C@ %l\n'
+		find . -xdev -type f -size -64M -exec sha256sum {} +
+		find . -xdev -exec getfattr -h -d -m - -e hex {} + |
+			awk '/^# file:/ { file = $3; next } NF { print file, $0 }'
+	) | sort
+}
+
+# as_ext4 LIST: what fusex-ext4 has left is what the kernel's ext4 finds.
+as_ext4() {
+	local options=ro
+
+	[ "$IO" = dax ] || options+=,loop
+	if ! try "$IO/$ATTR the kernel's ext4 mounts it" mount -t ext4 -o $options "$SRC" "$MNT"; then
+		return
+	fi
+	files_at "$MNT" >"$base/found"
+	try "$IO/$ATTR the kernel's ext4 finds the same" diff "$1" "$base/found"
+	umount "$MNT"
+}
+
 # fx_umount: takes it down, which must work, and the server must end.
 fx_umount() {
 	local out
 
+	case $IO in
+	iomap | dax)
+		try "$IO/$ATTR files are left" leave_files
+		files_at "$MNT" >"$base/left"
+		;;
+	esac
 	if ! out=$(umount "$MNT" 2>&1); then
 		note "$out"
 		fuser -vm "$MNT" 2>&1 | sed 's/^/# /'
@@ -86,6 +143,7 @@ fx_umount() {
 	iomap | dax)
 		until_true "the server ends" server_ended
 		try "$IO/$ATTR e2fsck" e2fsck -fn "$SRC"
+		as_ext4 "$base/left"
 		;;
 	esac
 	[ "$IO" = dax ] || rm -rf "$SRC"
