@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static struct raw *with_f(uint32_t attr_mode)
 {
@@ -875,6 +876,98 @@ TEST(lease, expires)
 	EQ(begins(r), 1);
 	UNTIL(asks_again, &reader);
 	end(r, reader.fd);
+}
+
+/* When the last answer was given that names a lease of so many nanoseconds. */
+#define SHORT_LEASE	100000000
+
+static atomic_llong granted;
+
+static long long now_ns(void)
+{
+	struct timespec t;
+
+	OK(clock_gettime(CLOCK_MONOTONIC, &t));
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static void note_grant(struct raw *r, const struct fusex_in_header *in,
+		       struct raw_reply *rep)
+{
+	(void)r;
+	(void)in;
+	(void)rep;
+	granted = now_ns();
+}
+
+static bool lease_is_over(void *arg)
+{
+	(void)arg;
+	return granted && now_ns() > granted + SHORT_LEASE;
+}
+
+/* Somebody else has its space from then on. */
+static void takes_space_away(struct raw *r)
+{
+	maps_at(r, MAP_F, MAPPED, 0, 64 * KIB, 4 * MIB);
+	disk_fill(r, 0, 64 * KIB, 2 * MIB, 7);
+	r->maps->files[MAP_F].lease = 2;
+	r->maps->files[MAP_F].lease_valid = FUSEX_FOREVER;
+	maps_reset(r);
+}
+
+/* What was written under it goes where the server says when it is written back. */
+TEST(lease, expires_over_dirty_data)
+{
+	struct raw *r = with_leased_f(1, SHORT_LEASE);
+	int fd = open_rw(r, "f", 0);
+	pid_t pid;
+
+	raw_bend(r, FUSEX_OP_MAP_BEGIN, note_grant, NULL);
+	put(fd, 16 * KIB, 0, 1);
+	UNTIL(lease_is_over, NULL);
+	takes_space_away(r);
+	raw_bend(r, FUSEX_OP_MAP_BEGIN, hold_answer, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		OK(fsync(fd));
+		_exit(0);
+	}
+	UNTIL_SEEN(r, 0);
+	/* It is asked for before anything is written. */
+	CHECK(r->maps->begins[0].op & FUSEX_MAP_OP_WRITEBACK);
+	disk_shows(r, 0, 64 * KIB, 2 * MIB, 2 * MIB, 7);
+	disk_shows(r, 0, 64 * KIB, 4 * MIB, 4 * MIB, DISK_SEED(0));
+	answering = true;
+	EQ(WAIT(pid), 0);
+	EQ(begins(r), 1);
+	disk_shows(r, 0, 16 * KIB, 4 * MIB, 0, 1);
+	disk_shows(r, 0, 64 * KIB, 2 * MIB, 2 * MIB, 7);
+	uncache(fd);
+	shows(fd, 16 * KIB, 0, 1);
+	end(r, fd);
+}
+
+/* Nor does it go anywhere when the server does not say. */
+TEST(lease, expires_and_is_not_granted_again)
+{
+	struct raw *r = with_leased_f(1, SHORT_LEASE);
+	int fd = open_rw(r, "f", 0), direct = open_rw(r, "f", O_DIRECT);
+	static char buf[BLOCK] __attribute__((aligned(4096)));
+
+	raw_bend(r, FUSEX_OP_MAP_BEGIN, note_grant, NULL);
+	put(fd, 16 * KIB, 0, 1);
+	UNTIL(lease_is_over, NULL);
+	takes_space_away(r);
+	r->maps->fail[FUSEX_OP_MAP_BEGIN] = ESTALE;
+	FAILS(pwrite(direct, buf, BLOCK, 32 * KIB), ESTALE);
+	FAILS(fsync(fd), EIO, ESTALE);
+	r->maps->fail[FUSEX_OP_MAP_BEGIN] = 0;
+	disk_shows(r, 0, 64 * KIB, 2 * MIB, 2 * MIB, 7);
+	disk_shows(r, 0, 64 * KIB, 4 * MIB, 4 * MIB, DISK_SEED(0));
+	OK(close(direct));
+	end(r, fd);
 }
 
 /* What was known under another one is not good any more. */
