@@ -707,6 +707,66 @@ TEST(elsewhere, written)
 	end(r, fd);
 }
 
+static atomic_uint told;
+
+static void note_told(struct raw *r, const struct fusex_in_header *in,
+		      struct raw_reply *rep)
+{
+	(void)in;
+	(void)rep;
+	told = ioends(r);
+}
+
+/*
+ * The kernel copies what is shared; the server hears of the FALLOCATE when that is
+ * in the page cache only, and of the copy when it is written back.
+ */
+TEST(elsewhere, unshared)
+{
+	struct raw *r = with_shared(64 * KIB);
+	const struct fusex_map_ioend_in *in = r->maps->ioends;
+	int fd = open_rw(r, "f", 0);
+
+	raw_bend(r, FUSEX_OP_FALLOCATE, note_told, NULL);
+	told = 4711;
+	OK(fallocate(fd, FALLOC_FL_UNSHARE_RANGE, BLOCK, 2 * BLOCK));
+	EQ(begins(r), 1);
+	EQ(r->maps->begins[0].op,
+	   FUSEX_MAP_OP_WRITE | FUSEX_MAP_OP_UNSHARE);
+	EQ(maps_count(r, FUSEX_OP_FALLOCATE), 1);
+	EQ(told, 0);
+	OK(fsync(fd));
+	EQ(ioends(r), 1);
+	EQ(in->offset, BLOCK);
+	EQ(in->length, 2 * BLOCK);
+	EQ(in->addr, MAP_FREE);
+	EQ(in->flags, FUSEX_IOEND_UNWRITTEN | FUSEX_IOEND_REPLACE);
+	disk_shows(r, 0, 2 * BLOCK, MAP_FREE, 2 * MIB + BLOCK, DISK_SEED(0));
+	/* It is written to where it is from now on. */
+	put(fd, BLOCK, BLOCK, 1);
+	OK(fsync(fd));
+	EQ(ioends(r), 1);
+	disk_shows(r, 0, BLOCK, MAP_FREE, BLOCK, 1);
+	disk_shows(r, 0, 64 * KIB, 2 * MIB, 2 * MIB, DISK_SEED(0));
+	end(r, fd);
+}
+
+/* What is refused then is the program's error, and nothing is lost. */
+TEST(elsewhere, unsharing_is_refused)
+{
+	struct raw *r = with_shared(64 * KIB);
+	int fd = open_rw(r, "f", 0);
+
+	r->maps->fail[FUSEX_OP_FALLOCATE] = ENOSPC;
+	FAILS(fallocate(fd, FALLOC_FL_UNSHARE_RANGE, BLOCK, 2 * BLOCK), ENOSPC);
+	OK(fsync(fd));
+	uncache(fd);
+	shows_disk(fd, BLOCK, 0, 2 * MIB, 0);
+	shows_disk(fd, 2 * BLOCK, BLOCK, 2 * MIB + BLOCK, 0);
+	disk_shows(r, 0, 64 * KIB, 2 * MIB, 2 * MIB, DISK_SEED(0));
+	end(r, fd);
+}
+
 /* The rest of a block comes from where it was. */
 TEST(elsewhere, part_of_a_block)
 {
