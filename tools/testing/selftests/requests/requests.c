@@ -182,9 +182,24 @@ static bool find_row(const char *row, const char *local, const char *remote,
 	return true;
 }
 
-/* "map_ioend+" in the table is any number of them but 0. */
+/* "*3", or nothing for one; what is behind it. */
+static const char *times(const char *got, unsigned long *n)
+{
+	char *end = (char *)got;
+
+	*n = 1;
+	if (*got == '+')
+		end++;
+	else if (*got == '*')
+		*n = strtoul(got + 1, &end, 10);
+	return end;
+}
+
+/* "readdir+" in the table is any number of them but 0, "map_ioend+5" at most 5. */
 static bool is_wanted(const char *got, const char *wanted)
 {
+	unsigned long n, most;
+	char *end;
 	size_t len;
 
 	while (*wanted) {
@@ -194,8 +209,11 @@ static bool is_wanted(const char *got, const char *wanted)
 		got += len;
 		wanted += len;
 		if (*wanted == '+') {
-			wanted++;
-			got += *got == '+' ? 1 : strcspn(got, " ");
+			got = times(got, &n);
+			most = strtoul(wanted + 1, &end, 10);
+			if (most && n > most)
+				return false;
+			wanted = end;
 		}
 		if (*wanted != *got)
 			return false;
