@@ -13,7 +13,7 @@
 #include "../map.h"
 
 #define BITS	12
-#define BLOCK	(1u << BITS)
+#define BLOCK	BIT(BITS)
 
 /* What has to come does so before that. */
 #define LONG	(60 * HZ)

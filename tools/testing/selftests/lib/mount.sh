@@ -40,10 +40,10 @@ ext4_device() {
 # fx_ext4 [OPTION,...]: an empty ext4 file system, by fusex-ext4. FX_MKFS is how
 # mkfs.ext4 makes it.
 fx_ext4() {
-	local how
+	local mkfs
 
-	read -ra how <<<"${FX_MKFS:--b 4096}"
-	ext4_device && mkfs.ext4 -q -F "${how[@]}" "$SRC" &&
+	read -ra mkfs <<<"${FX_MKFS:--b 4096}"
+	ext4_device && mkfs.ext4 -q -F "${mkfs[@]}" "$SRC" &&
 		fusex-ext4 -o "io=$IO,attr=${ATTR:-local},allow_other${1:+,$1}" "$SRC" "$MNT" &&
 		DEV=$(mountpoint -d "$MNT")
 }

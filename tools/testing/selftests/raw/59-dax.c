@@ -1433,7 +1433,7 @@ static struct raw *with_both(uint32_t attr_mode)
 {
 	struct raw *r = dax_start(attr_mode, 2);
 
-	/* "f" begins on the second device and goes on on the first, as "g" does. */
+	/* "f" begins on the second device and continues on the first, as "g" does. */
 	maps_on(r, MAP_F, MAPPED, 0, PMD, 4 * MIB, r->maps->devs[1]);
 	maps_on(r, MAP_F, MAPPED, PMD, PMD, 8 * MIB, r->maps->devs[0]);
 	maps_size(r, MAP_F, 2 * PMD);
