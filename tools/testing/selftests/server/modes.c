@@ -15,21 +15,6 @@
 #include "server.h"
 
 #define PAGE	4096
-#define LOCAL	FUSEX_ATTR_LOCAL
-#define REMOTE	FUSEX_ATTR_REMOTE
-
-/* One test for each owner of the attributes. */
-#define BOTH(subject, name)						\
-	static void both_##subject##_##name(uint32_t attr);		\
-	TEST(subject, name##_local)					\
-	{								\
-		both_##subject##_##name(LOCAL);				\
-	}								\
-	TEST(subject, name##_remote)					\
-	{								\
-		both_##subject##_##name(REMOTE);			\
-	}								\
-	static void both_##subject##_##name(uint32_t attr)
 
 static void start(uint32_t io, uint32_t attr)
 {

@@ -108,13 +108,12 @@ static int do_getattr(struct fusex_req *req, const struct fusex_node *node,
 	return FUSEX_DEFERRED;
 }
 
-static int do_setattr(struct fusex_req *req, const struct fusex_node *node,
-		      const struct fusex_setattr_in *in,
-		      struct fusex_attr_out *out)
-{
-	struct srv_node *n = node_of(node);
+/* Threads of the server change attributes one after the other. */
+static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
 
-	BEGIN(req);
+static int set_attr(struct srv_node *n, const struct fusex_setattr_in *in,
+		    struct fusex_attr_out *out)
+{
 	if (in->valid & FUSEX_SET_MODE)
 		n->attr.mode = in->mode;
 	if (in->valid & FUSEX_SET_UID)
@@ -132,6 +131,19 @@ static int do_setattr(struct fusex_req *req, const struct fusex_node *node,
 	}
 	fill_attr(n, out);
 	return 0;
+}
+
+static int do_setattr(struct fusex_req *req, const struct fusex_node *node,
+		      const struct fusex_setattr_in *in,
+		      struct fusex_attr_out *out)
+{
+	int err;
+
+	BEGIN(req);
+	pthread_mutex_lock(&changing);
+	err = set_attr(node_of(node), in, out);
+	pthread_mutex_unlock(&changing);
+	return err;
 }
 
 static int do_access(struct fusex_req *req, const struct fusex_node *node,
@@ -282,8 +294,8 @@ static ssize_t read_data(const struct srv_node *n,
 	return (ssize_t)size;
 }
 
-static int write_data(struct srv_node *n, const struct fusex_write_in *in,
-		      const void *buf, struct fusex_write_out *out)
+static int change_data(struct srv_node *n, const struct fusex_write_in *in,
+		       const void *buf, struct fusex_write_out *out)
 {
 	uint64_t at = in->offset;
 	uint32_t size = in->size;
@@ -304,6 +316,17 @@ static int write_data(struct srv_node *n, const struct fusex_write_in *in,
 	out->attr_valid = srv->attr_valid;
 	out->attr = n->attr;
 	return 0;
+}
+
+static int write_data(struct srv_node *n, const struct fusex_write_in *in,
+		      const void *buf, struct fusex_write_out *out)
+{
+	int err;
+
+	pthread_mutex_lock(&changing);
+	err = change_data(n, in, buf, out);
+	pthread_mutex_unlock(&changing);
+	return err;
 }
 
 /* A READ, or a WRITE, that is not answered yet. */

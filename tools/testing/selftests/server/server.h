@@ -213,5 +213,20 @@ int srv_entry(uint32_t what, uint64_t dir, const char *name);
 void srv_back(uint64_t id, const char *path);
 
 #define SEC	1000000000ull
+#define LOCAL	FUSEX_ATTR_LOCAL
+#define REMOTE	FUSEX_ATTR_REMOTE
+
+/** BOTH() - two tests, one for each owner of the attributes */
+#define BOTH(subject, name)						\
+	static void both_##subject##_##name(uint32_t attr);		\
+	TEST(subject, name##_local)					\
+	{								\
+		both_##subject##_##name(LOCAL);				\
+	}								\
+	TEST(subject, name##_remote)					\
+	{								\
+		both_##subject##_##name(REMOTE);			\
+	}								\
+	static void both_##subject##_##name(uint32_t attr)
 
 #endif /* SELFTESTS_SERVER_H */
