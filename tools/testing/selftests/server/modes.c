@@ -255,6 +255,59 @@ BOTH(modes, move_back_with_the_identity)
 	moves(attr, FUSEX_IO_WRITEBACK, FUSEX_IO_DIRECT);
 }
 
+/* What the two have to do with each other is the server's business. */
+static void moves_through(int old, int new, int through, uint64_t id)
+{
+	unsigned int through_old = old == through;
+
+	srv_reset();
+	put(old, "A", 0);
+	EQ(srv_calls(FUSEX_OP_WRITE), !through_old);
+	put(new, "B", 1);
+	EQ(srv_calls(FUSEX_OP_WRITE), 1);
+	shows(through, through_old ? "Alder" : "oBder", 0);
+	STREQ(slurp("back"), through_old ? "Alder" : "oBder");
+	has(id, through_old ? "oBder" : "Alder", 0);
+	OK(close(old));
+	stop_file(new);
+}
+
+BOTH(modes, move_to_passthrough_with_the_identity)
+{
+	struct srv_options o = {
+		.attr_mode = attr, .io_modes = 1u << FUSEX_IO_PASSTHROUGH,
+	};
+	uint64_t id;
+	int old, new;
+
+	make_file("back", "older");
+	old = serve_file(&o, "older", &id);
+	srv_back(id, "back");
+	srv_inval(id, FUSEX_INVAL_IDENTITY);
+	new = open_rw("m/f");
+	moves_through(old, new, new, id);
+}
+
+BOTH(modes, move_from_passthrough_with_the_identity)
+{
+	struct srv_options o = {
+		.attr_mode = attr, .io_modes = 1u << FUSEX_IO_PASSTHROUGH,
+	};
+	uint64_t id;
+	int old, new;
+
+	make_file("back", "older");
+	srv_start(&o);
+	id = file("f", "older");
+	srv_back(id, "back");
+	old = open_rw("m/f");
+	srv->nodes[id].io_mode = FUSEX_IO_PLAIN;
+	srv->nodes[id].backing = 0;
+	srv_inval(id, FUSEX_INVAL_IDENTITY);
+	new = open_rw("m/f");
+	moves_through(old, new, old, id);
+}
+
 TEST(modes, of_known_inodes_stay)
 {
 	struct srv_options o = {
