@@ -954,6 +954,42 @@ TEST(writeback, under_way_does_not_undo_times)
 	srv_stop();
 }
 
+/* Who changes a page that is on its way does not wait, and what he wrote follows. */
+BOTH(writeback, under_way_does_not_stall_writers)
+{
+	unsigned char *p;
+	uint64_t id;
+	int fd, other;
+	pid_t pid;
+
+	start(FUSEX_IO_WRITEBACK, attr);
+	id = file("f", "abc");
+	file("other", "abc");
+	fd = open_rw("m/f");
+	other = open_rw("m/other");
+	p = map(fd, PROT_READ | PROT_WRITE, MAP_SHARED);
+	put(fd, "X", 0);
+	put(other, "Y", 0);
+	srv->hold = 2;
+	pid = in_child(fsync, fd);
+	UNTIL(is_held, NULL);
+	put(fd, "Z", 0);
+	p[1] = 'W';
+	shows(fd, "ZWc", 0);
+	EQ(srv->held, 1);
+	has(id, "abc", 0);
+	OK(fsync(other));
+	EQ(WAIT(pid), 0);
+	OK(fsync(fd));
+	has(id, "ZWc", 0);
+	/* Both versions, and what made the server answer. */
+	EQ(srv_calls(FUSEX_OP_WRITE), 3);
+	munmap(p, PAGE);
+	OK(close(fd));
+	OK(close(other));
+	srv_stop();
+}
+
 /* What is dirty is newer than what the server says. */
 TEST(writeback, is_not_cut_by_a_smaller_size)
 {
