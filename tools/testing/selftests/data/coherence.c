@@ -5,15 +5,14 @@
  */
 #include <linux/aio_abi.h>
 #include <linux/falloc.h>
-#include <linux/io_uring.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "../lib/fs.h"
+#include "../lib/ring.h"
 
 enum { SIZE = 1 << 20, PAGE = 4096 };
 
@@ -599,67 +598,6 @@ TEST(aio, direct)
 	verify(fd, SIZE, 1);
 	fill(fd, SIZE, 2);
 	aio(d, IOCB_CMD_PREAD, 2, true);
-}
-
-/* The least of io_uring that a test needs: one request at a time. */
-struct ring {
-	int fd;
-	unsigned char *sq;
-	struct io_uring_sqe *sqe;
-	struct io_uring_params p;
-};
-
-static void ring_open(struct ring *r)
-{
-	size_t size;
-
-	memset(r, 0, sizeof(*r));
-	r->fd = (int)syscall(SYS_io_uring_setup, 4, &r->p);
-	if (r->fd < 0 && (errno == ENOSYS || errno == EPERM))
-		SKIP("this kernel has no io_uring");
-	OK(r->fd);
-	CHECK(r->p.features & IORING_FEAT_SINGLE_MMAP);
-	size = r->p.cq_off.cqes + r->p.cq_entries * sizeof(struct io_uring_cqe);
-	if (size < r->p.sq_off.array + r->p.sq_entries * sizeof(unsigned int))
-		size = r->p.sq_off.array +
-			r->p.sq_entries * sizeof(unsigned int);
-	r->sq = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
-		     IORING_OFF_SQ_RING);
-	CHECK(r->sq != MAP_FAILED);
-	r->sqe = mmap(NULL, 4 * sizeof(*r->sqe), PROT_READ | PROT_WRITE,
-		      MAP_SHARED, r->fd, IORING_OFF_SQES);
-	CHECK(r->sqe != MAP_FAILED);
-}
-
-static unsigned int *ring_word(struct ring *r, uint32_t off)
-{
-	return (unsigned int *)(void *)(r->sq + off);
-}
-
-static int ring_do(struct ring *r, int op, int fd, void *buf, unsigned int len,
-		   off_t at)
-{
-	unsigned int tail = *ring_word(r, r->p.sq_off.tail);
-	unsigned int slot = tail & *ring_word(r, r->p.sq_off.ring_mask);
-	unsigned int head = *ring_word(r, r->p.cq_off.head);
-	struct io_uring_cqe *cqes = (void *)(r->sq + r->p.cq_off.cqes);
-	int res;
-
-	memset(&r->sqe[slot], 0, sizeof(r->sqe[slot]));
-	r->sqe[slot].opcode = (uint8_t)op;
-	r->sqe[slot].fd = fd;
-	r->sqe[slot].addr = (uintptr_t)buf;
-	r->sqe[slot].len = len;
-	r->sqe[slot].off = (uint64_t)at;
-	ring_word(r, r->p.sq_off.array)[slot] = slot;
-	atomic_store((_Atomic unsigned int *)ring_word(r, r->p.sq_off.tail),
-		     tail + 1);
-	EQ(OK(syscall(SYS_io_uring_enter, r->fd, 1, 1, IORING_ENTER_GETEVENTS,
-		      NULL, 0)), 1);
-	res = cqes[head & *ring_word(r, r->p.cq_off.ring_mask)].res;
-	atomic_store((_Atomic unsigned int *)ring_word(r, r->p.cq_off.head),
-		     head + 1);
-	return res;
 }
 
 static void ring_io(struct ring *r, int fd, int check_fd)

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "../lib/ring.h"
 #include "server.h"
 
 #define PAGE	4096
@@ -648,6 +649,40 @@ BOTH(direct, does_not_block_who_submits)
 	memset(big, 0, sizeof(big));
 	two_at_once(fd, IOCB_CMD_PREAD);
 	check_pattern(big, 2 * PAGE, 0, 1);
+	stop_file(fd);
+}
+
+static void two_on_a_ring(struct ring *r, int fd, int op)
+{
+	srv->hold = 2;
+	ring_submit(r, op, fd, big, PAGE, 0);
+	CHECK(ring_idle(r));
+	ring_submit(r, op, fd, big + PAGE, PAGE, PAGE);
+	EQ(ring_result(r), PAGE);
+	EQ(ring_result(r), PAGE);
+}
+
+/* Of a server that can be polled a ring would ask whether the file is ready. */
+BOTH(direct, does_not_block_who_uses_a_ring)
+{
+	struct srv_options o = {
+		.attr_mode = attr, .io_mode = FUSEX_IO_DIRECT,
+		.without = WITHOUT(POLL),
+	};
+	struct ring r;
+	uint64_t id;
+	int fd;
+
+	ring_open(&r);
+	fd = serve_file(&o, NULL, &id);
+	fill_pattern(big, 2 * PAGE, 0, 1);
+	two_on_a_ring(&r, fd, IORING_OP_WRITE);
+	has_pattern(id, 2 * PAGE, 0);
+	EQ(flook(fd).stx_size, 2 * PAGE);
+	memset(big, 0, sizeof(big));
+	two_on_a_ring(&r, fd, IORING_OP_READ);
+	check_pattern(big, 2 * PAGE, 0, 1);
+	OK(close(r.fd));
 	stop_file(fd);
 }
 
