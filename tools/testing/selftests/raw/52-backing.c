@@ -9,6 +9,7 @@
 #include "raw.h"
 #include "tap.h"
 
+#include <linux/aio_abi.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,6 +17,8 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 #define THROUGH		(1u << FUSEX_IO_PASSTHROUGH)
 #define READING		FUSEX_BACKING_READ
@@ -290,6 +293,39 @@ static int bad_replies(struct raw *r)
 	return atoi(slurp(raw_sysfs(r, "bad_replies")));
 }
 
+/* What the tracepoint says, in a buffer of its own. */
+#define TRACE		"/sys/kernel/tracing/instances/fusex-backing"
+
+static void trace_start(void)
+{
+	if (mkdir(TRACE, 0700))
+		EQ(errno, EEXIST);
+	make_file(TRACE "/trace", NULL);
+	make_file(TRACE "/events/fusex/fusex_bad_reply/enable", "1");
+}
+
+static void trace_stop(void)
+{
+	make_file(TRACE "/events/fusex/fusex_bad_reply/enable", "0");
+	OK(rmdir(TRACE));
+}
+
+/* How many lines there are about the mount; the next time, others. */
+static int traced(struct raw *r)
+{
+	struct statx st = look(r->mnt);
+	const char *p = slurp(TRACE "/trace");
+	char want[64];
+	int n = 0;
+
+	snprintf(want, sizeof(want), "fusex_bad_reply: dev=%u:%u ",
+		 st.stx_dev_major, st.stx_dev_minor);
+	for (p = strstr(p, want); p; p = strstr(p + 1, want))
+		n++;
+	make_file(TRACE "/trace", NULL);
+	return n;
+}
+
 /* A cookie that was given out, and one that was not. */
 enum { GIVEN = 1000000, UNKNOWN };
 
@@ -341,6 +377,7 @@ static void look_up_bad(struct raw *r, const struct bad_entry *b,
 	/* Nothing of it was cached. */
 	EQ(r->count[FUSEX_OP_LOOKUP], asked + 2);
 	EQ(bad_replies(r), bad + 2);
+	EQ(traced(r), 2);
 	EQ(r->count[FUSEX_OP_OPEN], 0);
 }
 
@@ -349,8 +386,10 @@ static void look_up(uint32_t attr_mode)
 	struct raw *r = start(attr_mode, 0);
 	uint32_t cookie = behind_f(r);
 
+	trace_start();
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad_entries); i++)
 		look_up_bad(r, &bad_entries[i], cookie);
+	trace_stop();
 	/* The server hears that nobody has them. */
 	UNTIL_SEEN(r, FUSEX_OP_FORGET);
 	name_it(r, F, cookie);
@@ -809,6 +848,7 @@ struct slow {
 	struct raw *top;
 	uint32_t cookie;
 	atomic_int *answered;
+	atomic_int *submitted;
 	pid_t reader;
 };
 
@@ -837,6 +877,28 @@ static int read_it(struct slow *s)
 	return pread(fd, buf, sizeof(buf), 0) == sizeof(buf) ? 0 : errno;
 }
 
+/* Whoever submits it goes on before there is an answer. */
+static int read_it_later(struct slow *s)
+{
+	struct iocb cb = { .aio_lio_opcode = IOCB_CMD_PREAD, .aio_nbytes = 4096 };
+	const struct timespec now = { 0 };
+	struct iocb *list = &cb;
+	aio_context_t ctx = 0;
+	struct io_event ev;
+	char *buf;
+
+	EQ(posix_memalign((void **)&buf, 4096, 4096), 0);
+	cb.aio_fildes = (uint32_t)OK(open(raw_path(s->top, "f"),
+					  O_RDONLY | O_DIRECT));
+	cb.aio_buf = (uintptr_t)buf;
+	OK(syscall(SYS_io_setup, 1, &ctx));
+	EQ(OK(syscall(SYS_io_submit, ctx, 1, &list)), 1);
+	EQ(OK(syscall(SYS_io_getevents, ctx, 0, 1, &ev, &now)), 0);
+	atomic_store(s->submitted, 1);
+	EQ(OK(syscall(SYS_io_getevents, ctx, 1, 1, &ev, NULL)), 1);
+	return ev.res == 4096 ? 0 : (int)-ev.res;
+}
+
 /* In the order of events. */
 static int remove_it(struct slow *s)
 {
@@ -854,18 +916,26 @@ static pid_t in_child(int (*fn)(struct slow *s), struct slow *s)
 	return pid;
 }
 
-static void slow_start(struct slow *s)
+static bool is_submitted(void *arg)
+{
+	const struct slow *s = arg;
+
+	return atomic_load(s->submitted);
+}
+
+static void slow_start(struct slow *s, int (*reads)(struct slow *s))
 {
 	s->answered = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(s->answered != MAP_FAILED);
+	s->submitted = s->answered + 1;
 	s->low = raw_start(FUSEX_ATTR_LOCAL);
 	s->top = start(FUSEX_ATTR_LOCAL, 0);
 	EQ(add_path(s->top->fd, raw_path(s->low, "f"), O_RDONLY, READING,
 		    &s->cookie), 0);
 	name_it(s->top, F, s->cookie);
 	raw_bend(s->low, FUSEX_OP_READ, keep_first, NULL);
-	s->reader = in_child(read_it, s);
+	s->reader = in_child(reads, s);
 	UNTIL_SEEN(s->low, 0);
 }
 
@@ -898,29 +968,58 @@ static bool is_removed(void *arg)
 	return fd < 0 && errno == ENODEV;
 }
 
+static void removal_waits(struct slow *s)
+{
+	pid_t pid = in_child(remove_it, s);
+
+	UNTIL(is_removed, s);
+	slow_answer(s);
+	EQ(WAIT(s->reader), 0);
+	EQ(WAIT(pid), 0);
+	slow_stop(s);
+}
+
+static void removal_does_not_wait(struct slow *s, int comes_to)
+{
+	OK(raw_unregister(s->top->fd, s->cookie, FUSEX_BACKING_FAIL_IO));
+	slow_answer(s);
+	EQ(WAIT(s->reader), comes_to);
+	slow_stop(s);
+}
+
 TEST(removal, waits_for_who_reads)
 {
 	struct slow s;
-	pid_t pid;
 
-	slow_start(&s);
-	pid = in_child(remove_it, &s);
-	UNTIL(is_removed, &s);
-	slow_answer(&s);
-	EQ(WAIT(s.reader), 0);
-	EQ(WAIT(pid), 0);
-	slow_stop(&s);
+	slow_start(&s, read_it);
+	removal_waits(&s);
+}
+
+TEST(removal, waits_for_what_was_submitted)
+{
+	struct slow s;
+
+	slow_start(&s, read_it_later);
+	UNTIL(is_submitted, &s);
+	removal_waits(&s);
 }
 
 TEST(removal, does_not_wait_if_told_so)
 {
 	struct slow s;
 
-	slow_start(&s);
-	OK(raw_unregister(s.top->fd, s.cookie, FUSEX_BACKING_FAIL_IO));
-	slow_answer(&s);
-	EQ(WAIT(s.reader), ENODEV);
-	slow_stop(&s);
+	slow_start(&s, read_it);
+	removal_does_not_wait(&s, ENODEV);
+}
+
+/* What the backing file has taken ends as it would have. */
+TEST(removal, does_not_wait_for_what_was_submitted_either)
+{
+	struct slow s;
+
+	slow_start(&s, read_it_later);
+	UNTIL(is_submitted, &s);
+	removal_does_not_wait(&s, 0);
 }
 
 TEST(removal, can_be_killed)
@@ -928,7 +1027,7 @@ TEST(removal, can_be_killed)
 	struct slow s;
 	pid_t pid;
 
-	slow_start(&s);
+	slow_start(&s, read_it);
 	pid = in_child(remove_it, &s);
 	UNTIL(is_removed, &s);
 	OK(kill(pid, SIGKILL));
