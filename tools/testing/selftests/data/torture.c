@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "../lib/fs.h"
 
@@ -26,12 +27,16 @@ enum { PROCS = 4, CELLS = 64, CELL = 4096, TAIL = 65536 };
  * @data: cells, and the tail
  * @size: of the file
  * @moves: how often it was renamed
+ * @end: when it has been going on for long enough
+ * @over: it has
  */
 struct model {
 	pthread_barrier_t barrier;
 	unsigned char data[BASE + TAIL];
 	size_t size;
 	int moves;
+	time_t end;
+	bool over;
 };
 
 static struct model *model;
@@ -271,24 +276,30 @@ static void prepare(struct worker *w)
 	w->dice = (unsigned int)w->number * 7919 + 1;
 }
 
-static void work(int number, int rounds)
+static void work(int number)
 {
 	struct worker w = { .number = number };
+	int round = 0;
 
 	prepare(&w);
 	meet();
-	for (int round = 0; round < rounds; round++) {
+	do {
 		for (int i = 0; i < 60; i++)
 			one_step(&w);
 		meet();
-		check_all(&w, round);
+		if (!number)
+			model->over = time(NULL) >= model->end;
+		check_all(&w, round++);
 		meet();
-	}
+	} while (!model->over);
+	if (!number)
+		tap_note("%d rounds", round);
 }
 
+/* $FUSEX_SECONDS says how long it goes on. */
 TEST(torture, one_file)
 {
-	int rounds = tap_long() ? 400 : 12;
+	const char *seconds = getenv("FUSEX_SECONDS");
 	pthread_barrierattr_t attr;
 	pid_t pid[PROCS];
 
@@ -301,10 +312,11 @@ TEST(torture, one_file)
 	make_file("a", NULL);
 	OK(truncate("a", BASE));
 	model->size = BASE;
+	model->end = time(NULL) + (seconds ? atoi(seconds) : 1);
 	for (int i = 0; i < PROCS; i++) {
 		pid[i] = (pid_t)OK(fork());
 		if (!pid[i]) {
-			work(i, rounds);
+			work(i);
 			_exit(0);
 		}
 	}
