@@ -185,13 +185,14 @@ static bool find_row(const char *row, const char *local, const char *remote,
 /* "*3", or nothing for one; what is behind it. */
 static const char *times(const char *got, unsigned long *n)
 {
-	char *end = (char *)got;
+	char *end;
 
 	*n = 1;
 	if (*got == '+')
-		end++;
-	else if (*got == '*')
-		*n = strtoul(got + 1, &end, 10);
+		return got + 1;
+	if (*got != '*')
+		return got;
+	*n = strtoul(got + 1, &end, 10);
 	return end;
 }
 
