@@ -625,20 +625,32 @@ int dir_add(struct volume *v, struct node *dir, const char *name,
 	return ret ? ret : note(v, dir->dir, name, strlen(name), &at);
 }
 
-int dir_remove(struct volume *v, struct node *dir, const char *name)
+/* It stays in the inode: who makes room is not to need any. */
+static int remove_inline(struct volume *v, struct node *dir,
+			 const struct dir_name *n)
 {
-	struct dir_name *n;
+	const unsigned int first = EXT4_MIN_INLINE_DATA_SIZE;
+	unsigned int start = n->at.offset < first ? sizeof(uint32_t) : first;
+	size_t room = inline_room(v, dir);
+	char *buf = calloc(1, room + 8);
+	ssize_t have = buf ? inline_read(v, dir, buf, room) : -ENOMEM;
+	int ret = have < 0 ? (int)have : 0;
+
+	if (!ret)
+		ret = dirblk_cut(v, buf + start, n->at.offset - start);
+	if (!ret)
+		ret = inline_write(v, dir, buf, (size_t)have);
+	free(buf);
+	return ret;
+}
+
+static int remove_from_block(struct volume *v, struct node *dir,
+			     const struct dir_name *n)
+{
+	void *buf = malloc(block_size(v));
 	uint64_t pblk;
-	void *buf;
 	int ret;
 
-	ret = make_blocks(v, dir);
-	if (ret)
-		return ret;
-	n = find(dir->dir, name);
-	if (!n)
-		return -ENOENT;
-	buf = malloc(block_size(v));
 	if (!buf)
 		return -ENOMEM;
 	ret = dirblk_read(v, dir, n->at.block, buf, &pblk);
@@ -646,12 +658,23 @@ int dir_remove(struct volume *v, struct node *dir, const char *name)
 		ret = dirblk_cut(v, buf, n->at.offset);
 	if (!ret)
 		ret = dirblk_write(v, dir, pblk, buf);
-	if (!ret) {
-		if (!node_has(dir, EXT2_INDEX_FL))
-			dir->dir->gaps[n->at.block] = dirblk_gap(v, buf);
-		forget(dir->dir, n);
-	}
+	if (!ret && !node_has(dir, EXT2_INDEX_FL))
+		dir->dir->gaps[n->at.block] = dirblk_gap(v, buf);
 	free(buf);
+	return ret;
+}
+
+int dir_remove(struct volume *v, struct node *dir, const char *name)
+{
+	struct dir_name *n = find(dir->dir, name);
+	int ret;
+
+	if (!n)
+		return -ENOENT;
+	ret = dir->dir->in_inode ? remove_inline(v, dir, n) :
+				   remove_from_block(v, dir, n);
+	if (!ret)
+		forget(dir->dir, n);
 	return ret;
 }
 

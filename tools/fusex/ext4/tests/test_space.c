@@ -438,6 +438,54 @@ static void test_no_memory(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* Names in the inode go until none is left, also where there is no space. */
+static void test_unlink(void)
+{
+	const char *path = make_inline();
+	struct volume *v = image_open(path);
+	struct node *dir = find_name(v, "dir"), *n;
+	static const char * const names[] = { "file1", "file3", "file2", "file0" };
+	char *data = need(1, 100 + sizeof(struct ext2_dir_entry));
+	struct ext2_dir_entry *de = (void *)(data + 60);
+	uint64_t hidden;
+	unsigned int i;
+
+	WR_LOCK(v);
+	/* Two more names are behind the first 60 bytes. */
+	is(inline_read(v, dir, data, 100), 60, "a directory");
+	for (i = 2; i < 4; i++, de = (void *)(data + 76)) {
+		if (name_lookup(v, dir, names[i == 2 ? 3 : 0], &n))
+			continue;
+		n->raw.i_links_count++;
+		node_dirty(v, n);
+		de->inode = n->ino;
+		de->rec_len = i == 2 ? 16 : 24;
+		de->name_len = 5 | EXT2_FT_REG_FILE << 8;
+		snprintf(de->name, 6, "file%u", i);
+		node_put(v, n);
+	}
+	is(inline_write(v, dir, data, 100), 0, "of two pieces");
+	dir_unload(dir);
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+	v = image_open(path);
+	dir = find_name(v, "dir");
+	hidden = image_starve(v, 0);
+	WR_LOCK(v);
+	for (i = 0; i < 4; i++) {
+		is(name_unlink(v, dir, names[i], false, true, true, NULL), 0,
+		   names[i]);
+		dir_unload(dir);
+		ok(node_has(dir, EXT4_INLINE_DATA_FL) &&
+		   !has_name(v, dir, names[i]) &&
+		   (i == 3 || has_name(v, dir, "file0")), "is not there, alone");
+	}
+	UNLOCK(v);
+	image_feed(v, hidden);
+	free(data);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* A name that cannot be taken away from where it is does not get to elsewhere. */
 static void test_moved(void)
 {
@@ -592,6 +640,7 @@ int main(void)
 	test_lists();
 	test_inline();
 	test_no_memory();
+	test_unlink();
 	test_moved();
 	test_short();
 	return tap_end();
