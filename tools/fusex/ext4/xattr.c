@@ -368,10 +368,62 @@ static int check_space(struct volume *v, size_t size)
 	return alloc_has(v, blocks_of(v, size) + 3) ? 0 : -ENOSPC;
 }
 
+/* A value that is an inode is had by one more, or one less. */
+static int hold_value(struct volume *v, ext2_ino_t self, ext2_ino_t ino, int by)
+{
+	struct ext2_inode *raw;
+	int ret;
+
+	if (ino < EXT2_FIRST_INODE(v->fs->super) ||
+	    ino > v->fs->super->s_inodes_count)
+		return volume_corrupt(v, self, "inode of an attribute");
+	raw = malloc(v->inode_size);
+	if (!raw)
+		return -ENOMEM;
+	ret = volume_error(v, ext2fs_read_inode_full(v->fs, ino, raw,
+						     (int)v->inode_size));
+	if (!ret && !(raw->i_flags & EXT4_EA_INODE_FL))
+		ret = volume_corrupt(v, self, "inode of an attribute");
+	if (!ret) {
+		ext2fs_set_ea_inode_ref(raw, ext2fs_get_ea_inode_ref(raw) +
+						     (uint64_t)by);
+		ret = volume_error(v, ext2fs_write_inode_full(v->fs, ino, raw,
+							      (int)v->inode_size));
+	}
+	free(raw);
+	return ret;
+}
+
+/* The first @count, at most, of those that a block has; returns in it how many. */
+static int hold_values(struct volume *v, ext2_ino_t self,
+		       struct ext2_ext_attr_header *h, int by,
+		       unsigned int *count)
+{
+	char *at = (char *)(h + 1), *end = (char *)h + block_size(v);
+	unsigned int most = *count;
+	struct ext2_ext_attr_entry *e;
+	int ret = 0;
+
+	*count = 0;
+	if (!ext2fs_has_feature_ea_inode(v->fs->super))
+		return 0;
+	while (*count < most && end - at >= (ptrdiff_t)sizeof(*e) && !ret) {
+		e = (struct ext2_ext_attr_entry *)at;
+		if (EXT2_EXT_IS_LAST_ENTRY(e))
+			break;
+		if (e->e_value_inum)
+			ret = hold_value(v, self, e->e_value_inum, by);
+		*count += e->e_value_inum && !ret;
+		at += EXT2_EXT_ATTR_LEN(e->e_name_len);
+	}
+	return ret;
+}
+
 /* A copy of a block of attributes, for this inode alone. */
 static int copy_block(struct volume *v, struct node *n, uint64_t old,
 		      struct ext2_ext_attr_header *h)
 {
+	unsigned int held = UINT32_MAX;
 	uint64_t block;
 	__u32 left;
 	int64_t got;
@@ -381,12 +433,16 @@ static int copy_block(struct volume *v, struct node *n, uint64_t old,
 	if (got < 0)
 		return (int)got;
 	h->h_refcount = 1;
-	ret = volume_error(v, ext2fs_write_ext_attr3(v->fs, block, h, n->ino));
+	ret = hold_values(v, n->ino, h, 1, &held);
+	if (!ret)
+		ret = volume_error(v, ext2fs_write_ext_attr3(v->fs, block, h,
+							     n->ino));
 	if (!ret)
 		ret = volume_error(v, ext2fs_adjust_ea_refcount3(v->fs, old,
 								 (char *)h, -1,
 								 &left, n->ino));
 	if (ret) {
+		hold_values(v, n->ino, h, -1, &held);
 		alloc_free(v, block, 1);
 		return ret;
 	}

@@ -14,6 +14,9 @@
 #include "image.h"
 #include "tap.h"
 
+/* It wants the types of the headers above. */
+#include <ext2fs/ext2_ext_attr.h>
+
 static const char * const kinds[] = {
 	"-b 4096", "-b 1024", "-b 4096 -I 128", "-b 4096 -O ea_inode",
 	"-b 4096 -O inline_data",
@@ -208,6 +211,67 @@ static void test_shared(struct volume *v, struct node *root)
 	is(xattr_get(v, b, "user.s", got, sizeof(got)), 500,
 	   "the other one's is different");
 	UNLOCK(v);
+}
+
+static uint64_t refs(struct volume *v, ext2_ino_t ino)
+{
+	struct ext2_inode *raw = need(1, v->inode_size);
+	uint64_t count = 0;
+
+	if (!ext2fs_read_inode_full(v->fs, ino, raw, (int)v->inode_size))
+		count = ext2fs_get_ea_inode_ref(raw);
+	free(raw);
+	return count;
+}
+
+/* The inode that is the value of the first such attribute in a file's block. */
+static ext2_ino_t large_of(struct volume *v, struct node *n)
+{
+	char *block = need(1, block_size(v)), *at;
+	struct ext2_ext_attr_entry *e;
+	ext2_ino_t ino = 0;
+
+	ext2fs_read_ext_attr3(v->fs, ext2fs_file_acl_block(v->fs, inode_of(n)),
+			      block, n->ino);
+	at = block + sizeof(struct ext2_ext_attr_header);
+	for (; !ino && *(uint32_t *)at; at += EXT2_EXT_ATTR_LEN(e->e_name_len)) {
+		e = (struct ext2_ext_attr_entry *)at;
+		ino = e->e_value_inum;
+	}
+	free(block);
+	return ino;
+}
+
+/* A block that two files have, with a value that is an inode: it becomes two's. */
+static void test_shared_large(void)
+{
+	const char *path = image_make("-b 4096 -O ea_inode", 32);
+	struct volume *v = image_open(path);
+	struct node *root = image_root(v);
+	struct node *a = image_file(v, root, "shared", 0);
+	struct node *b = image_file(v, root, "sharing", 0);
+	static char value[5000], got[5000];
+	ext2_ino_t ino;
+
+	memset(value, 'l', sizeof(value));
+	WR_LOCK(v);
+	is(xattr_set(v, a, "user.fill", value, 50, 0), 0, "a full inode");
+	is(xattr_set(v, a, "user.s", value, 600, 0), 0, "and a block");
+	is(xattr_set(v, a, "user.large", value, sizeof(value), 0), 0,
+	   "that leads to an inode");
+	ino = large_of(v, a);
+	is((long long)refs(v, ino), 1, "which is one file's");
+	share(v, a, b);
+	ext2fs_iblk_add_blocks(v->fs, inode_of(b), 2);
+	is(xattr_set(v, b, "user.t", value, 100, 0), 0, "two files become different");
+	is(large_of(v, b), ino, "they have the value in common");
+	is((long long)refs(v, ino), 2, "which is counted");
+	is(xattr_remove(v, a, "user.large"), 0, "one of them loses it");
+	is((long long)refs(v, ino), 1, "which is counted, too");
+	ok(xattr_get(v, b, "user.large", got, sizeof(got)) == sizeof(got) &&
+	   !memcmp(got, value, sizeof(got)), "the other one has it");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
 /* A large one in place of another: as many inodes as before, but not the same. */
@@ -417,6 +481,7 @@ int main(void)
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		test_kind(kinds[i]);
 	test_feature();
+	test_shared_large();
 	test_replaced();
 	test_group();
 	return tap_end();
