@@ -153,7 +153,8 @@ struct recalls {
  * @dirty: inodes to be written
  * @dirty_count: how many
  * @hand: where icache_shrink() goes on
- * @orphans: inodes without a name, the last one first, as on the disk
+ * @orphans: inodes that have to be seen to after a crash, the last one first, as on
+ *	the disk; see orphan.c
  * @generation: of the next inode
  */
 struct volume {
@@ -213,6 +214,7 @@ struct volume {
  * @users: others that need it to stay
  * @is_dirty: it is among struct volume.dirty
  * @is_orphan: it has no name
+ * @is_listed: it is among struct volume.orphans
  * @is_detached: another inode has its number now
  * @dead: deleted; its number may be used again
  * @checked: its blocks were looked at, and can be true
@@ -236,6 +238,7 @@ struct node {
 	atomic_uint	users;
 	atomic_bool	is_dirty;
 	bool		is_orphan;
+	bool		is_listed;
 	bool		is_detached;
 	bool		dead;
 	atomic_bool	checked;
@@ -1258,11 +1261,19 @@ void orphan_add(struct volume *v, struct node *n);
 /** orphan_remove() - it has, or is gone; it is locked */
 void orphan_remove(struct volume *v, struct node *n);
 
+/**
+ * orphan_update() - struct node.reserved has changed; it is locked
+ *
+ * Blocks behind the end of a file without extents cannot be told from others, and are
+ * to be found after a crash.
+ */
+void orphan_update(struct volume *v, struct node *n);
+
 /** orphan_link() - before it is written: where the list goes on; alone */
 void orphan_link(struct node *n);
 
-/** orphan_delete_all() - nobody has them open any more; called alone */
-int orphan_delete_all(struct volume *v);
+/** orphan_finish_all() - nobody has them open any more; called alone */
+int orphan_finish_all(struct volume *v);
 
 /* ------------------------------------------------------------------ xattr.c */
 

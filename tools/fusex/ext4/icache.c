@@ -464,8 +464,8 @@ int node_delete(struct volume *v, struct node *n)
 	if (ret)
 		log_error("inode %u is not deleted completely", n->ino);
 	set_size(n, 0);
-	if (n->is_orphan)
-		orphan_remove(v, n);
+	n->reserved = 0;
+	orphan_remove(v, n);
 	bury(v, n);
 	return ret;
 }

@@ -117,6 +117,7 @@ static int allocate(struct volume *v, struct node *n, uint64_t lblk,
 	if (!ret && (r.len > len || !extents) &&
 	    (!n->reserved || lblk + len < n->reserved))
 		n->reserved = lblk + len;
+	orphan_update(v, n);
 	return ret;
 }
 
@@ -188,12 +189,15 @@ uint64_t map_spare(const struct volume *v, const struct node *n)
 int map_trim(struct volume *v, struct node *n)
 {
 	uint64_t from = map_spare(v, n);
+	int ret;
 
 	if (!n->reserved)
 		return 0;
 	n->reserved = 0;
 	n->window = 0;
-	return file_punch(v, n, from, LBLK_END);
+	ret = file_punch(v, n, from, LBLK_END);
+	orphan_update(v, n);
+	return ret;
 }
 
 static void to_map(const struct volume *v, const struct run *r,

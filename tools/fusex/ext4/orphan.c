@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Inodes without a name, that somebody has open.
+ * Inodes that after a crash have to be deleted, because they had no name and somebody
+ * had them open, or cut to their size.
  *
  * The superblock leads to the last one, and the time of deletion of each to the
- * one before it, so that after a crash e2fsck deletes them.  That time is set when
+ * one before it, so that after a crash e2fsck does that.  That time is set when
  * the inode is written, so that who puts an inode into the list, or takes it out,
  * need not have the one before it locked.
  *
@@ -13,34 +14,22 @@
 
 #include "ext4.h"
 
-void orphan_add(struct volume *v, struct node *n)
+/* Called with volume.core, as what follows. */
+static void put_in(struct volume *v, struct node *n)
 {
-	struct ext2_super_block *sb = v->fs->super;
-
-	if (n->is_orphan)
-		return;
-	core_lock(v);
-	n->is_orphan = true;
 	n->orphan_prev = NULL;
 	n->orphan_next = v->orphans;
 	if (v->orphans)
 		v->orphans->orphan_prev = n;
 	v->orphans = n;
-	sb->s_last_orphan = n->ino;
+	v->fs->super->s_last_orphan = n->ino;
 	ext2fs_mark_super_dirty(v->fs);
-	node_dirty(v, n);
-	core_unlock(v);
 }
 
-void orphan_remove(struct volume *v, struct node *n)
+static void take_out(struct volume *v, struct node *n)
 {
-	struct node *prev, *next;
+	struct node *prev = n->orphan_prev, *next = n->orphan_next;
 
-	if (!n->is_orphan)
-		return;
-	core_lock(v);
-	prev = n->orphan_prev;
-	next = n->orphan_next;
 	if (next)
 		next->orphan_prev = prev;
 	if (prev) {
@@ -51,25 +40,51 @@ void orphan_remove(struct volume *v, struct node *n)
 		v->fs->super->s_last_orphan = next ? next->ino : 0;
 		ext2fs_mark_super_dirty(v->fs);
 	}
-	n->is_orphan = false;
 	n->raw.i_dtime = 0;
+}
+
+void orphan_update(struct volume *v, struct node *n)
+{
+	bool listed = n->is_orphan ||
+		      (n->reserved && !node_has(n, EXT4_EXTENTS_FL));
+
+	if (listed == n->is_listed)
+		return;
+	core_lock(v);
+	n->is_listed = listed;
+	if (listed)
+		put_in(v, n);
+	else
+		take_out(v, n);
 	node_dirty(v, n);
 	core_unlock(v);
 }
 
+void orphan_add(struct volume *v, struct node *n)
+{
+	n->is_orphan = true;
+	orphan_update(v, n);
+}
+
+void orphan_remove(struct volume *v, struct node *n)
+{
+	n->is_orphan = false;
+	orphan_update(v, n);
+}
+
 void orphan_link(struct node *n)
 {
-	if (n->is_orphan)
+	if (n->is_listed)
 		n->raw.i_dtime = n->orphan_next ? n->orphan_next->ino : 0;
 }
 
-int orphan_delete_all(struct volume *v)
+int orphan_finish_all(struct volume *v)
 {
 	struct node *n;
 	int ret = 0, err;
 
 	while ((n = v->orphans)) {
-		err = node_delete(v, n);
+		err = n->is_orphan ? node_delete(v, n) : map_trim(v, n);
 		if (err)
 			ret = err;
 	}

@@ -411,7 +411,7 @@ int volume_close(struct volume *v)
 	if (!volume_writable(v)) {
 		WR_LOCK(v);
 		icache_shrink(v, 0);
-		ret = orphan_delete_all(v);
+		ret = orphan_finish_all(v);
 		UNLOCK(v);
 		if (!ret)
 			ret = commit_now(v);

@@ -316,6 +316,59 @@ static void test_lists(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+static struct node *find_name(struct volume *v, const char *name)
+{
+	struct node *n;
+
+	if (name_lookup(v, image_root(v), name, &n)) {
+		printf("Bail out! no %s\n", name);
+		exit(1);
+	}
+	node_put(v, n);
+	return n;
+}
+
+/* Space behind the end of a file without extents is given back, in any case. */
+static void test_behind(bool crash)
+{
+	const char *path = image_make("-b 1024 -O ^extents,^64bit -J size=4",
+				      64);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "behind", 0), *gone;
+	uint64_t before = ext2fs_free_blocks_count(v->fs->super);
+	uint32_t blocks;
+	struct run r;
+	bool fresh;
+
+	printf("# a crash: %d\n", crash);
+	gone = image_file(v, image_root(v), "gone", 0);
+	WR_LOCK(v);
+	is(put(v, n, 0), 0, "a block");
+	blocks = n->raw.i_blocks;
+	is(map_allocate(v, n, 1, 30, true, &r, &fresh), 0, "and more behind it");
+	is(map_allocate(v, gone, 1, 30, true, &r, &fresh), 0, "of another file");
+	gone->lookups = 1;
+	n->lookups = 1;
+	is(name_unlink(v, image_root(v), "gone", false, false, true, NULL), 0,
+	   "which is deleted");
+	UNLOCK(v);
+	is(commit_now(v), 0, "durable");
+	if (crash) {
+		volume_abandon(v);
+		is(image_run("e2fsck -p %s >/dev/null 2>&1", path) & ~1, 0,
+		   "e2fsck repairs it");
+		ok(image_check(path), "and finds nothing more");
+	} else {
+		ok(image_close(v, path), "e2fsck finds nothing");
+	}
+	v = image_open(path);
+	n = find_name(v, "behind");
+	is(n->raw.i_blocks, blocks, "what is left is what there is data in");
+	is((long long)ext2fs_free_blocks_count(v->fs->super),
+	   (long long)before - 1, "the rest is free");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* An image with a file and a directory that are in their inodes. */
 static const char *make_inline(void)
 {
@@ -329,18 +382,6 @@ static const char *make_inline(void)
 	image_run("PATH=$PATH:/usr/sbin:/sbin debugfs -w -f %s.cmd %s >/dev/null 2>&1",
 		  path, path);
 	return path;
-}
-
-static struct node *find_name(struct volume *v, const char *name)
-{
-	struct node *n;
-
-	if (name_lookup(v, image_root(v), name, &n)) {
-		printf("Bail out! no %s\n", name);
-		exit(1);
-	}
-	node_put(v, n);
-	return n;
 }
 
 static bool has_name(struct volume *v, struct node *dir, const char *name)
@@ -634,10 +675,13 @@ static void test_kind(const char *kind)
 
 int main(void)
 {
+	setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1);
 	test_kind("-b 1024");
 	test_kind("-b 4096");
 	test_pieces();
 	test_lists();
+	test_behind(false);
+	test_behind(true);
 	test_inline();
 	test_no_memory();
 	test_unlink();
