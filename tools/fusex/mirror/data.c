@@ -226,8 +226,8 @@ int mirror_fallocate(struct fusex_req *req, const struct fusex_node *node,
 	if (ret)
 		return ret;
 	/* What was moved half is not to be moved again. */
-	room.tried = in->mode & (FALLOC_FL_INSERT_RANGE |
-				 FALLOC_FL_COLLAPSE_RANGE);
+	if (in->mode & (FALLOC_FL_INSERT_RANGE | FALLOC_FL_COLLAPSE_RANGE))
+		room.tries = ROOM_TRIES;
 	do {
 		ret = fallocate(ref.fd, (int)in->mode, (off_t)in->offset,
 				(off_t)in->length) ? -errno : 0;

@@ -12,6 +12,9 @@
 #define BATCH		16
 /* Seconds to wait for room. */
 #define PATIENCE	2
+/* The kernel keeps FORGETs back for a fifth of this. */
+#define AWAIT_NS	100000000
+#define SECOND_NS	1000000000
 
 /**
  * struct fd_list - descriptors in the order in which they were added
@@ -78,8 +81,8 @@ struct fdcache *fdcache_new(unsigned int limit)
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&cache->room, &attr);
+	pthread_cond_init(&cache->settled, &attr);
 	pthread_condattr_destroy(&attr);
-	pthread_cond_init(&cache->settled, NULL);
 	cache->limit = limit;
 	cache->most = limit;
 	cache->mask = n - 1;
@@ -420,8 +423,8 @@ static bool taken_before(const struct fdcache *cache, uint32_t ticket)
 static bool forget(struct fdcache *cache, uint64_t nodeid, uint32_t generation,
 		   bool pinned, struct cached_fd **taken)
 {
+	bool unused, take, counts, left;
 	struct cached_fd *cfd;
-	bool unused, left;
 
 	do {
 		unused = false;
@@ -429,14 +432,18 @@ static bool forget(struct fdcache *cache, uint64_t nodeid, uint32_t generation,
 		cfd = forget_next(cache, nodeid, generation, pinned);
 		if (cfd)
 			unused = !cfd->users;
-		if (unused && taken && !*taken) {
-			*taken = cfd;
+		take = unused && taken && !*taken;
+		/* What is pinned takes its time as well: the last of a file. */
+		counts = unused && (take || cfd->pinned);
+		if (counts)
 			list_insert(&cache->taken, cfd, cache->tickets++);
-			unused = false;
-		}
 		left = find(cache, nodeid, generation, 0);
 		pthread_mutex_unlock(&cache->lock);
-		if (unused)
+		if (take)
+			*taken = cfd;
+		else if (counts)
+			fdcache_close(cache, cfd);
+		else if (unused)
 			dispose(cache, cfd);
 	} while (cfd);
 	return left;
@@ -483,6 +490,27 @@ void fdcache_settle(struct fdcache *cache)
 	while (taken_before(cache, ticket))
 		pthread_cond_wait(&cache->settled, &cache->lock);
 	pthread_mutex_unlock(&cache->lock);
+}
+
+bool fdcache_await(struct fdcache *cache, uint64_t closed)
+{
+	struct timespec until;
+	bool more;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += AWAIT_NS;
+	if (until.tv_nsec >= SECOND_NS) {
+		until.tv_nsec -= SECOND_NS;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&cache->lock);
+	while (cache->closed == closed &&
+	       (cache->pinned || cache->taken.oldest) &&
+	       !pthread_cond_timedwait(&cache->settled, &cache->lock, &until))
+		;
+	more = cache->closed != closed;
+	pthread_mutex_unlock(&cache->lock);
+	return more;
 }
 
 /* Takes up to BATCH old writers; the list is in the order of their stamps. */

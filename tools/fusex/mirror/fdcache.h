@@ -150,7 +150,7 @@ bool fdcache_take(struct fdcache *cache, uint64_t nodeid, uint32_t generation,
 /** fdcache_close() - close what was taken (NULL is ignored) */
 void fdcache_close(struct fdcache *cache, struct cached_fd *cfd);
 
-/** fdcache_closed() - how many of those that were taken have been closed */
+/** fdcache_closed() - how many that were taken, or pinned, have been closed */
 uint64_t fdcache_closed(struct fdcache *cache);
 
 /**
@@ -158,6 +158,17 @@ uint64_t fdcache_closed(struct fdcache *cache);
  * @cache: the cache
  */
 void fdcache_settle(struct fdcache *cache);
+
+/**
+ * fdcache_await() - wait for more to be closed, as long as something is pinned
+ * @cache: the cache
+ * @closed: fdcache_closed() before
+ *
+ * Not longer than the kernel may need to say that nobody has a file any more.
+ *
+ * Return: whether more were closed.
+ */
+bool fdcache_await(struct fdcache *cache, uint64_t closed);
 
 /**
  * fdcache_age() - close descriptors for writing that were not used lately

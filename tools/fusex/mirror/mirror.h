@@ -279,12 +279,15 @@ bool node_let_go(struct mirror *m, const struct fusex_node *node,
 /**
  * struct room - how often files went, for an operation that needs room
  * @closed: fdcache_closed() before it
- * @tried: it is being tried again
+ * @tries: how often it was tried again
  */
 struct room {
 	uint64_t	closed;
-	bool		tried;
+	unsigned int	tries;
 };
+
+/* As often at most, should files go all the time and somebody else be quicker. */
+enum { ROOM_TRIES = 8 };
 
 /** room_begin() - before the operation */
 struct room room_begin(struct mirror *m);
@@ -295,9 +298,10 @@ struct room room_begin(struct mirror *m);
  * @room: from room_begin()
  * @ret: what the operation returned
  *
- * Waits until files are gone that were removed before it failed.
+ * Waits until files are gone that were removed before it failed, and if there are some
+ * that may be open, for a moment until one of them is.
  *
- * Return: whether it failed for want of room and is to be tried again, once.
+ * Return: whether it failed for want of room and is to be tried again.
  */
 bool room_retry(struct mirror *m, struct room *room, int ret);
 

@@ -440,18 +440,24 @@ bool node_let_go(struct mirror *m, const struct fusex_node *node,
 
 struct room room_begin(struct mirror *m)
 {
-	struct room room = { fdcache_closed(m->fds), false };
+	struct room room = { fdcache_closed(m->fds), 0 };
 
 	return room;
 }
 
 bool room_retry(struct mirror *m, struct room *room, int ret)
 {
-	if ((ret != -ENOSPC && ret != -EDQUOT) || room->tried)
+	uint64_t closed = room->closed;
+
+	if ((ret != -ENOSPC && ret != -EDQUOT) || room->tries == ROOM_TRIES)
 		return false;
-	room->tried = true;
+	room->tries++;
 	fdcache_settle(m->fds);
-	return fdcache_closed(m->fds) != room->closed;
+	room->closed = fdcache_closed(m->fds);
+	if (room->closed != closed)
+		return true;
+	/* The last to have a removed file open may have closed it a moment ago. */
+	return fdcache_await(m->fds, closed);
 }
 
 /* A FORGET that came in between is for who had it before, or is the last one. */
