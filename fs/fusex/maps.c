@@ -224,7 +224,7 @@ static int maps_idle(struct fusex_maps *maps, unsigned int turn)
 	smp_mb();
 	err = wait_var_event_killable(busy, !atomic_read(busy));
 	WRITE_ONCE(maps->awaited, false);
-	return err;
+	return err ? -EINTR : 0;
 }
 
 /* Waits for all uses that have begun. */
@@ -285,8 +285,9 @@ int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end)
 int fusex_maps_returned(struct inode *inode)
 {
 	atomic_t *returning = &fusex_i(inode)->maps->returning;
+	int err = wait_var_event_killable(returning, !atomic_read(returning));
 
-	return wait_var_event_killable(returning, !atomic_read(returning));
+	return err ? -EINTR : 0;
 }
 
 /**

@@ -144,6 +144,10 @@ static void find_places(struct volume *v, struct place *p)
 	WR_LOCK(v);
 	n = lookup(v, root, "victim-0");
 	dir = lookup(v, root, "victims");
+	if (!n || !dir) {
+		printf("Bail out! the victims are gone\n");
+		exit(1);
+	}
 	tree = (struct ext3_extent_header *)n->raw.i_block;
 	ok(tree->eh_depth == 1, "the victim has a tree of extents");
 	p[INODE] = (struct place){ "inode", inode_at(v, n), v->inode_size };
