@@ -221,7 +221,7 @@ static int device_has(const struct fusex_bobj *obj, u32 access, u64 addr,
 
 	if (access & ~obj->access)
 		return -EACCES;
-	/* A disk without its driver has no size any more. */
+	/* A disk without its driver, see daxdev.c, has no size any more. */
 	if (unlikely(READ_ONCE(obj->removed)))
 		return -ENODEV;
 	if (addr > size || len > size - addr)
@@ -252,9 +252,7 @@ bool fusex_backing_device_whole(struct fusex_chan *chan, u32 dev, u32 access,
 		return false;
 	rcu_read_lock();
 	obj = device_find(chan, dev);
-	/* The driver of a memory device may have gone, see daxdev.c. */
-	whole = obj && obj->bdev && !READ_ONCE(obj->removed) &&
-		!device_has(obj, access, addr, len);
+	whole = obj && obj->bdev && !device_has(obj, access, addr, len);
 	rcu_read_unlock();
 	return whole;
 }

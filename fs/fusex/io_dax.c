@@ -86,14 +86,22 @@ static int dax_mode_tell_time(struct inode *inode)
 	return 0;
 }
 
+/*
+ * What is dirty is about to be written back, which clears the marks: if nothing else
+ * is dirty then, fsync() would not know that there was a store to tell others of.
+ */
+static void dax_mode_note_stored(struct inode *inode)
+{
+	if (fusex_i(inode)->attr->shared &&
+	    mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY))
+		WRITE_ONCE(fusex_maps_get(inode)->stored, true);
+}
+
 /**
  * fusex_dax_flush - write what the processor's caches have, before it is taken away
  * @inode: in dax mode
  * @start: first byte
  * @end: last byte; no huge page is partly in the range
- *
- * If nothing else is dirty, fsync() would not know that there was a store to tell
- * others of.
  *
  * Context: process, does not wait for the server.
  */
@@ -104,9 +112,7 @@ void fusex_dax_flush(struct inode *inode, loff_t start, loff_t end)
 		.nr_to_write	= LONG_MAX,
 	};
 
-	if (fusex_i(inode)->attr->shared &&
-	    mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY))
-		WRITE_ONCE(fusex_maps_get(inode)->stored, true);
+	dax_mode_note_stored(inode);
 	/* An error is noted for fsync(). */
 	dax_mode_flush_just(inode, start, end, &wbc);
 }
@@ -399,7 +405,7 @@ static vm_fault_t dax_mode_fault_anew(struct inode *inode, pgoff_t index)
 
 	if (down_write_killable(&mapping->invalidate_lock))
 		return VM_FAULT_SIGBUS;
-	fusex_dax_flush(inode, fusex_huge_first(pos), fusex_huge_last(pos));
+	dax_mode_note_stored(inode);
 	err = dax_mode_take(inode, pos, pos, NULL);
 	up_write(&mapping->invalidate_lock);
 	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
