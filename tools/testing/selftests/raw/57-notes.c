@@ -39,14 +39,6 @@ static struct fusex_notify_upsert upsert_of(uint32_t count)
 	return (struct fusex_notify_upsert){ .nodeid = MAP_F, .count = count };
 }
 
-static int upsert(struct raw *r, const struct fusex_map *maps, uint32_t count)
-{
-	struct fusex_notify_upsert n = upsert_of(count);
-
-	return maps_notify(r, FUSEX_NOTIFY_MAP_UPSERT, &n, sizeof(n), maps,
-			   count * sizeof(*maps));
-}
-
 TEST(upsert, spares_questions)
 {
 	struct raw *r = with_f(LOCAL);
@@ -77,19 +69,9 @@ TEST(upsert, while_the_file_is_cut)
 	struct raw *r = with_f(LOCAL);
 	struct fusex_map m = map_at(r, MAPPED, 0, 64 * KIB, 2 * MIB);
 	int fd = open_rw(r, "f", 0);
-	pid_t pid;
 
 	shows_disk(fd, 64 * KIB, 0, 2 * MIB, 0);
-	raw_bend(r, FUSEX_OP_SETATTR, hold_answer, NULL);
-	pid = (pid_t)OK(fork());
-	if (!pid) {
-		OK(ftruncate(fd, 0));
-		_exit(0);
-	}
-	UNTIL_SEEN(r, 0);
-	EQ(upsert(r, &m, 1), 0);
-	answering = true;
-	EQ(WAIT(pid), 0);
+	cut_and_push(r, fd, &m);
 	maps_reset(r);
 	put(fd, BLOCK, 0, 5);
 	OK(fsync(fd));

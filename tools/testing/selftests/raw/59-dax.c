@@ -414,14 +414,6 @@ TEST(mapping, synchronous)
 
 /* ------------------------------------------------------- nothing is asked */
 
-static int upsert(struct raw *r, const struct fusex_map *maps, uint32_t count)
-{
-	struct fusex_notify_upsert n = { .nodeid = MAP_F, .count = count };
-
-	return maps_notify(r, FUSEX_NOTIFY_MAP_UPSERT, &n, sizeof(n), maps,
-			   count * sizeof(*maps));
-}
-
 #define PIECES	4096u
 
 /* Page n of the file is at that page of the device: no two follow each other. */
@@ -539,19 +531,9 @@ TEST(pushed, while_the_file_is_cut)
 	struct raw *r = dax_with(MAPPED, 64 * KIB, 1 * MIB);
 	struct fusex_map m = map_at(r, MAPPED, 0, 64 * KIB, 1 * MIB);
 	int fd = open_rw(r, "f", 0);
-	pid_t pid;
 
 	shows_disk(fd, 64 * KIB, 0, 1 * MIB, 0);
-	raw_bend(r, FUSEX_OP_SETATTR, hold_answer, NULL);
-	pid = (pid_t)OK(fork());
-	if (!pid) {
-		OK(ftruncate(fd, 0));
-		_exit(0);
-	}
-	UNTIL_SEEN(r, 0);
-	EQ(upsert(r, &m, 1), 0);
-	answering = true;
-	EQ(WAIT(pid), 0);
+	cut_and_push(r, fd, &m);
 	maps_reset(r);
 	put(fd, BLOCK, 0, 5);
 	CHECK(begins(r) >= 1);

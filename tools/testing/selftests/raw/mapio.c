@@ -231,6 +231,30 @@ int maps_notify(struct raw *r, uint32_t code, const void *n, size_t len,
 	return writev(r->fd, iov, 3) < 0 ? errno : 0;
 }
 
+int upsert(struct raw *r, const struct fusex_map *maps, uint32_t count)
+{
+	struct fusex_notify_upsert n = { .nodeid = MAP_F, .count = count };
+
+	return maps_notify(r, FUSEX_NOTIFY_MAP_UPSERT, &n, sizeof(n), maps,
+			   count * sizeof(*maps));
+}
+
+void cut_and_push(struct raw *r, int fd, const struct fusex_map *map)
+{
+	pid_t pid;
+
+	raw_bend(r, FUSEX_OP_SETATTR, hold_answer, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		OK(ftruncate(fd, 0));
+		_exit(0);
+	}
+	UNTIL_SEEN(r, 0);
+	EQ(upsert(r, map, 1), 0);
+	answering = true;
+	EQ(WAIT(pid), 0);
+}
+
 struct fusex_map map_at(struct raw *r, uint16_t type, uint64_t offset,
 			uint64_t length, uint64_t addr)
 {

@@ -173,6 +173,12 @@ void disk_zero(struct raw *r, unsigned int disk, size_t size, off_t addr);
 int maps_notify(struct raw *r, uint32_t code, const void *n, size_t len,
 		const void *more, size_t more_len);
 
+/** upsert() - say where ranges of "f" are; 0 or an errno */
+int upsert(struct raw *r, const struct fusex_map *maps, uint32_t count);
+
+/** cut_and_push() - cut "f" to nothing; @map is pushed before that is answered */
+void cut_and_push(struct raw *r, int fd, const struct fusex_map *map);
+
 /** map_at() - a mapping to tell the kernel about */
 struct fusex_map map_at(struct raw *r, uint16_t type, uint64_t offset,
 			uint64_t length, uint64_t addr);
