@@ -513,6 +513,25 @@ bool fdcache_await(struct fdcache *cache, uint64_t closed)
 	return more;
 }
 
+unsigned int fdcache_pinned(struct fdcache *cache, struct fusex_node_ref *refs,
+			    unsigned int max)
+{
+	const struct cached_fd *cfd;
+	unsigned int n = 0;
+	size_t i;
+
+	pthread_mutex_lock(&cache->lock);
+	for (i = 0; i <= cache->mask && n < cache->pinned && n < max; i++)
+		for (cfd = cache->buckets[i]; cfd && n < max;
+		     cfd = cfd->hash_next)
+			if (cfd->pinned)
+				refs[n++] = (struct fusex_node_ref){
+					cfd->nodeid, cfd->generation, 0,
+				};
+	pthread_mutex_unlock(&cache->lock);
+	return n;
+}
+
 /* Takes up to BATCH old writers; the list is in the order of their stamps. */
 static unsigned int take_old_writers(struct fdcache *cache,
 				     struct cached_fd **old)

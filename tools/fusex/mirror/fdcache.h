@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <fusex.h>
+
 /* What a descriptor can do. */
 #define FD_PATH		1u	/* name the file in *at() calls */
 #define FD_READ		2u
@@ -169,6 +171,17 @@ void fdcache_settle(struct fdcache *cache);
  * Return: whether more were closed.
  */
 bool fdcache_await(struct fdcache *cache, uint64_t closed);
+
+/**
+ * fdcache_pinned() - nodes that something is pinned of
+ * @cache: the cache
+ * @refs: returns them
+ * @max: how many at most
+ *
+ * Return: how many.
+ */
+unsigned int fdcache_pinned(struct fdcache *cache, struct fusex_node_ref *refs,
+			    unsigned int max);
 
 /**
  * fdcache_age() - close descriptors for writing that were not used lately

@@ -286,8 +286,14 @@ struct room {
 	unsigned int	tries;
 };
 
-/* As often at most, should files go all the time and somebody else be quicker. */
-enum { ROOM_TRIES = 8 };
+enum {
+	/* As often at most, if files go all the time and somebody else is quicker. */
+	ROOM_TRIES = 8,
+	/* Waits of fdcache_await() for a file that is going: 10 seconds. */
+	ROOM_WAITS = 100,
+	/* Files without a name that the kernel is asked about. */
+	ROOM_ASKED = 64,
+};
 
 /** room_begin() - before the operation */
 struct room room_begin(struct mirror *m);
@@ -298,8 +304,9 @@ struct room room_begin(struct mirror *m);
  * @room: from room_begin()
  * @ret: what the operation returned
  *
- * Waits until files are gone that were removed before it failed, and if there are some
- * that may be open, for a moment until one of them is.
+ * Waits until files are gone that were removed before it failed.  If there are some
+ * that may be open it waits for one of them: for a moment, and when the kernel
+ * has dropped one until that is gone.
  *
  * Return: whether it failed for want of room and is to be tried again.
  */

@@ -445,6 +445,35 @@ struct room room_begin(struct mirror *m)
 	return room;
 }
 
+/* Is there one without a name that the kernel has dropped already? */
+static bool is_one_leaving(struct mirror *m)
+{
+	struct fusex_node_ref refs[ROOM_ASKED];
+	unsigned int n = fdcache_pinned(m->fds, refs, ROOM_ASKED);
+
+	while (n--)
+		if (!is_known_again(m, refs[n].nodeid, refs[n].generation))
+			return true;
+	return false;
+}
+
+/*
+ * The last to have a removed file open may have closed it a moment ago.  Its
+ * FORGET is sent later, on a busy machine much later, but it is sent.
+ */
+static bool room_await(struct mirror *m, uint64_t closed)
+{
+	unsigned int i;
+
+	for (i = 0; i < ROOM_WAITS; i++) {
+		if (fdcache_await(m->fds, closed))
+			return true;
+		if (!is_one_leaving(m))
+			return false;
+	}
+	return false;
+}
+
 bool room_retry(struct mirror *m, struct room *room, int ret)
 {
 	uint64_t closed = room->closed;
@@ -456,8 +485,7 @@ bool room_retry(struct mirror *m, struct room *room, int ret)
 	room->closed = fdcache_closed(m->fds);
 	if (room->closed != closed)
 		return true;
-	/* The last to have a removed file open may have closed it a moment ago. */
-	return fdcache_await(m->fds, closed);
+	return room_await(m, closed);
 }
 
 /* A FORGET that came in between is for who had it before, or is the last one. */

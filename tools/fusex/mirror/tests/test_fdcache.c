@@ -182,6 +182,7 @@ static void test_pin(void)
 static void test_forget(void)
 {
 	struct fdcache *c = fdcache_new(8);
+	struct fusex_node_ref refs[2];
 	struct cached_fd *cfd;
 	int fd[3];
 
@@ -202,6 +203,9 @@ static void test_forget(void)
 	ok(!fdcache_forget(c, 2, 1, false), "what is in use is not left");
 	ok(fdcache_pin(c, cfd), "but there again when it is pinned");
 	ok(!fdcache_pin(c, cfd), "from then on");
+	is(fdcache_pinned(c, refs, 2), 1, "and one of those that are");
+	is(refs[0].nodeid, 2, "which is named");
+	is(fdcache_pinned(c, refs, 0), 0, "if somebody wants to know");
 	fdcache_put(c, cfd);
 	ok(fdcache_forget(c, 2, 1, false) && is_open(fd[2]) &&
 	   has(c, 2, FD_WRITE), "what is pinned may be left");

@@ -267,6 +267,41 @@ static void test_forgotten_in_use(void)
 	unlinkat(m.root_fd, "f", 0);
 }
 
+/* The FORGET of a busy kernel, which comes when a wait for it has ended. */
+static void *forget_late(void *arg)
+{
+	usleep(250000);
+	forget(arg, 1);
+	return NULL;
+}
+
+static void test_room(void)
+{
+	struct fusex_entry_reply out;
+	struct fusex_node node;
+	struct cached_fd *held;
+	struct room room;
+	pthread_t thread;
+
+	room = room_begin(&m);
+	ok(!room_retry(&m, &room, -ENOSPC), "%s: full, and nothing will go", kind);
+	if (m.table)
+		return;
+	make_file("f", "text");
+	out = enter("f");
+	node = as_node(&out);
+	node_hold(&m, m.root_fd, "f", &node, &held);
+	unlinkat(m.root_fd, "f", 0);
+	node_removed(&m, held, true, NULL);
+	room = room_begin(&m);
+	ok(!room_retry(&m, &room, 0), "there is room, nothing to be tried again");
+	if (pthread_create(&thread, NULL, forget_late, &out))
+		abort();
+	ok(room_retry(&m, &room, -ENOSPC), "a removed file goes, if late");
+	pthread_join(thread, NULL);
+	is(room.tries, 1, "once");
+}
+
 static void run(bool handles)
 {
 	struct fusex_entry_reply root;
@@ -284,6 +319,7 @@ static void run(bool handles)
 	test_new_in_place();
 	test_kinds();
 	test_forgotten_in_use();
+	test_room();
 	is(fdcache_room(m.fds), FD_LIMIT - (handles ? 0 : 1),
 	   "nothing is left behind");
 	dirs_exit(&m);
