@@ -12,8 +12,11 @@
  *	se = fusex_session_new(&ops, sizeof(ops), &cfg, NULL);
  *	if (!se)
  *		err(1, "fusex_session_new");
- *	if (fusex_session_mount(se, "/mnt", NULL) || fusex_run(se, NULL))
- *		errx(1, "%s", fusex_session_error(se));
+ *	ret = fusex_session_mount(se, "/mnt", NULL);
+ *	if (!ret)
+ *		ret = fusex_run(se, NULL);
+ *	if (ret)
+ *		warnx("%s", fusex_session_error(se));
  *	fusex_session_free(se);
  *
  * Rules that hold for all of it:
@@ -40,6 +43,13 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/*
+ * The library's, as pkg-config knows it.  A program that was built with one
+ * runs with all later ones of the same FUSEX_VERSION_MAJOR.
+ */
+#define FUSEX_VERSION_MAJOR	1
+#define FUSEX_VERSION_MINOR	0
 
 #pragma GCC visibility push(default)
 
@@ -247,8 +257,9 @@ struct fusex_ops {
 
 	/**
 	 * @readdir: call fusex_dir_add() for the entries after in->cookie until
-	 * it says that @dir is full or there are no more, then fusex_dir_end(),
-	 * and return 0.
+	 * it says that @dir is full, or there are no more: then call
+	 * fusex_dir_end(), or another request will come to see that.  Return 0
+	 * in either case.
 	 */
 	int (*readdir)(struct fusex_req *req, const struct fusex_node *node,
 		       const struct fusex_readdir_in *in,
@@ -466,6 +477,9 @@ struct fusex_session *fusex_session_new(const struct fusex_ops *ops,
  * @fd: an open /dev/fusex that was not set up yet, which the session owns
  *	from now on even if the call fails; -1 to open it here
  *
+ * The mount will belong to the user namespace in which the device was opened,
+ * and can be made there only.
+ *
  * fusex_session_mount() and fusex_session_mount_fd() call it when it was not
  * called, so that it is needed only to use a descriptor from elsewhere or to
  * look at fusex_session_agreed() before mounting.
@@ -528,9 +542,14 @@ int fusex_session_mount_fd(struct fusex_session *se, const char *options);
  * The mount disappears from the tree at once; programs that have files open
  * there are served until they close them, and fusex_run() returns after that.
  * Nobody else's mount is touched, whatever is mounted there by now.  Not from a
- * handler.
+ * handler, nor from a signal handler.
  *
- * Return: 0 (also when someone else unmounted it meanwhile) or -errno.
+ * Unmounting asks the server to write back what it has, so somebody has to be
+ * serving.  When fusex_run() has returned nobody is, and the channel is closed
+ * first, as fusex_session_free() does.
+ *
+ * Return: 0 (also when someone else unmounted it meanwhile, or it was aborted)
+ * or -errno.
  */
 int fusex_session_unmount(struct fusex_session *se);
 
@@ -545,10 +564,11 @@ void fusex_session_stop(struct fusex_session *se);
 /**
  * fusex_session_free() - end a session
  * @se: the session, NULL is ignored; fusex_run() has returned, and every
- *	deferred request was answered
+ *	deferred request was answered or will never be
  *
  * Closes the channel; if it is mounted still, whoever uses it gets ENOTCONN,
- * and the mount is taken out of the tree.
+ * and the mount is taken out of the tree.  One that the administrator aborted
+ * stays, dead, until it is unmounted.
  */
 void fusex_session_free(struct fusex_session *se);
 
@@ -572,10 +592,17 @@ void *fusex_session_userdata(const struct fusex_session *se);
 
 /* fusex_run_options.flags */
 /*
- * SIGTERM, SIGINT and SIGHUP unmount, those of them that are not ignored; a
- * second one makes fusex_run() return at once.  The signals are blocked in the
- * calling thread and its workers; other threads of the program have to block
- * them, too.
+ * SIGTERM, SIGINT and SIGHUP unmount what fusex_session_mount() mounted, those
+ * of them that are not ignored.  If that fails, what is dirty is written back
+ * and fusex_run() returns the error; if that fails, too, it goes on serving, and
+ * the next signal tries again.  A second one while it unmounts, or when it
+ * fails again, ends the channel at once, and fusex_run() returns when the
+ * handlers that are running have; one more has its usual effect.  Without such
+ * a mount they do what fusex_session_stop() does.
+ *
+ * The signals are blocked in the calling thread and its workers; other threads
+ * of the program have to block them, too.  A signal reaches one session only,
+ * so a program that runs several takes care of signals itself.
  */
 #define FUSEX_RUN_SIGNALS	(1u << 0)
 
@@ -600,7 +627,9 @@ struct fusex_run_options {
  * @opts: NULL for the defaults with FUSEX_RUN_SIGNALS
  *
  * Starts the workers, each with a descriptor of the channel of its own, and
- * waits.  Handlers that are running finish before it returns.
+ * waits.  Handlers that are running finish before it returns.  When the channel
+ * is gone by then, the functions of fusex_req_on_cancel() are called of all
+ * requests that were deferred and not answered.
  *
  * Return: 0 when the file system was unmounted, or fusex_session_stop() was
  * called or a second signal came; -errno, with fusex_session_error(), when the
@@ -662,8 +691,12 @@ int fusex_req_xattr(const struct fusex_req *req, uint32_t index,
  * fusex_req_cancelled() - does the caller still want the answer?
  * @req: the request
  *
- * Return: true when the caller was interrupted by a signal; the request should
- * be answered with -EINTR, or with what it came to, soon.
+ * Of a lock that is waited for and of IOCTL the caller goes on waiting, after
+ * any signal; it is to be answered with -EINTR, or with what it came to, soon.
+ * Of all others the caller was killed, and nobody waits any more.  That the
+ * deadline has passed is not told.
+ *
+ * Return: true when the caller was interrupted.
  */
 bool fusex_req_cancelled(const struct fusex_req *req);
 
@@ -671,8 +704,8 @@ bool fusex_req_cancelled(const struct fusex_req *req);
  * fusex_req_on_cancel() - be told when the caller is interrupted
  * @req: the request
  * @fn: called at most once, in a worker thread, when the caller is
- *	interrupted; it may answer the request if the handler deferred it.  NULL
- *	to be told no more
+ *	interrupted, or by fusex_run() when the channel is gone; it may answer
+ *	the request if the handler deferred it.  NULL to be told no more
  * @data: for @fn
  *
  * Answering the request ends the arrangement.  When this function returns with
@@ -859,9 +892,9 @@ bool fusex_dir_fits(const struct fusex_dir *dir, size_t name_len, bool entry);
 /* ----------------------------------------------------------- notifications */
 
 /*
- * Can be called from any thread.  They take the kernel's locks of the node or
- * directory, so a handler must not notify about the node or directory that its
- * request is about, or wait for a thread that does.
+ * Can be called from any thread.  They wait for no request and no lock that is
+ * held during one, so a handler may notify about what its own request is about.
+ * The node of an entry that was not returned yet is not known: -ENOENT.
  *
  * All return 0; -ENOENT when nothing is cached for what they name, which is no
  * failure; -ENOTCONN when nothing is mounted; -ENODEV when the channel is gone.
@@ -999,7 +1032,9 @@ int fusex_notify_dev_inval(struct fusex_session *se, uint32_t dev,
 static inline void fusex_map_hole(struct fusex_map *map, uint64_t offset,
 				  uint64_t length)
 {
-	*map = (struct fusex_map){ offset, length, 0, FUSEX_MAP_HOLE, 0, 0 };
+	struct fusex_map m = { offset, length, 0, FUSEX_MAP_HOLE, 0, 0 };
+
+	*map = m;
 }
 
 /**
@@ -1015,8 +1050,9 @@ static inline void fusex_map_at(struct fusex_map *map,
 				enum fusex_map_type type, uint64_t offset,
 				uint64_t length, uint32_t dev, uint64_t addr)
 {
-	*map = (struct fusex_map){ offset, length, addr, (uint16_t)type, 0,
-				   dev };
+	struct fusex_map m = { offset, length, addr, (uint16_t)type, 0, dev };
+
+	*map = m;
 }
 
 /**
@@ -1028,8 +1064,9 @@ static inline void fusex_map_at(struct fusex_map *map,
 static inline void fusex_map_reserved(struct fusex_map *map, uint64_t offset,
 				      uint64_t length)
 {
-	*map = (struct fusex_map){ offset, length, 0, FUSEX_MAP_DELALLOC, 0,
-				   0 };
+	struct fusex_map m = { offset, length, 0, FUSEX_MAP_DELALLOC, 0, 0 };
+
+	*map = m;
 }
 
 /**
@@ -1039,7 +1076,9 @@ static inline void fusex_map_reserved(struct fusex_map *map, uint64_t offset,
  */
 static inline void fusex_map_inline(struct fusex_map *map, uint64_t room)
 {
-	*map = (struct fusex_map){ 0, room, 0, FUSEX_MAP_INLINE, 0, 0 };
+	struct fusex_map m = { 0, room, 0, FUSEX_MAP_INLINE, 0, 0 };
+
+	*map = m;
 }
 
 /**

@@ -67,24 +67,14 @@ static struct fusex_req *find_or_leave(struct fusex_session *se,
 	return find_active(se, unique);
 }
 
-/**
- * session_cancel() - the kernel says that a caller was interrupted
- * @se: session
- * @unique: of the request
- */
-void session_cancel(struct fusex_session *se, uint64_t unique)
+/* The session is locked, but not while the function runs. */
+static void tell(struct fusex_req *req)
 {
-	void (*fn)(struct fusex_req *req, void *data);
-	struct fusex_req *req;
+	void (*fn)(struct fusex_req *req, void *data) = req->cancel_fn;
+	struct fusex_session *se = req->se;
 
-	pthread_mutex_lock(&se->lock);
-	req = find_or_leave(se, unique);
-	if (!req)
-		goto unlock;
-	mark_cancelled(req, unique);
-	fn = req->cancel_fn;
 	if (!fn)
-		goto unlock;
+		return;
 	req->cancel_fn = NULL;
 	req->cancel_running = true;
 	req->cancel_thread = pthread_self();
@@ -94,7 +84,49 @@ void session_cancel(struct fusex_session *se, uint64_t unique)
 
 	pthread_mutex_lock(&se->lock);
 	req_cancel_returned(req);
-unlock:
+}
+
+/**
+ * session_cancel() - the kernel says that a caller was interrupted
+ * @se: session
+ * @unique: of the request
+ */
+void session_cancel(struct fusex_session *se, uint64_t unique)
+{
+	struct fusex_req *req;
+
+	pthread_mutex_lock(&se->lock);
+	req = find_or_leave(se, unique);
+	if (req) {
+		mark_cancelled(req, unique);
+		tell(req);
+	}
+	pthread_mutex_unlock(&se->lock);
+}
+
+static struct fusex_req *find_armed(struct fusex_session *se)
+{
+	struct fusex_req *req;
+
+	for (req = se->busy; req; req = req->next)
+		if (req->cancel_fn)
+			return req;
+	return NULL;
+}
+
+/**
+ * session_cancel_all() - nobody waits for deferred requests any more
+ * @se: session whose channel is gone, without workers
+ */
+void session_cancel_all(struct fusex_session *se)
+{
+	struct fusex_req *req;
+
+	pthread_mutex_lock(&se->lock);
+	for (req = se->busy; req; req = req->next)
+		mark_cancelled(req, atomic_load(&req->active));
+	while ((req = find_armed(se)))
+		tell(req);
 	pthread_mutex_unlock(&se->lock);
 }
 

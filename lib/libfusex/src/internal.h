@@ -179,6 +179,7 @@ struct worker {
  * @pool: lock: requests that nobody uses
  * @pool_size: lock: how many
  * @busy: lock: requests that were deferred and not answered
+ * @ran: fusex_run() was called
  * @stopping: lock: workers are to end
  * @stop: fusex_session_stop() was called
  * @ended: a worker was told that the channel is gone
@@ -210,6 +211,7 @@ struct fusex_session {
 	struct fusex_req	*pool;
 	unsigned int		pool_size;
 	struct fusex_req	*busy;
+	bool			ran;
 	bool			stopping;
 	atomic_bool		stop;
 	atomic_bool		ended;
@@ -272,6 +274,7 @@ struct op_desc {
 int copy_versioned(void *dst, size_t known, const void *src, size_t size);
 int session_fail(struct fusex_session *se, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+void session_end_fd(struct fusex_session *se, int fd);
 void session_wake(struct fusex_session *se);
 int session_attach(struct fusex_session *se, int fd,
 		   const struct fusex_setup *agreed);
@@ -294,6 +297,7 @@ int options_parse(const char *options, struct mount_options *mo);
 
 /* unmount.c */
 uint64_t mount_id_of_fd(int fd);
+int session_sync(const struct fusex_session *se);
 void session_forget_mount(struct fusex_session *se);
 
 /* request.c */
@@ -316,6 +320,7 @@ enum req_fate req_malformed(struct fusex_req *req);
 void req_begin(struct fusex_req *req);
 void req_disarm(struct fusex_req *req);
 void session_cancel(struct fusex_session *se, uint64_t unique);
+void session_cancel_all(struct fusex_session *se);
 
 /* send.c */
 int req_send(struct fusex_req *req, struct fusex_out_header *h, size_t len);

@@ -192,7 +192,8 @@ static int start_workers(struct fusex_session *se, unsigned int count)
 	return 0;
 }
 
-static void stop_workers(struct fusex_session *se)
+/* Those that read a request end now, the others when they have answered theirs. */
+static void cancel_workers(struct fusex_session *se)
 {
 	struct worker *w;
 
@@ -202,6 +203,11 @@ static void stop_workers(struct fusex_session *se)
 	for (w = se->workers; w; w = w->next)
 		pthread_cancel(w->thread);
 	pthread_mutex_unlock(&se->lock);
+}
+
+static void join_workers(struct fusex_session *se)
+{
+	struct worker *w;
 
 	/* Nobody is added any more, so the list can be walked unlocked. */
 	for (w = se->workers; w; w = w->next)
@@ -225,7 +231,9 @@ static void stop_workers(struct fusex_session *se)
  * @unmounting: @thread was started
  * @thread: unmounts, while this one watches for the second signal
  * @result: what unmounting returned, valid once the thread ended
- * @abandon: unmounting failed, or there was a second signal
+ * @failed: it could not unmount, and what is dirty not be written back
+ * @again: that was so before
+ * @abandon: unmounting failed and nothing is dirty, or there was a second signal
  * @old: signal mask to be restored
  */
 struct waiter {
@@ -234,6 +242,8 @@ struct waiter {
 	bool			unmounting;
 	pthread_t		thread;
 	int			result;
+	atomic_bool		failed;
+	bool			again;
 	atomic_bool		abandon;
 	sigset_t		old;
 };
@@ -243,11 +253,27 @@ static void *unmount_main(void *arg)
 	struct waiter *wt = arg;
 
 	wt->result = fusex_session_unmount(wt->se);
-	if (wt->result) {
+	if (!wt->result)
+		return NULL;
+	/* Who ends now must not take with it what programs have written. */
+	if (wt->again || !session_sync(wt->se)) {
 		atomic_store(&wt->abandon, true);
 		session_wake(wt->se);
+	} else {
+		atomic_store(&wt->failed, true);
 	}
 	return NULL;
+}
+
+/* When no thread can be had, another signal has to come. */
+static void unmount_begin(struct waiter *wt)
+{
+	if (wt->unmounting) {
+		pthread_join(wt->thread, NULL);
+		atomic_store(&wt->failed, false);
+		wt->again = true;
+	}
+	wt->unmounting = !pthread_create(&wt->thread, NULL, unmount_main, wt);
 }
 
 static void on_signal(struct waiter *wt)
@@ -256,11 +282,12 @@ static void on_signal(struct waiter *wt)
 
 	if (read(wt->sigfd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	if (!wt->unmounting && wt->se->target &&
-	    !pthread_create(&wt->thread, NULL, unmount_main, wt))
-		wt->unmounting = true;
-	else
+	if (!wt->se->target)
+		atomic_store(&wt->se->stop, true);
+	else if (wt->unmounting && !atomic_load(&wt->failed))
 		atomic_store(&wt->abandon, true);
+	else
+		unmount_begin(wt);
 }
 
 /*
@@ -300,6 +327,7 @@ static void restore_signals(struct waiter *wt)
 {
 	if (wt->sigfd >= 0)
 		close(wt->sigfd);
+	wt->sigfd = -1;
 	pthread_sigmask(SIG_SETMASK, &wt->old, NULL);
 }
 
@@ -331,30 +359,42 @@ static void wait_for_end(struct waiter *wt)
 	}
 }
 
+/* Programs get errors now, whatever it is that a handler still waits for. */
+static void end_channel(struct fusex_session *se)
+{
+	struct worker *w;
+
+	for (w = se->workers; w; w = w->next)
+		session_end_fd(se, w->fd);
+	session_end_fd(se, se->fd);
+}
+
 /*
  * Unmounting may wait for answers that will not come any more, so when serving
- * ends before the file system did, the channel has to be closed first.  Other
- * threads may be answering deferred requests, so the number of the descriptor
- * must not become that of another file; the eventfd does no harm there.
+ * ends before the file system did, the channel has to be closed first.
  */
 static int finish(struct waiter *wt)
 {
 	struct fusex_session *se = wt->se;
 	int err = atomic_load(&se->failure);
+	bool ended = atomic_load(&se->ended);
 
 	atomic_store(&se->stop, false);
 	if (wt->unmounting) {
-		if (!atomic_load(&se->ended))
-			dup3(se->wake_fd, se->fd, O_CLOEXEC);
+		if (!ended)
+			session_end_fd(se, se->fd);
 		pthread_join(wt->thread, NULL);
-		if (wt->result)
-			return wt->result;
 	}
-	if (atomic_load(&se->ended)) {
+	if (ended || err || atomic_load(&wt->abandon))
+		session_cancel_all(se);
+	if (ended) {
+		/* What was aborted stays mounted, dead, until somebody unmounts it. */
 		free(se->target);
 		se->target = NULL;
 		return 0;
 	}
+	if (wt->unmounting && wt->result)
+		return wt->result;
 	return err ? session_fail(se, err, "reading requests:") : 0;
 }
 
@@ -412,10 +452,17 @@ int fusex_run(struct fusex_session *se, const struct fusex_run_options *opts)
 	ret = block_signals(&wt, o.flags);
 	if (ret)
 		return ret;
+	se->ran = true;
 	ret = start_workers(se, threads);
 	if (!ret)
 		wait_for_end(&wt);
-	stop_workers(se);
+	cancel_workers(se);
+	if (atomic_load(&wt.abandon))
+		end_channel(se);
+	/* A handler may never return, and one more signal is not for us. */
+	if (!atomic_load(&se->ended))
+		restore_signals(&wt);
+	join_workers(se);
 	if (!ret)
 		ret = finish(&wt);
 	restore_signals(&wt);

@@ -2,6 +2,7 @@
 /*
  * Sessions: making them, freeing them, their errors.
  */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +115,7 @@ void fusex_session_free(struct fusex_session *se)
 	/* Closed first, so that unmounting does not wait for answers. */
 	if (se->fd >= 0)
 		close(se->fd);
+	se->fd = -1;
 	session_forget_mount(se);
 	free_requests(se->busy);
 	free_requests(se->pool);
@@ -167,6 +169,19 @@ const struct fusex_setup *fusex_session_agreed(const struct fusex_session *se)
 int fusex_session_fd(const struct fusex_session *se)
 {
 	return se->ready ? se->fd : -1;
+}
+
+/**
+ * session_end_fd() - close a descriptor of the channel that threads may use
+ * @se: session
+ * @fd: the descriptor
+ *
+ * Somebody may be answering a request, so its number must not become that of
+ * another file; the eventfd does no harm there.
+ */
+void session_end_fd(struct fusex_session *se, int fd)
+{
+	dup3(se->wake_fd, fd, O_CLOEXEC);
 }
 
 /**

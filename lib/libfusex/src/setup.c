@@ -74,13 +74,17 @@ static void fill_setup(struct fusex_setup *s, const struct fusex_session *se)
 		memcpy(s->root_handle, cfg->root.handle, handle_len);
 }
 
-/* Workers wait in read(2). */
-static void set_blocking(int fd)
+/*
+ * Workers wait in read(2), and a program that the server starts must not keep
+ * the channel from ending with it.
+ */
+static void own(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
 
 	if (flags >= 0 && flags & O_NONBLOCK)
 		(void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 /* The only one that a kernel of the same release may lack. */
@@ -133,7 +137,7 @@ int fusex_session_setup(struct fusex_session *se, int fd)
 	if (fd < 0)
 		fd = open_device(se);
 	else
-		set_blocking(fd);
+		own(fd);
 	if (fd < 0)
 		return fd;
 

@@ -143,18 +143,46 @@ static int find_mount(const struct fusex_session *se, enum mount_state *state,
 	return ret;
 }
 
+static int covered(struct fusex_session *se, const char *where)
+{
+	return session_fail(se, EBUSY,
+			    "cannot unmount %s: something else is mounted on top of it",
+			    where);
+}
+
+static bool is_gone(const struct fusex_session *se)
+{
+	enum mount_state state = MOUNT_GONE;
+	char *where = NULL;
+	int ret = find_mount(se, &state, &where);
+
+	free(where);
+	return !ret && state == MOUNT_GONE;
+}
+
 static int unmount_from(struct fusex_session *se, enum mount_state state,
 			const char *where)
 {
 	if (state == MOUNT_GONE)
 		return 0;
 	if (state == MOUNT_COVERED)
-		return session_fail(se, EBUSY,
-				    "cannot unmount %s: something else is mounted on top of it",
-				    where);
-	if (umount2(where, MNT_DETACH | UMOUNT_NOFOLLOW) && errno != EINVAL)
+		return covered(se, where);
+	if (!umount2(where, MNT_DETACH | UMOUNT_NOFOLLOW))
+		return 0;
+	if (errno != EINVAL)
 		return session_fail(se, errno, "cannot unmount %s:", where);
-	return 0;
+	/* Nothing is mounted there: it was unmounted, or a folder above covered. */
+	return is_gone(se) ? 0 : covered(se, where);
+}
+
+static unsigned int nr_workers(struct fusex_session *se)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&se->lock);
+	n = se->nr_workers;
+	pthread_mutex_unlock(&se->lock);
+	return n;
 }
 
 int fusex_session_unmount(struct fusex_session *se)
@@ -168,12 +196,35 @@ int fusex_session_unmount(struct fusex_session *se)
 		return 0;
 	if (!se->target)
 		return session_fail(se, EINVAL, "the session is not mounted");
+	/* There will be no answers for it to wait for. */
+	if (se->ran && !nr_workers(se))
+		session_end_fd(se, se->fd);
 	ret = find_mount(se, &state, &where);
 	if (ret)
 		ret = session_fail(se, -ret, "cannot look for the mount:");
 	else
 		ret = unmount_from(se, state, where);
 	free(where);
+	return ret;
+}
+
+/**
+ * session_sync() - have written back what is dirty
+ * @se: session that is mounted, and served by others
+ *
+ * Return: 0, or -errno: the mount cannot be reached from here, or it failed.
+ */
+int session_sync(const struct fusex_session *se)
+{
+	int fd = open(se->target, O_RDONLY | O_NONBLOCK | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (mount_id_of_fd(fd) != se->mnt_id)
+		ret = -ESTALE;
+	else if (syncfs(fd))
+		ret = -errno;
+	close(fd);
 	return ret;
 }
 

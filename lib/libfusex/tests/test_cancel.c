@@ -213,6 +213,17 @@ static void test_early(void)
 	fake_stop(&fake);
 }
 
+/* The channel ends with a request that was deferred. */
+static void test_end(void)
+{
+	struct fusex_fsync_in in = { .fh = 0 };
+
+	fake_start(&fake, &ops, NULL, 1, 1);
+	send_op(FUSEX_OP_FSYNC, &in, sizeof(in));
+	fake_stop(&fake);
+	is(told.count, nr_told + 1, "who waits when the channel ends is told");
+}
+
 #define STORM	4000
 
 static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -320,6 +331,7 @@ int main(void)
 	test_reply_waits();
 	fake_stop(&fake);
 	test_early();
+	test_end();
 	test_storm();
 	return tap_end();
 }

@@ -4,11 +4,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -418,6 +420,43 @@ static void test_signal(void)
 	is(fake.result, 0, "running again after a signal");
 }
 
+/* Comes to the thread that waits for it, before this returns. */
+static void send_signal(int number)
+{
+	sigset_t now;
+
+	kill(getpid(), number);
+	do {
+		sched_yield();
+		sigpending(&now);
+	} while (sigismember(&now, number));
+}
+
+/* A handler that hangs does not keep the channel from ending. */
+static void test_second_signal(void)
+{
+	struct fake fake;
+	char byte;
+
+	arrived.count = 0;
+	go.count = 0;
+	fake_start(&fake, &ops, NULL, 1, 2);
+	fusex_session_stop(fake.se);
+	pthread_join(fake.runner, NULL);
+	fake.se->target = strdup("/nowhere");
+	pthread_create(&fake.runner, NULL, run_with_signals, &fake);
+	msg_begin(&fake, &rq, FUSEX_OP_SYNCFS, 0);
+	fake_send(&fake, &rq);
+	ok(event_wait(&arrived, 1), "a handler hangs");
+	send_signal(SIGTERM);
+	ok(fake_quiet(&fake), "a signal waits for it");
+	send_signal(SIGTERM);
+	is(recv(fake.sock, &byte, 1, 0), 0, "a second one ends the channel");
+	event_signal(&go);
+	fake_stop(&fake);
+	is(fake.result, 0, "and fusex_run() when the handler has returned");
+}
+
 /* What is ignored is not taken for a wish to end. */
 static void test_ignored_signal(void)
 {
@@ -456,6 +495,7 @@ int main(void)
 	test_stop_in_handler();
 	test_run_options();
 	test_signal();
+	test_second_signal();
 	test_ignored_signal();
 	return tap_end();
 }
