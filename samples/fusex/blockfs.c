@@ -20,6 +20,8 @@
  * - One thread serves, so there is no lock.  It waits for the device and never
  *   for the mount, as the kernel asks while memory is short, too.
  */
+#define _GNU_SOURCE
+
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
@@ -353,8 +355,11 @@ int main(int argc, char **argv)
 				    &device_cookie);
 	if (ret)
 		errx(1, "cannot register %s: %s", argv[1], strerror(-ret));
-	if (fusex_session_mount(se, argv[2], NULL) || fusex_run(se, &run))
-		errx(1, "%s", fusex_session_error(se));
+	ret = fusex_session_mount(se, argv[2], NULL);
+	if (!ret)
+		ret = fusex_run(se, &run);
+	if (ret)
+		warnx("%s", fusex_session_error(se));
 	fusex_session_free(se);
-	return 0;
+	return ret ? 1 : 0;
 }

@@ -31,9 +31,13 @@ static int hello_readdir(struct fusex_req *req, const struct fusex_node *node,
 static ssize_t hello_read(struct fusex_req *req, const struct fusex_node *node,
 			  const struct fusex_read_in *in, void *buf)
 {
-	size_t left = in->offset < strlen(text) ? strlen(text) - in->offset : 0;
-	size_t n = in->size < left ? in->size : left;
+	size_t n;
 
+	if (in->offset >= strlen(text))
+		return 0;
+	n = strlen(text) - in->offset;
+	if (n > in->size)
+		n = in->size;
 	memcpy(buf, text + in->offset, n);
 	return (ssize_t)n;
 }
@@ -48,6 +52,7 @@ int main(int argc, char **argv)
 {
 	struct fusex_session *se;
 	struct fusex_config cfg;
+	int ret;
 
 	if (argc != 2)
 		errx(2, "usage: %s MOUNTPOINT", argv[0]);
@@ -56,8 +61,11 @@ int main(int argc, char **argv)
 	se = fusex_session_new(&hello_ops, sizeof(hello_ops), &cfg, NULL);
 	if (!se)
 		err(1, "fusex_session_new");
-	if (fusex_session_mount(se, argv[1], "ro") || fusex_run(se, NULL))
-		errx(1, "%s", fusex_session_error(se));
+	ret = fusex_session_mount(se, argv[1], "ro");
+	if (!ret)
+		ret = fusex_run(se, NULL);
+	if (ret)
+		warnx("%s", fusex_session_error(se));
 	fusex_session_free(se);
-	return 0;
+	return ret ? 1 : 0;
 }

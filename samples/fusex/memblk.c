@@ -23,6 +23,8 @@
  *
  * - Nobody else changes the files, so attributes are local.  One thread serves.
  */
+#define _GNU_SOURCE
+
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
@@ -646,6 +648,7 @@ int main(int argc, char **argv)
 {
 	struct fusex_run_options run = { sizeof(run), FUSEX_RUN_SIGNALS, 1, 1 };
 	bool fresh = argc > 1 && !strcmp(argv[1], "--format");
+	int ret;
 
 	if (argc < 3 || argc - 2 > (int)MAX_DEVICES)
 		errx(2, "usage: %s [--format] DEVICE... [MOUNTPOINT]", argv[0]);
@@ -657,9 +660,11 @@ int main(int argc, char **argv)
 	}
 	load(argv + 1);
 	prepare();
-	if (fusex_session_mount(session, argv[argc - 1], NULL) ||
-	    fusex_run(session, &run))
-		errx(1, "%s", fusex_session_error(session));
+	ret = fusex_session_mount(session, argv[argc - 1], NULL);
+	if (!ret)
+		ret = fusex_run(session, &run);
+	if (ret)
+		warnx("%s", fusex_session_error(session));
 	fusex_session_free(session);
-	return 0;
+	return ret ? 1 : 0;
 }

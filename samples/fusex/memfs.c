@@ -20,6 +20,8 @@
  * - One lock protects everything.  It is held in handlers only, never while the
  *   library waits for requests.
  */
+#define _GNU_SOURCE
+
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
@@ -111,10 +113,19 @@ static void unlock(struct memfs *fs)
 	pthread_mutex_unlock(&fs->lock);
 }
 
-/* Never NULL: the kernel does not ask about what it has forgotten. */
+/*
+ * NULL for what the kernel has forgotten: an unmount does not wait for requests
+ * whose callers were killed.
+ */
 static struct node *node_of(struct memfs *fs, const struct fusex_node *node)
 {
 	return fusex_itable_get(fs->table, node);
+}
+
+static int stale(struct memfs *fs)
+{
+	unlock(fs);
+	return -ESTALE;
 }
 
 static struct fusex_time now(void)
@@ -314,8 +325,11 @@ static int mem_lookup(struct fusex_req *req, const struct fusex_node *dir,
 		      const char *name, struct fusex_entry_reply *out)
 {
 	struct memfs *fs = lock(req);
-	struct node *node = look(node_of(fs, dir), name);
+	struct node *d = node_of(fs, dir), *node;
 
+	if (!d)
+		return stale(fs);
+	node = look(d, name);
 	if (node) {
 		hold(fs, node);
 		fill_entry(node, out);
@@ -341,11 +355,14 @@ static int mem_readdir(struct fusex_req *req, const struct fusex_node *node,
 		       struct fusex_dir *dir)
 {
 	struct memfs *fs = lock(req);
+	struct node *d = node_of(fs, node);
 	struct fusex_entry_reply out;
 	struct name *name;
 	int ret = 0;
 
-	for (name = node_of(fs, node)->names; name && !ret; name = name->next) {
+	if (!d)
+		return stale(fs);
+	for (name = d->names; name && !ret; name = name->next) {
 		bool entry = in->flags & FUSEX_READDIR_ATTRS;
 
 		if (name->cookie <= in->cookie)
@@ -426,9 +443,14 @@ static ssize_t mem_getxattr(struct fusex_req *req,
 			    void *value, size_t size)
 {
 	struct memfs *fs = lock(req);
-	struct attribute *x = *find_xattr(node_of(fs, node), name);
-	ssize_t ret = x ? (ssize_t)x->size : -ENODATA;
+	struct node *n = node_of(fs, node);
+	struct attribute *x;
+	ssize_t ret;
 
+	if (!n)
+		return stale(fs);
+	x = *find_xattr(n, name);
+	ret = x ? (ssize_t)x->size : -ENODATA;
 	if (x && size) {
 		if (x->size > size)
 			ret = -ERANGE;
@@ -455,6 +477,8 @@ static int mem_setxattr(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n = node_of(fs, node);
 	int ret = -EOPNOTSUPP;
 
+	if (!n)
+		return stale(fs);
 	if (is_supported(name))
 		ret = set_xattr(n, name, value, size, flags);
 	fill_attr(n, out);
@@ -467,10 +491,13 @@ static ssize_t mem_listxattr(struct fusex_req *req,
 			     char *list, size_t size)
 {
 	struct memfs *fs = lock(req);
+	struct node *f = node_of(fs, node);
 	struct attribute *x;
 	size_t len = 0, n;
 
-	for (x = node_of(fs, node)->xattrs; x; x = x->next) {
+	if (!f)
+		return stale(fs);
+	for (x = f->xattrs; x; x = x->next) {
 		n = strlen(x->name) + 1;
 		if (len + n <= size)
 			memcpy(list + len, x->name, n);
@@ -486,8 +513,11 @@ static int mem_removexattr(struct fusex_req *req,
 {
 	struct memfs *fs = lock(req);
 	struct node *n = node_of(fs, node);
-	int ret = remove_xattr(n, name) ? 0 : -ENODATA;
+	int ret;
 
+	if (!n)
+		return stale(fs);
+	ret = remove_xattr(n, name) ? 0 : -ENODATA;
 	fill_attr(n, out);
 	unlock(fs);
 	return ret;
@@ -539,10 +569,13 @@ static ssize_t mem_read(struct fusex_req *req, const struct fusex_node *node,
 {
 	struct memfs *fs = lock(req);
 	struct node *n = node_of(fs, node);
-	uint64_t left = n->attr.size > in->offset ?
-			n->attr.size - in->offset : 0;
-	size_t size = in->size < left ? in->size : (size_t)left;
+	uint64_t left;
+	size_t size;
 
+	if (!n)
+		return stale(fs);
+	left = n->attr.size > in->offset ? n->attr.size - in->offset : 0;
+	size = in->size < left ? in->size : (size_t)left;
 	if (size)
 		memcpy(buf, n->data + in->offset, size);
 	unlock(fs);
@@ -557,6 +590,8 @@ static int mem_write(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n = node_of(fs, node);
 	int ret = 0;
 
+	if (!n)
+		return stale(fs);
 	if (in->write_flags & FUSEX_WRITE_APPEND)
 		out->offset = n->attr.size;
 	if (in->write_flags & FUSEX_WRITE_KILL_PRIV)
@@ -582,8 +617,11 @@ static ssize_t mem_readlink(struct fusex_req *req,
 {
 	struct memfs *fs = lock(req);
 	struct node *n = node_of(fs, node);
-	size_t len = n->attr.size < size ? (size_t)n->attr.size : size;
+	size_t len;
 
+	if (!n)
+		return stale(fs);
+	len = n->attr.size < size ? (size_t)n->attr.size : size;
 	memcpy(buf, n->data, len);
 	unlock(fs);
 	return (ssize_t)len;
@@ -596,8 +634,11 @@ static int mem_getattr(struct fusex_req *req, const struct fusex_node *node,
 		       struct fusex_attr_out *out)
 {
 	struct memfs *fs = lock(req);
+	struct node *n = node_of(fs, node);
 
-	fill_attr(node_of(fs, node), out);
+	if (!n)
+		return stale(fs);
+	fill_attr(n, out);
 	unlock(fs);
 	return 0;
 }
@@ -610,6 +651,8 @@ static int mem_setattr(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n = node_of(fs, node);
 	int ret = 0;
 
+	if (!n)
+		return stale(fs);
 	if (in->valid & FUSEX_SET_SIZE) {
 		ret = resize(n, in->size);
 		modified(n);
@@ -671,6 +714,8 @@ static int make(struct fusex_req *req, const struct fusex_node *dir,
 	struct node *d = node_of(fs, dir), *node;
 	int ret = -EEXIST;
 
+	if (!d)
+		return stale(fs);
 	if (name && look(d, name))
 		goto unlock;
 	ret = -ENOMEM;
@@ -745,6 +790,8 @@ static int mem_link(struct fusex_req *req, const struct fusex_node *node,
 	struct node *n = node_of(fs, node), *d = node_of(fs, dir);
 	int ret;
 
+	if (!n || !d)
+		return stale(fs);
 	ret = look(d, name) ? -EEXIST : add_name(fs, d, name, n);
 	if (!ret) {
 		hold(fs, n);
@@ -762,11 +809,14 @@ static int mem_unlink(struct fusex_req *req, const struct fusex_node *dir,
 		      uint32_t flags, struct fusex_unlink_out *out)
 {
 	struct memfs *fs = lock(req);
-	struct node *d = node_of(fs, dir);
-	struct name **link = find(d, name);
-	struct node *n = link ? (*link)->node : NULL;
+	struct node *d = node_of(fs, dir), *n;
+	struct name **link;
 	int ret = 0;
 
+	if (!d)
+		return stale(fs);
+	link = find(d, name);
+	n = link ? (*link)->node : NULL;
 	if (!n) {
 		ret = -ENOENT;
 	} else if (is_dir(n) && n->names) {
@@ -855,9 +905,14 @@ static int mem_rename(struct fusex_req *req, const struct fusex_node *dir,
 {
 	struct memfs *fs = lock(req);
 	struct node *d = node_of(fs, dir), *d2 = node_of(fs, dir2);
-	struct node *node = look(d, name), *node2 = look(d2, name2);
-	int ret = rename_check(node, node2, flags);
+	struct node *node, *node2;
+	int ret;
 
+	if (!d || !d2)
+		return stale(fs);
+	node = look(d, name);
+	node2 = look(d2, name2);
+	ret = rename_check(node, node2, flags);
 	if (ret)
 		goto unlock;
 	if (node2)

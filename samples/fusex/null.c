@@ -270,6 +270,20 @@ static void start_answering(struct null *null)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
+static int serve(struct fusex_session *se, const struct setup *su,
+		 const char *target, struct null *null)
+{
+	int ret = fusex_session_mount(se, target, su->options);
+
+	if (ret)
+		return ret;
+	null->zeros = calloc(1, fusex_session_agreed(se)->max_read);
+	if (!null->zeros)
+		err(1, "calloc");
+	start_answering(null);
+	return fusex_run(se, &su->run);
+}
+
 int main(int argc, char **argv)
 {
 	struct null null = {
@@ -281,21 +295,17 @@ int main(int argc, char **argv)
 		.run = { sizeof(su.run), FUSEX_RUN_SIGNALS, 0, 0 },
 	};
 	struct fusex_session *se;
+	int ret;
 
 	fusex_config_init(&su.cfg, sizeof(su.cfg));
 	parse(argc, argv, &su, &null);
 	se = fusex_session_new(&null_ops, sizeof(null_ops), &su.cfg, &null);
 	if (!se)
 		err(1, "fusex_session_new");
-	if (fusex_session_mount(se, argv[optind], su.options))
-		errx(1, "%s", fusex_session_error(se));
-	null.zeros = calloc(1, fusex_session_agreed(se)->max_read);
-	if (!null.zeros)
-		err(1, "calloc");
-	start_answering(&null);
-	if (fusex_run(se, &su.run))
-		errx(1, "%s", fusex_session_error(se));
+	ret = serve(se, &su, argv[optind], &null);
+	if (ret)
+		warnx("%s", fusex_session_error(se));
 	fusex_session_free(se);
 	free(null.zeros);
-	return 0;
+	return ret ? 1 : 0;
 }
