@@ -76,7 +76,8 @@ help:
 	@echo 'make bench           the figures: BENCH=quick for the short run,'
 	@echo '                     BENCH_ONLY="mirror modes memory ext4 dax" for some of it'
 	@echo 'make docs            the documentation as HTML, in build/docs'
-	@echo 'make install         on a machine with a $(SERIES) kernel: PREFIX= DESTDIR='
+	@echo 'make install         on a machine with a $(SERIES) kernel: DESTDIR=, and PREFIX= as'
+	@echo '                     given to make before (/usr; mount(8) looks in /sbin only)'
 	@echo 'make dkms            the module through DKMS, rebuilt with each kernel'
 	@echo 'make clean           removes build/; distclean the cache of sysroot and kernels too'
 	@echo
