@@ -168,9 +168,12 @@ out:
 static struct dentry *fusex_birth_named(struct fusex_birth *b)
 {
 	struct inode *inode = fusex_birth(b);
+	int err;
 
-	if (IS_ERR(inode))
-		return ERR_PTR(fusex_name_error(PTR_ERR(inode)));
+	if (IS_ERR(inode)) {
+		err = fusex_name_error(PTR_ERR(inode));
+		return ERR_PTR(fusex_name_refused(b->dir, b->dentry, err));
+	}
 	d_drop(b->dentry);
 	return fusex_splice(b->dir, inode, b->dentry,
 			    b->r.out.entry.entry_valid, b->r.epoch);
@@ -332,8 +335,10 @@ static int fusex_try_create(struct inode *dir, struct dentry *dentry,
 	int err;
 
 	err = fusex_create_open(&b, file);
-	if (err != -ENOSYS)
+	if (file->f_mode & FMODE_CREATED)
 		return err;
+	if (err != -ENOSYS)
+		return fusex_name_refused(dir, dentry, err);
 
 	/* A server that has only MKNOD; the file is opened by VFS. */
 	b.op = FUSEX_OP_MKNOD;

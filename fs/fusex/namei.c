@@ -307,8 +307,49 @@ static bool fusex_lookup_needless(struct inode *dir, unsigned int flags)
 	if ((flags & (LOOKUP_CREATE | LOOKUP_EXCL)) !=
 	    (LOOKUP_CREATE | LOOKUP_EXCL))
 		return false;
+	/* What a rename would replace is VFS's to look at. */
+	if (flags & LOOKUP_RENAME_TARGET)
+		return false;
 	return !IS_RDONLY(dir) &&
 	       !inode_permission(&nop_mnt_idmap, dir, MAY_WRITE | MAY_EXEC);
+}
+
+/**
+ * fusex_name_refused - what to say of a name that the server did not make
+ * @dir: directory, locked
+ * @dentry: the name, which was perhaps not looked up
+ * @err: why not
+ *
+ * It may have refused before it looked whether the name exists, which is what
+ * counts for callers.
+ *
+ * Context: waits for the server.
+ * Return: -EEXIST, or @err.
+ */
+int fusex_name_refused(struct inode *dir, struct dentry *dentry, int err)
+{
+	struct fusex_node_reply r;
+	struct inode *inode;
+
+	switch (err) {
+	case -EPERM:
+	case -EACCES:
+	case -EROFS:
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EOPNOTSUPP:
+		break;
+	default:
+		return err;
+	}
+	if (fusex_lookup_entry(dir, &dentry->d_name, &r) ||
+	    !r.out.entry.nodeid)
+		return err;
+	inode = fusex_iget(dir->i_sb, &r.out.entry, r.handle, r.epoch);
+	if (IS_ERR(inode))
+		return err;
+	iput(inode);
+	return -EEXIST;
 }
 
 /**
@@ -384,7 +425,7 @@ int fusex_link(struct dentry *old, struct inode *dir, struct dentry *dentry)
 		fusex_name_failed(dir, dentry, &call);
 		if (fusex_io_uncertain(&call))
 			fusex_attr_uncertain(inode);
-		return fusex_name_error(err);
+		return fusex_name_refused(dir, dentry, fusex_name_error(err));
 	}
 	fusex_did(dir, &r.out.dir, r.out.entry.attr_valid, r.epoch,
 		  FUSEX_DID_MTIME | FUSEX_DID_CTIME);

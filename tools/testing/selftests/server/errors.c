@@ -388,3 +388,52 @@ TEST(readonly, remount)
 	STREQ(slurp("m/f"), "new");
 	srv_stop();
 }
+
+/* ------------------------------------------------- names that are there already */
+
+/* Nobody has looked any of them up when they are to be made. */
+static void exists(const struct srv_options *o)
+{
+	srv_start(o);
+	file("f", "abc");
+	file("excl", "abc");
+	file("link", "abc");
+	file("symlink", "abc");
+	srv_add(SRV_ROOT, "dir", S_IFDIR | 0755, NULL);
+}
+
+/* A server that makes no files has some all the same. */
+BOTH(existing, is_opened_where_nothing_is_made)
+{
+	struct srv_options o = {
+		.attr_mode = attr,
+		.without = WITHOUT(CREATE) | WITHOUT(MKNOD) | WITHOUT(MKDIR) |
+			   WITHOUT(SYMLINK) | WITHOUT(LINK),
+	};
+
+	exists(&o);
+	close((int)OK(open("m/f", O_CREAT | O_RDWR, 0644)));
+	FAILS(open("m/excl", O_CREAT | O_EXCL | O_RDWR, 0644), EEXIST);
+	FAILS(open("m/new", O_CREAT | O_RDWR, 0644), EPERM);
+	FAILS(mkdir("m/dir", 0755), EEXIST);
+	FAILS(mkdir("m/newdir", 0755), EPERM);
+	FAILS(symlink("x", "m/symlink"), EEXIST);
+	FAILS(symlink("x", "m/newlink"), EPERM);
+	FAILS(link("m/f", "m/link"), EEXIST);
+	FAILS(link("m/f", "m/another"), EPERM);
+	srv_stop();
+}
+
+BOTH(existing, is_opened_where_there_is_no_room)
+{
+	struct srv_options o = { .attr_mode = attr };
+
+	exists(&o);
+	srv->fail[FUSEX_OP_CREATE] = ENOSPC;
+	srv->fail[FUSEX_OP_MKDIR] = EROFS;
+	close((int)OK(open("m/f", O_CREAT | O_WRONLY, 0644)));
+	FAILS(open("m/new", O_CREAT | O_RDWR, 0644), ENOSPC);
+	FAILS(mkdir("m/dir", 0755), EEXIST);
+	FAILS(mkdir("m/newdir", 0755), EROFS);
+	srv_stop();
+}
