@@ -49,7 +49,9 @@ static bool local_times_send(struct inode *inode)
 	struct fusex_inode *fi = fusex_i(inode);
 
 	spin_lock(&fi->lock);
-	fi->times_sending++;
+	/* Nobody knows which of the two the server will carry out last. */
+	if (fi->times_sending++)
+		set_bit(FUSEX_I_TIMES_CROSS, &fi->state);
 	spin_unlock(&fi->lock);
 	return test_and_clear_bit(FUSEX_I_TIMES_DIRTY, &fi->state);
 }
@@ -59,10 +61,11 @@ static void local_times_sent(struct inode *inode, bool again)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 
-	if (again)
+	if (again || test_bit(FUSEX_I_TIMES_CROSS, &fi->state))
 		local_times_dirty(inode, I_DIRTY_SYNC);
 	spin_lock(&fi->lock);
-	fi->times_sending--;
+	if (!--fi->times_sending)
+		clear_bit(FUSEX_I_TIMES_CROSS, &fi->state);
 	fi->epoch = fusex_chan_next_epoch(fusex_chan_of(inode));
 	spin_unlock(&fi->lock);
 }
@@ -332,6 +335,7 @@ static int local_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 	};
 	struct fusex_setattr_in in = {};
 	struct fusex_attr_out out;
+	bool was_dirty;
 	u64 epoch;
 	int err;
 
@@ -353,11 +357,13 @@ static int local_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 		return 0;
 	}
 	fusex_setattr_fill(idmap, inode, &attr, &in);
-	in.valid |= FUSEX_SET_CTIME;
+	was_dirty = local_times_send(inode);
+	local_fill_times(inode, &in);
 	in.ctime = fusex_ts_to_time(attr.ia_ctime);
 	err = fusex_setattr_send(inode, &in, &out, &epoch);
 	if (!err)
 		local_setattr_done(idmap, inode, &attr);
+	local_times_sent(inode, err && was_dirty);
 	return err;
 }
 

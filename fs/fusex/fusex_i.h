@@ -80,6 +80,8 @@ enum fusex_inode_bit {
 	FUSEX_I_STALE,
 	/* The kernel's times are newer than the server's (local). */
 	FUSEX_I_TIMES_DIRTY,
+	/* Several SETATTRs that say times have been under way at once (local). */
+	FUSEX_I_TIMES_CROSS,
 	/* The server did not store times: what is set it is told at once. */
 	FUSEX_I_ASK_TIMES,
 	/* No extended attribute but ACLs and capabilities was ever seen. */
