@@ -212,6 +212,7 @@ static int remote_may_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 			      struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
+	bool stale = !remote_fresh(inode);
 	int err;
 
 	if (fusex_sb(inode->i_sb)->server_perm) {
@@ -222,6 +223,10 @@ static int remote_may_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 			return err;
 	}
 	remote_kill_priv(inode, attr);
+	/* VFS has looked at the mode as it was known before: see WRITE. */
+	if (stale && attr->ia_valid & ATTR_SIZE &&
+	    !ns_capable_noaudit(inode->i_sb->s_user_ns, CAP_FSETID))
+		attr->ia_valid |= ATTR_KILL_SUID;
 	return setattr_prepare(idmap, dentry, attr);
 }
 
