@@ -95,22 +95,19 @@ u32 fusex_chan_timeout(const struct fusex_chan *chan)
 /* ------------------------------------------------------------ exiting tasks */
 
 /**
- * fusex_chan_patience - how long may the current task wait for the server?
+ * fusex_chan_patience_last - how long to wait for the server where no signal
+ * can end it
  * @chan: the channel
  *
- * No signal reaches a process that is exiting any more, so it does not wait
- * for ever.  There may be thousands of files to be closed: who has waited in
- * vain does not wait again, nor does anybody before the server has answered
- * something.
+ * There may be thousands of files to be closed: who has waited in vain does not
+ * wait again, nor does anybody before the server has answered something.
  *
- * Return: jiffies, MAX_SCHEDULE_TIMEOUT for as long as it takes.
+ * Return: jiffies.
  */
-long fusex_chan_patience(struct fusex_chan *chan)
+long fusex_chan_patience_last(struct fusex_chan *chan)
 {
 	u64 in_vain;
 
-	if (likely(!(current->flags & PF_EXITING)))
-		return MAX_SCHEDULE_TIMEOUT;
 	in_vain = READ_ONCE(chan->in_vain);
 	if (likely(!in_vain))
 		return FUSEX_EXIT_WAIT;
@@ -118,6 +115,22 @@ long fusex_chan_patience(struct fusex_chan *chan)
 	    in_vain == fusex_chan_answers(chan) + 1)
 		return 0;
 	return FUSEX_EXIT_WAIT;
+}
+
+/**
+ * fusex_chan_patience - how long may the current task wait for the server?
+ * @chan: the channel
+ *
+ * No signal reaches a process that is exiting any more, so it does not wait
+ * for ever.
+ *
+ * Return: jiffies, MAX_SCHEDULE_TIMEOUT for as long as it takes.
+ */
+long fusex_chan_patience(struct fusex_chan *chan)
+{
+	if (likely(!(current->flags & PF_EXITING)))
+		return MAX_SCHEDULE_TIMEOUT;
+	return fusex_chan_patience_last(chan);
 }
 
 /**

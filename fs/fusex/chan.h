@@ -35,6 +35,8 @@ struct fusex_req;
  * waits for an answer, or for the server to answer anything at all.
  */
 #define FUSEX_EXIT_WAIT		(5 * HZ)
+/* How long a kernel thread that unmounts looks on when nothing is answered. */
+#define FUSEX_KTHREAD_WAIT	(60 * HZ)
 
 /* What the kernel uses when the server leaves the choice to it. */
 #define FUSEX_DEFAULT_IO_SIZE		SZ_1M
@@ -305,6 +307,7 @@ void fusex_chan_quiesce(struct fusex_chan *chan);
 void fusex_chan_detach(struct fusex_chan *chan);
 void fusex_chan_abort(struct fusex_chan *chan);
 long fusex_chan_patience(struct fusex_chan *chan);
+long fusex_chan_patience_last(struct fusex_chan *chan);
 void fusex_chan_in_vain(struct fusex_chan *chan);
 bool fusex_chan_alive(const struct fusex_chan *chan);
 u64 fusex_chan_epoch(struct fusex_chan *chan);

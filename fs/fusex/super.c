@@ -121,8 +121,9 @@ static int fusex_freeze_super(struct super_block *sb, enum freeze_holder who,
 {
 	const struct fusex_conf *conf = fusex_sb(sb)->conf;
 
+	/* Nor is a suspend to wait for a server that anybody can start. */
 	if (conf->io_modes & ~FUSEX_IO_MAPPED ||
-	    !fusex_attr_modes_local(conf))
+	    !fusex_attr_modes_local(conf) || sb->s_user_ns != &init_user_ns)
 		return -EOPNOTSUPP;
 	return freeze_super(sb, who, owner);
 }
@@ -563,11 +564,33 @@ out:
 	destroy_work_on_stack(&f.work);
 }
 
-/*
- * The server answers until everything is written back: notifications and puts
- * left for later end before inodes go, the channel ends after them.
+/**
+ * struct fusex_umount_watch - looks after an unmount that no signal can end
+ * @work: comes every FUSEX_KTHREAD_WAIT
+ * @chan: the channel
+ * @answers: of the server, when it came last
  */
-static void fusex_kill_sb(struct super_block *sb)
+struct fusex_umount_watch {
+	struct delayed_work work;
+	struct fusex_chan *chan;
+	u64 answers;
+};
+
+static void fusex_umount_watch_work(struct work_struct *work)
+{
+	struct fusex_umount_watch *watch =
+		container_of(work, struct fusex_umount_watch, work.work);
+	u64 answers = fusex_chan_answers(watch->chan);
+
+	if (answers == watch->answers) {
+		fusex_chan_abort(watch->chan);
+		return;
+	}
+	watch->answers = answers;
+	queue_delayed_work(system_dfl_wq, &watch->work, FUSEX_KTHREAD_WAIT);
+}
+
+static void fusex_umount(struct super_block *sb)
 {
 	struct fusex_sb *fs = fusex_sb(sb);
 
@@ -579,6 +602,31 @@ static void fusex_kill_sb(struct super_block *sb)
 		fusex_io_drain(sb);
 	}
 	kill_anon_super(sb);
+}
+
+/*
+ * The server answers until everything is written back: notifications and puts
+ * left for later end before inodes go, the channel ends after them.
+ *
+ * The last to use a mount that was taken from the tree may be a kernel thread
+ * that drops files and mounts for the whole machine.
+ */
+static void fusex_kill_sb(struct super_block *sb)
+{
+	struct fusex_sb *fs = fusex_sb(sb);
+	struct fusex_umount_watch watch = { .chan = fs->chan };
+
+	if (!(current->flags & PF_KTHREAD) || !fs->attached) {
+		fusex_umount(sb);
+	} else {
+		watch.answers = fusex_chan_answers(fs->chan);
+		INIT_DELAYED_WORK_ONSTACK(&watch.work, fusex_umount_watch_work);
+		queue_delayed_work(system_dfl_wq, &watch.work,
+				   FUSEX_KTHREAD_WAIT);
+		fusex_umount(sb);
+		cancel_delayed_work_sync(&watch.work);
+		destroy_delayed_work_on_stack(&watch.work);
+	}
 	fusex_sb_free(fs);
 }
 

@@ -165,9 +165,20 @@ static struct sure *sure_make(struct fusex_chan *chan,
 
 /* ------------------------------------------------------------------- waiting */
 
+/*
+ * An unlock may come from a kernel thread that drops files for the whole machine,
+ * and nothing depends on its outcome.
+ */
+static long sure_patience(struct fusex_chan *chan, const struct sure *sure)
+{
+	if (!sure->inode && current->flags & PF_KTHREAD)
+		return fusex_chan_patience_last(chan);
+	return fusex_chan_patience(chan);
+}
+
 static void sure_wait(struct fusex_chan *chan, struct sure *sure)
 {
-	long patience = fusex_chan_patience(chan);
+	long patience = sure_patience(chan, sure);
 
 	if (patience == MAX_SCHEDULE_TIMEOUT)
 		wait_for_completion_state(&sure->over,
