@@ -252,6 +252,8 @@ static void *unmount_main(void *arg)
 {
 	struct waiter *wt = arg;
 
+	/* So that who looks what hangs there sees it. */
+	(void)prctl(PR_SET_NAME, "fusex-unmount");
 	wt->result = fusex_session_unmount(wt->se);
 	if (!wt->result)
 		return NULL;

@@ -2,12 +2,15 @@
 /*
  * The test's side of the server: starting, stopping, commanding it.
  */
+#include <linux/capability.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "server.h"
 #include "ops.h"
@@ -81,6 +84,26 @@ static void fill_root(struct fusex_config *cfg)
 	cfg->root.entry.attr_valid = srv->attr_valid;
 }
 
+/* For fusex_run(), which is the one to take them. */
+static void block_signals(struct fusex_run_options *run)
+{
+	sigset_t set;
+
+	sigfillset(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	run->flags |= FUSEX_RUN_SIGNALS;
+}
+
+static int give_up(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	return (int)syscall(SYS_capset, &header, none);
+}
+
 static int serve(const struct srv_options *o)
 {
 	struct fusex_run_options run = { sizeof(run), 0, 2, 8 };
@@ -112,6 +135,10 @@ static int serve(const struct srv_options *o)
 	if (err)
 		tap_note("mount: %s", fusex_session_error(se));
 	if (send(control, &err, sizeof(err), 0) < 0 || err)
+		return 1;
+	if (o->signals)
+		block_signals(&run);
+	if (o->powerless && give_up())
 		return 1;
 	if (pthread_create(&thread, NULL, obey, se))
 		return 1;

@@ -122,6 +122,8 @@ extern struct srv *srv;
  * @without: WITHOUT() the operations that it lacks
  * @timeout_ms: deadline
  * @mount: mount options
+ * @signals: it ends when it gets one
+ * @powerless: it gives up its privileges when it has mounted
  */
 struct srv_options {
 	uint32_t attr_mode;
@@ -134,6 +136,8 @@ struct srv_options {
 	uint64_t without;
 	uint32_t timeout_ms;
 	const char *mount;
+	bool signals;
+	bool powerless;
 };
 
 /**

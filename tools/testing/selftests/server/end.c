@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A server that is told to end by a signal and cannot unmount.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "server.h"
+
+/* Something is dirty, and only the kernel has it. */
+static uint64_t serve_dirty(const struct srv_options *o, int *fd)
+{
+	uint64_t id;
+
+	srv_start(o);
+	id = file("f", "");
+	*fd = (int)OK(open("m/f", O_RDWR));
+	EQ(OK(write(*fd, "text", 4)), 4);
+	EQ(srv_calls(FUSEX_OP_WRITE), 0);
+	return id;
+}
+
+TEST(end, without_privilege_loses_nothing)
+{
+	static const struct srv_options o = {
+		.attr_mode = FUSEX_ATTR_LOCAL, .io_mode = FUSEX_IO_WRITEBACK,
+		.features = FUSEX_F_NO_FLUSH | FUSEX_F_NO_OPEN,
+		.signals = true, .powerless = true,
+	};
+	uint64_t id;
+	int fd;
+
+	id = serve_dirty(&o, &fd);
+	OK(close(fd));
+	OK(kill(srv_pid(), SIGTERM));
+	EQ(WAIT(srv_pid()), 1);
+	EQ(srv_calls(FUSEX_OP_WRITE), 1);
+	EQ(memcmp(srv->nodes[id].data, "text", 4), 0);
+	FAILS(open("m/g", O_CREAT | O_RDWR, 0644), ENOTCONN);
+	OK(umount2("m", 0));
+}
+
+/* libfusex's thread for that. */
+static bool is_unmounting(void)
+{
+	char path[300], name[32];
+	struct dirent *de;
+	bool found = false;
+	DIR *dir;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", srv_pid());
+	dir = opendir(path);
+	CHECK(dir);
+	while (!found && (de = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/comm",
+			 srv_pid(), de->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		found = fgets(name, sizeof(name), f) &&
+			!strcmp(name, "fusex-unmount\n");
+		fclose(f);
+	}
+	closedir(dir);
+	return found;
+}
+
+static bool is_pending(void)
+{
+	char path[32], line[128];
+	unsigned long long set = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", srv_pid());
+	f = fopen(path, "r");
+	CHECK(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "ShdPnd: %llx", &set) == 1)
+			break;
+	fclose(f);
+	return set;
+}
+
+/* The signal was taken, and what it has started is over. */
+static bool was_heeded(void *unused)
+{
+	return !is_pending() && !is_unmounting();
+}
+
+TEST(end, under_another_mount_has_to_wait)
+{
+	static const struct srv_options o = {
+		.attr_mode = FUSEX_ATTR_LOCAL, .io_mode = FUSEX_IO_WRITEBACK,
+		.features = FUSEX_F_NO_FLUSH | FUSEX_F_NO_OPEN,
+		.signals = true,
+	};
+	uint64_t id;
+	int fd;
+
+	id = serve_dirty(&o, &fd);
+	OK(mount("none", "m", "tmpfs", 0, NULL));
+	OK(kill(srv_pid(), SIGTERM));
+	UNTIL(was_heeded, NULL);
+	OK(fsync(fd));
+	EQ(memcmp(srv->nodes[id].data, "text", 4), 0);
+	OK(close(fd));
+	OK(umount2("m", 0));
+	OK(kill(srv_pid(), SIGTERM));
+	EQ(WAIT(srv_pid()), 0);
+	FAILS(umount2("m", 0), EINVAL);
+}
