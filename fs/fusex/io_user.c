@@ -800,13 +800,35 @@ static bool fusex_user_write_waits(struct kiocb *iocb, size_t count)
 	       fusex_user_write_alone(iocb, count);
 }
 
+/*
+ * Where the server appends is the end that it knows.  If that of the kernel is
+ * further, what is cached before it would be written back over what was appended.
+ */
+static int fusex_user_append_begin(struct kiocb *iocb)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	const struct fusex_inode *fi = fusex_i(inode);
+
+	if (!(iocb->ki_flags & IOCB_APPEND) || !fusex_io_ahead(inode) ||
+	    !(fi->attr->write_flags(inode, true) & FUSEX_WRITE_APPEND))
+		return 0;
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	return fi->io->write_back(inode, 0, LLONG_MAX);
+}
+
 static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 				       struct iov_iter *from)
 {
 	ssize_t ret;
 	int err;
 
-	err = fusex_io_may_write(iocb) ?: fusex_io_write_size(iocb);
+	err = fusex_io_may_write(iocb);
+	if (!err)
+		err = fusex_user_append_begin(iocb);
+	/* Not before: while the kernel is ahead, it takes no size. */
+	if (!err)
+		err = fusex_io_write_size(iocb);
 	if (err)
 		return err;
 	ret = generic_write_checks(iocb, from);

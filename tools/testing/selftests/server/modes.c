@@ -789,6 +789,28 @@ TEST(writeback, appends_to_what_there_is)
 	stop_file(fd);
 }
 
+/* Where the server has the end: there has to be what was written before. */
+BOTH(writeback, comes_before_what_is_appended_directly)
+{
+	uint64_t id;
+	int fd, dio;
+
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, NULL, &id);
+	dio = (int)OK(open("m/f", O_WRONLY | O_APPEND | O_DIRECT));
+	put_pattern(fd, 2 * PAGE, 0);
+	EQ(srv_calls(FUSEX_OP_WRITE), 0);
+	fill_pattern(big, PAGE, 2 * PAGE, 1);
+	EQ(OK(write(dio, big, PAGE)), PAGE);
+	EQ(!!(srv->last_write.write_flags & FUSEX_WRITE_APPEND),
+	   attr == REMOTE);
+	OK(fsync(fd));
+	EQ(srv->nodes[id].attr.size, 3 * PAGE);
+	has_pattern(id, 3 * PAGE, 0);
+	shows_pattern(fd, 3 * PAGE, 0);
+	OK(close(dio));
+	stop_file(fd);
+}
+
 BOTH(writeback, comes_before_flush)
 {
 	uint64_t id;
