@@ -545,16 +545,30 @@ static ssize_t fusex_user_wait(struct fusex_user_io *io, loff_t *first)
 
 /* -------------------------------------------------------------------- reading */
 
+static int fusex_user_read_known(struct kiocb *iocb, loff_t start, loff_t end)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	if (!(iocb->ki_flags & IOCB_NOWAIT))
+		return fusex_i(inode)->io->write_back(inode, start, end);
+	return filemap_range_needs_writeback(inode->i_mapping, start, end) ?
+		-EAGAIN : 0;
+}
+
+/*
+ * The server is to know the data, and that the file does not end before it: when
+ * only the kernel knows where it ends, it does so because what is there is dirty.
+ */
 static int fusex_user_read_prepare(struct kiocb *iocb, size_t count)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t last = i_size_read(inode) - 1;
 	loff_t end = iocb->ki_pos + count - 1;
+	int err = fusex_user_read_known(iocb, iocb->ki_pos, end);
 
-	if (!(iocb->ki_flags & IOCB_NOWAIT))
-		return fusex_i(inode)->io->write_back(inode, iocb->ki_pos, end);
-	if (filemap_range_needs_writeback(inode->i_mapping, iocb->ki_pos, end))
-		return -EAGAIN;
-	return 0;
+	if (!err && last > end && fusex_io_ahead(inode))
+		err = fusex_user_read_known(iocb, last, last);
+	return err;
 }
 
 /**

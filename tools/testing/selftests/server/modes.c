@@ -897,6 +897,32 @@ BOTH(writeback, is_coherent)
 	stop_file(fd);
 }
 
+/* Direct reads end where the file does, which the server may not know yet. */
+BOTH(writeback, shows_the_end_to_direct_reads)
+{
+	struct iovec iov = { big, PAGE };
+	int fd, dio;
+
+	fd = start_file(FUSEX_IO_WRITEBACK, attr, NULL, NULL);
+	dio = (int)OK(open("m/f", O_RDONLY | O_DIRECT));
+	put(fd, "abc", 50000);
+	FAILS(preadv2(dio, &iov, 1, 0, RWF_NOWAIT), EAGAIN);
+	EQ(srv_calls(FUSEX_OP_WRITE), 0);
+	memset(big, 'x', PAGE);
+	EQ(OK(pread(dio, big, PAGE, 0)), PAGE);
+	for (int i = 0; i < PAGE; i++)
+		EQ(big[i], 0);
+	shows(dio, "abc", 50000);
+	EQ(OK(pread(dio, big, PAGE, 50000)), 3);
+	EQ(srv_calls(FUSEX_OP_WRITE), 1);
+	/* What is neither read nor the end stays where it is. */
+	put(fd, "abc", 20000);
+	EQ(OK(pread(dio, big, PAGE, 0)), PAGE);
+	EQ(srv_calls(FUSEX_OP_WRITE), 1);
+	OK(close(dio));
+	stop_file(fd);
+}
+
 /* ------------------------------------------------- writeback: attributes */
 
 static struct statx_timestamp stamp(int64_t sec, uint32_t nsec)
