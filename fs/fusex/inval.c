@@ -92,8 +92,7 @@ void fusex_prune_later(struct inode *inode)
 	struct fusex_inode *fi = fusex_i(inode);
 
 	d_mark_dontcache(inode);
-	if (hlist_empty(&inode->i_dentry) && !fusex_cache_ahead(inode) &&
-	    !fusex_io_ahead(inode))
+	if (hlist_empty(&inode->i_dentry) && !fusex_io_due(inode))
 		return;
 	if (test_and_set_bit(FUSEX_I_PRUNING, &fi->state))
 		return;

@@ -432,7 +432,7 @@ void fusex_io_written(struct inode *inode, loff_t oldsize, loff_t end)
  */
 int fusex_io_write_back(struct inode *inode)
 {
-	if (!fusex_cache_ahead(inode) && !fusex_io_ahead(inode))
+	if (!fusex_io_due(inode))
 		return 0;
 	fusex_i(inode)->io->write_back(inode, 0, LLONG_MAX);
 	return fatal_signal_pending(current) ? -EINTR : 0;

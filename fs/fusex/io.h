@@ -280,6 +280,16 @@ ssize_t fusex_cache_splice_read(struct file *in, loff_t *ppos,
 				struct pipe_inode_info *pipe, size_t len,
 				unsigned int flags);
 bool fusex_cache_ahead(const struct inode *inode);
+
+/*
+ * Is there anything that the server is to get, or to hear of?  What was stored to
+ * through a mapping is dirty in modes that are never ahead, too.
+ */
+static inline bool fusex_io_due(const struct inode *inode)
+{
+	return fusex_cache_ahead(inode) || fusex_io_ahead(inode);
+}
+
 int fusex_cache_current(struct inode *inode, bool nowait);
 int fusex_cache_write_size(struct kiocb *iocb);
 vm_fault_t fusex_cache_fault(struct vm_fault *vmf);

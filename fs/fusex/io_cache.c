@@ -862,7 +862,7 @@ int fusex_cache_release(struct inode *inode, struct file *file)
 
 	if (!ff || list_empty(&ff->writer))
 		return fusex_release(inode, file);
-	if (!fusex_io_ahead(inode)) {
+	if (!fusex_io_due(inode)) {
 		fusex_writer_gone(inode, ff);
 		/* As in the work: someone may just have started. */
 		if (!mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))

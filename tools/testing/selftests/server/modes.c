@@ -854,6 +854,44 @@ BOTH(writeback, comes_before_release)
 	srv_stop();
 }
 
+/* The descriptor is closed when the server hears of FLUSH, the file later. */
+static void stored_before_release(const struct srv_options *o)
+{
+	unsigned char *p;
+	uint64_t id;
+	int fd;
+
+	fd = serve_file(o, "abc", &id);
+	p = map(fd, PROT_READ | PROT_WRITE, MAP_SHARED);
+	OK(close(fd));
+	EQ(srv_calls(FUSEX_OP_FLUSH), 1);
+	p[0] = 'X';
+	munmap(p, PAGE);
+	UNTIL(was_released, NULL);
+	EQ(srv_calls(FUSEX_OP_WRITE), 1);
+	EQ(srv->last_write.fh, 77);
+	EQ(srv->writes_before[FUSEX_OP_RELEASE], 1);
+	has(id, "Xbc", 0);
+	srv_stop();
+}
+
+BOTH(plain, what_was_stored_comes_before_release)
+{
+	struct srv_options o = { .attr_mode = attr };
+
+	stored_before_release(&o);
+}
+
+BOTH(direct, what_was_stored_comes_before_release)
+{
+	struct srv_options o = {
+		.attr_mode = attr, .io_mode = FUSEX_IO_DIRECT,
+		.features = FUSEX_F_DIRECT_MMAP,
+	};
+
+	stored_before_release(&o);
+}
+
 BOTH(writeback, comes_before_umount_ends)
 {
 	struct srv_options o = {
