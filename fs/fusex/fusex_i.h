@@ -136,6 +136,8 @@ enum fusex_inode_bit {
  * @stale_end: last byte of it
  * @wrote: when data in the page cache was changed (remote); or the modification
  *	time of the backing file when it was looked at last
+ * @wb_lost: how often data of the page cache could not be written back
+ * @wb_error: why, the last time
  * @wb_passes: tasks in fusex_cache_writepages(), no lock needed
  * @wb_writes: WRITEs from the page cache that have not ended, no lock needed
  * @iput: link for fusex_chan_defer_iput(), no lock needed
@@ -172,6 +174,8 @@ struct fusex_inode {
 	loff_t stale_start;
 	loff_t stale_end;
 	struct timespec64 wrote;
+	u32 wb_lost;
+	int wb_error;
 	atomic_t wb_passes;
 	atomic_t wb_writes;
 	struct llist_node iput;

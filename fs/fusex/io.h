@@ -279,6 +279,7 @@ ssize_t fusex_cache_read_iter(struct kiocb *iocb, struct iov_iter *to);
 ssize_t fusex_cache_splice_read(struct file *in, loff_t *ppos,
 				struct pipe_inode_info *pipe, size_t len,
 				unsigned int flags);
+void fusex_cache_lost(struct inode *inode, int err);
 bool fusex_cache_ahead(const struct inode *inode);
 
 /*

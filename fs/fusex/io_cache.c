@@ -146,10 +146,45 @@ static int fusex_cache_flush(struct address_space *mapping, loff_t start,
 }
 
 /**
+ * fusex_cache_lost - cached data was not written back, and will not be
+ * @inode: the file; the writeback of its folios has not ended yet
+ * @err: why
+ *
+ * For who waits for it, see fusex_cache_write_back().  fsync() goes by the error of the
+ * mapping, which is set as well.
+ *
+ * Context: process, does not sleep.
+ */
+void fusex_cache_lost(struct inode *inode, int err)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	spin_lock(&fi->lock);
+	fi->wb_lost++;
+	fi->wb_error = err;
+	spin_unlock(&fi->lock);
+}
+
+/* The error of what was lost since @lost times, 0 for nothing. */
+static int fusex_lost_since(struct inode *inode, u32 lost)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	int err;
+
+	spin_lock(&fi->lock);
+	err = fi->wb_lost == lost ? 0 : fi->wb_error;
+	spin_unlock(&fi->lock);
+	return err;
+}
+
+/**
  * fusex_cache_write_back - make the server know dirty data, for fusex_io_ops
  * @inode: the file
  * @start: first byte
  * @end: last byte
+ *
+ * What the mapping says of errors does not change if one is like the last one, and
+ * nobody has asked about that.
  *
  * Context: process, sleeps on the server, killable.
  * Return: 0, -EINTR when killed, or the error of a write that failed
@@ -157,11 +192,10 @@ static int fusex_cache_flush(struct address_space *mapping, loff_t start,
  */
 int fusex_cache_write_back(struct inode *inode, loff_t start, loff_t end)
 {
-	struct address_space *mapping = inode->i_mapping;
-	errseq_t since = READ_ONCE(mapping->wb_err);
-	int err = fusex_cache_flush(mapping, start, end);
+	u32 lost = READ_ONCE(fusex_i(inode)->wb_lost);
+	int err = fusex_cache_flush(inode->i_mapping, start, end);
 
-	return err ?: errseq_check(&mapping->wb_err, since);
+	return err ?: fusex_lost_since(inode, lost);
 }
 
 /**

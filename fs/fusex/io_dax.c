@@ -154,6 +154,8 @@ static int dax_mode_writepages(struct address_space *mapping,
 	if (wbc->sync_mode != WB_SYNC_ALL || !dirty)
 		return 0;
 	err = dax_mode_flush(inode, wbc->range_start, wbc->range_end, wbc);
+	if (err)
+		fusex_cache_lost(inode, err);
 	if (!err && fusex_i(inode)->attr->shared)
 		err = dax_mode_tell_time(inode);
 	return err;

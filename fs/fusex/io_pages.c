@@ -380,6 +380,12 @@ static u64 fusex_writer_fh(struct inode *inode)
 	return fh;
 }
 
+static void fusex_pages_lost(struct inode *inode, int err)
+{
+	fusex_cache_lost(inode, err);
+	mapping_set_error(inode->i_mapping, err);
+}
+
 /*
  * The server took all of it, or it is lost.  That its server has died is not
  * what is wrong with the file from now on, so it is not what is reported.
@@ -393,8 +399,7 @@ static void fusex_pages_write_done(struct fusex_pages *p, int err)
 	if (!err)
 		fi->attr->written_back(inode, &p->wr.mtime);
 	else if (!fusex_inode_unmissed(inode, err))
-		mapping_set_error(inode->i_mapping,
-				  err == -ENOTCONN ? -EIO : err);
+		fusex_pages_lost(inode, err == -ENOTCONN ? -EIO : err);
 	if (atomic_dec_and_test(&fi->wb_writes))
 		wake_up_var(&fi->wb_writes);
 	/* The last of these may be all that keeps the inode. */

@@ -260,6 +260,8 @@ static void ioend_written(struct iomap_ioend *ioend)
 	/* That its server has died is not what is wrong with the file. */
 	else if (err == -ENOTCONN)
 		err = -EIO;
+	if (err)
+		fusex_cache_lost(inode, err);
 	ioend_unuse(ioend);
 	/* The last of these folios may be all that keeps the inode. */
 	iomap_finish_ioends(ioend, err);
@@ -416,6 +418,9 @@ static int writeback_pass(struct address_space *mapping,
 	if (ret <= 0)
 		return ret;
 	ret = iomap_writepages(&pass.wpc);
+	/* Folios that it has taken and could not send. */
+	if (ret)
+		fusex_cache_lost(inode, ret);
 	writeback_done(&pass.wpc);
 	fusex_maps_leave(maps, pass.use);
 	fusex_cache_pass_end(inode);

@@ -1359,6 +1359,25 @@ BOTH(writeback, error_is_told_by_close)
 	srv_stop();
 }
 
+/* Also if nobody has asked about an earlier one of the same kind. */
+BOTH(writeback, error_is_told_by_each_close)
+{
+	int a, b, c;
+
+	a = start_file(FUSEX_IO_WRITEBACK, attr, "abc", NULL);
+	b = open_rw("m/f");
+	c = open_rw("m/f");
+	put(a, "X", 0);
+	srv->fail[FUSEX_OP_WRITE] = ENOSPC;
+	FAILS(close(a), ENOSPC);
+	put(b, "Y", 1);
+	FAILS(close(b), ENOSPC);
+	/* Who wrote nothing since has lost nothing. */
+	srv->fail[FUSEX_OP_WRITE] = 0;
+	OK(close(c));
+	srv_stop();
+}
+
 /* What is lost is told to each who may have written it; then it is dead. */
 static void lost(int fd)
 {
