@@ -166,6 +166,29 @@ static int fusex_fallocate_send(struct file *file, int mode, loff_t offset,
 	return err == -ENOSYS ? -EOPNOTSUPP : err;
 }
 
+/*
+ * The server has done it, and the size is still what it was, or what the reply says.
+ * If that is not what this has made of it, somebody else was there, too.  As of a
+ * write, see fusex_io_written(), nobody has compared that.
+ */
+static void fusex_fallocate_sized(struct inode *inode, loff_t size,
+				  loff_t newsize)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	loff_t said;
+
+	spin_lock(&fi->lock);
+	said = i_size_read(inode);
+	/* Another end is not undone, but there is no end before a new range. */
+	if (said == size || newsize > max(size, said))
+		i_size_write(inode, newsize);
+	spin_unlock(&fi->lock);
+	if (newsize != size)
+		fi->io->setsize_end(inode, size, newsize);
+	if (said != size && said != newsize)
+		fi->io->invalidate(inode, 0, LLONG_MAX);
+}
+
 static int fusex_fallocate_locked(struct file *file, int mode, loff_t offset,
 				  loff_t len, loff_t newsize)
 {
@@ -191,13 +214,7 @@ static int fusex_fallocate_locked(struct file *file, int mode, loff_t offset,
 		fusex_cache_shrink_end(inode);
 		return err;
 	}
-	if (newsize != size) {
-		spin_lock(&fi->lock);
-		if (newsize < size || newsize > i_size_read(inode))
-			i_size_write(inode, newsize);
-		spin_unlock(&fi->lock);
-		fi->io->setsize_end(inode, size, newsize);
-	}
+	fusex_fallocate_sized(inode, size, newsize);
 	if (fi->io->fallocate_end)
 		err = fi->io->fallocate_end(inode, mode, offset, len);
 	return err;

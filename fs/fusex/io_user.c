@@ -230,6 +230,15 @@ static loff_t fusex_user_first(struct fusex_user_io *io)
 }
 
 /*
+ * Without the lock it may be other writes of ours that have made the file grow.  If
+ * nobody else can, that is no news; otherwise better drop too much.
+ */
+static bool fusex_user_others(const struct fusex_user_io *io)
+{
+	return !io->nowait || fusex_i(io->inode)->attr->shared;
+}
+
+/*
  * The size is set before pages are dropped: who fills one by the old size does
  * that before, and it is dropped, or finds the new size.
  */
@@ -245,8 +254,7 @@ static ssize_t fusex_user_write_end(struct fusex_user_io *io)
 	/* What does not grow and is not waited for was seen to before. */
 	if (ret > 0 && (io->grows || !io->nowait))
 		fusex_i(inode)->attr->after_write(inode, io->first, ret);
-	/* Without the lock others may have made it grow, too. */
-	if (ret > 0 && !io->nowait)
+	if (ret > 0 && fusex_user_others(io))
 		fusex_io_written(inode, io->oldsize, io->first + ret);
 	if (gap)
 		fusex_attr_uncertain(inode);

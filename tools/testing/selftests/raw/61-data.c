@@ -453,3 +453,86 @@ TEST(mapping, of_a_file_that_has_grown)
 	close(fd);
 	raw_stop(r);
 }
+
+/* Direct, and asynchronous: nobody waits for it with the file locked. */
+static void write_block_aside(const char *path)
+{
+	static char block[BLOCK] __attribute__((aligned(BLOCK)));
+	int fd = (int)OK(open(path, O_WRONLY | O_DIRECT));
+	struct iocb cb = {
+		.aio_lio_opcode = IOCB_CMD_PWRITE,
+		.aio_fildes = (uint32_t)fd,
+		.aio_buf = (uintptr_t)block,
+		.aio_nbytes = BLOCK,
+	}, *list = &cb;
+	struct io_event event;
+	aio_context_t ctx = 0;
+
+	OK(syscall(SYS_io_setup, 1, &ctx));
+	EQ(OK(syscall(SYS_io_submit, ctx, 1L, &list)), 1);
+	EQ(OK(syscall(SYS_io_getevents, ctx, 1L, 1L, &event, NULL)), 1);
+	EQ(event.res, BLOCK);
+	OK(syscall(SYS_io_destroy, ctx));
+	OK(close(fd));
+}
+
+static void punch_block(const char *path)
+{
+	int fd = (int)OK(open(path, O_WRONLY));
+
+	OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, BLOCK));
+	OK(close(fd));
+}
+
+/* The reply to a change inside the file says that others have appended to it. */
+static void shows_what_was_appended(void (*change)(const char *path))
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	int fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+	uint64_t grown = RAW_SIZE + 2000;
+
+	is_byte(fd, RAW_SIZE - 1, 'x');
+	resize(r, RAW_SIZE, grown);
+	change(raw_path(r, "f"));
+	is_byte(fd, (off_t)grown - 1, 'x');
+	OK(close(fd));
+	raw_stop(r);
+}
+
+/* Or that they have cut it: what was there does not come back. */
+static void forgets_what_was_cut(void (*change)(const char *path))
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	int fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+
+	is_byte(fd, 2 * BLOCK, 'x');
+	/* This server does not remember it. */
+	EQ(OK(pwrite(fd, "y", 1, 2 * BLOCK)), 1);
+	is_byte(fd, 2 * BLOCK, 'y');
+	resize(r, RAW_SIZE, BLOCK);
+	change(raw_path(r, "f"));
+	OK(ftruncate(fd, RAW_SIZE));
+	is_byte(fd, 2 * BLOCK, 'x');
+	OK(close(fd));
+	raw_stop(r);
+}
+
+TEST(direct_write, into_a_file_that_has_grown)
+{
+	shows_what_was_appended(write_block_aside);
+}
+
+TEST(direct_write, into_a_file_that_has_shrunk)
+{
+	forgets_what_was_cut(write_block_aside);
+}
+
+TEST(punch, in_a_file_that_has_grown)
+{
+	shows_what_was_appended(punch_block);
+}
+
+TEST(punch, in_a_file_that_has_shrunk)
+{
+	forgets_what_was_cut(punch_block);
+}
