@@ -274,7 +274,7 @@ static bool fusex_goes_later(struct address_space *mapping, struct folio *folio)
 	if (folio->mapping != mapping ||
 	    !(folio_test_dirty(folio) || folio_test_writeback(folio)))
 		return false;
-	return folio_test_large(folio) ||
+	return i_blocks_per_folio(mapping->host, folio) > 1 ||
 	       folio_pos(folio) >= i_size_read(mapping->host);
 }
 
@@ -309,7 +309,8 @@ static int fusex_drop_folio(struct address_space *mapping, struct folio *folio,
  *
  * Context: process; waits for the server only if @wait.
  * Return: 0, -EINTR when killed, -EBUSY when folios were left that are locked,
- * that are large and partly dirty, or that are being written beyond the end.
+ * that may be partly dirty, having several blocks, or that are being written beyond
+ * the end.
  */
 int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end,
 		     bool wait)

@@ -1318,6 +1318,32 @@ BOTH(writeback, survives_invalidation)
 	stop_file(fd);
 }
 
+/* A page stays for the block of it that is dirty; the others are outdated. */
+BOTH(writeback, of_one_block_survives_invalidation)
+{
+	struct srv_options o = {
+		.attr_mode = attr, .io_mode = FUSEX_IO_WRITEBACK,
+		.block_size = 1024,
+	};
+	uint64_t id;
+	int fd;
+
+	srv_start(&o);
+	id = file("f", NULL);
+	full(id, PAGE, 'x');
+	fd = open_rw("m/f");
+	shows(fd, "xx", 1024);
+	put(fd, "new", 0);
+	full(id, PAGE, 'y');
+	inval_range(id, 0, 0);
+	shows(fd, "yy", 1024);
+	shows(fd, "newx", 0);
+	OK(fsync(fd));
+	has(id, "newx", 0);
+	has(id, "xy", 1023);
+	stop_file(fd);
+}
+
 BOTH(writeback, error_is_told_once_to_each_file)
 {
 	int a, b, c;

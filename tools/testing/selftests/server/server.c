@@ -120,6 +120,8 @@ static int serve(const struct srv_options *o)
 	cfg.io_modes = o->io_modes;
 	cfg.max_read = o->max_read;
 	cfg.max_write = o->max_write;
+	if (o->block_size)
+		cfg.block_size = o->block_size;
 	cfg.features = o->features;
 	cfg.optional = o->optional;
 	cfg.timeout_ms = o->timeout_ms;

@@ -117,6 +117,7 @@ extern struct srv *srv;
  * @io_modes: bits (1 << mode) of those that nodes may have as well
  * @max_read: largest READ, 0 for the kernel's default
  * @max_write: largest WRITE, likewise
+ * @block_size: of its files, 0 for a page
  * @features: FUSEX_F_* it cannot do without
  * @optional: FUSEX_F_* it would like
  * @without: WITHOUT() the operations that it lacks
@@ -131,6 +132,7 @@ struct srv_options {
 	uint32_t io_modes;
 	uint32_t max_read;
 	uint32_t max_write;
+	uint32_t block_size;
 	uint64_t features;
 	uint64_t optional;
 	uint64_t without;
