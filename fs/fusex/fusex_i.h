@@ -98,6 +98,8 @@ enum fusex_inode_bit {
 	FUSEX_I_UNUSED,
 	/* The server cuts the file: nothing is written back meanwhile. */
 	FUSEX_I_SHRINKING,
+	/* No direct read begins: somebody waits for those there are. */
+	FUSEX_I_DRAINING,
 	/* Data may have changed in the backing file since it was looked up. */
 	FUSEX_I_THROUGH,
 };

@@ -448,7 +448,7 @@ int fusex_io_write_back(struct inode *inode)
  */
 int fusex_dio_drain(struct inode *inode)
 {
-	/* Reads, which take no lock, may have begun meanwhile. */
+	/* Some, which take no lock, may have begun meanwhile. */
 	do {
 		inode_dio_wait_interruptible(inode);
 		if (!atomic_read(&inode->i_dio_count))
@@ -459,15 +459,28 @@ int fusex_dio_drain(struct inode *inode)
 
 /**
  * fusex_io_dio_wait - wait until no request moves data from or to programs
- * @inode: the file, i_rwsem is held, so that no new one starts
+ * @inode: the file, i_rwsem is held, so that no write starts
+ *
+ * Reads do without that lock, so a write may wait for a read at the server.  Those
+ * that come while this waits have to wait as well, or who takes turns at reading
+ * could keep everybody from writing.
  *
  * Context: process, sleeps on the server, interruptible.
  * Return: 0, or -ERESTARTSYS.
  */
 int fusex_io_dio_wait(struct inode *inode)
 {
-	lockdep_assert_held(&inode->i_rwsem);
-	return fusex_dio_drain(inode);
+	unsigned long *state = &fusex_i(inode)->state;
+	int err;
+
+	/* One at a time. */
+	lockdep_assert_held_write(&inode->i_rwsem);
+	if (!atomic_read(&inode->i_dio_count))
+		return 0;
+	set_bit(FUSEX_I_DRAINING, state);
+	err = fusex_dio_drain(inode);
+	clear_and_wake_up_bit(FUSEX_I_DRAINING, state);
+	return err;
 }
 
 /* The inode is kept. */

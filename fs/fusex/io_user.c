@@ -20,6 +20,7 @@
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
+#include <linux/wait_bit.h>
 
 #include "io.h"
 #include "validate.h"
@@ -579,6 +580,19 @@ static int fusex_user_read_prepare(struct kiocb *iocb, size_t count)
 	return err;
 }
 
+/* See fusex_io_dio_wait(). */
+static int fusex_user_read_turn(const struct kiocb *iocb)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	unsigned long *state = &fusex_i(inode)->state;
+
+	if (likely(!test_bit(FUSEX_I_DRAINING, state)))
+		return 0;
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	return wait_on_bit(state, FUSEX_I_DRAINING, TASK_KILLABLE);
+}
+
 /**
  * fusex_user_fetch - read from the server into the caller's memory
  * @iocb: the operation, its position is valid
@@ -599,6 +613,8 @@ ssize_t fusex_user_fetch(struct kiocb *iocb, struct iov_iter *to, bool one)
 	ssize_t ret;
 
 	ret = fusex_user_read_prepare(iocb, count);
+	if (!ret)
+		ret = fusex_user_read_turn(iocb);
 	if (ret)
 		return ret;
 	io = fusex_user_alloc(iocb, false);

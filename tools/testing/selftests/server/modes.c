@@ -604,6 +604,47 @@ BOTH(direct, writes_in_parallel)
 	stop_file(fd);
 }
 
+static int read_page(int fd)
+{
+	return pread(fd, big, PAGE, 0) < 0;
+}
+
+static int cut(int fd)
+{
+	return ftruncate(fd, 0);
+}
+
+/* Who comes after it waits for it. */
+BOTH(direct, reads_do_not_keep_a_file_from_being_cut)
+{
+	pid_t before, cutting, after;
+	int fd, other;
+	uint64_t id;
+
+	start(FUSEX_IO_DIRECT, attr);
+	id = file("f", NULL);
+	full(id, PAGE, 'x');
+	file("other", "abc");
+	fd = open_rw("m/f");
+	other = open_rw("m/other");
+	srv->hold = 2;
+	before = in_child(read_page, fd);
+	UNTIL(is_held, NULL);
+	cutting = in_child(cut, fd);
+	UNTIL(sleeps, &cutting);
+	after = in_child(read_page, fd);
+	UNTIL(sleeps_deep, &after);
+	EQ(srv_calls(FUSEX_OP_READ), 1);
+	/* Now the first is answered. */
+	shows(other, "abc", 0);
+	EQ(WAIT(before), 0);
+	EQ(WAIT(cutting), 0);
+	EQ(WAIT(after), 0);
+	EQ(srv->nodes[id].attr.size, 0);
+	OK(close(other));
+	stop_file(fd);
+}
+
 static void submit(aio_context_t ctx, int fd, int op, off_t at)
 {
 	struct iocb cb = {
@@ -1184,11 +1225,6 @@ BOTH(writeback, never_writes_what_was_cut)
 	for (int i = 0; i < 100; i++)
 		EQ(big[i], 0);
 	stop_file(fd);
-}
-
-static int cut(int fd)
-{
-	return ftruncate(fd, 0);
 }
 
 /* What is under way comes before the file is cut, and not after it. */
