@@ -757,6 +757,13 @@ int node_reread(struct volume *v, struct node *n);
 /** icache_flush() - all dirty inodes become dirty blocks; alone */
 int icache_flush(struct volume *v);
 
+/**
+ * icache_forgotten() - the kernel knows no inode any more
+ *
+ * What was taken in advance goes back.  Context: not with the lock.
+ */
+void icache_forgotten(struct volume *v);
+
 /** icache_is_full() - is it time to drop some? */
 bool icache_is_full(struct volume *v, size_t keep);
 

@@ -514,6 +514,28 @@ static bool shrink_one(struct volume *v, struct node **link)
 	return true;
 }
 
+/*
+ * The kernel says so of an inode that it drops, but not of those that it has when
+ * it is unmounted.  An error concerns that file, which keeps its space.
+ */
+void icache_forgotten(struct volume *v)
+{
+	struct node *n;
+	size_t i;
+
+	for (i = 0; i <= v->nodes_mask; i++) {
+		/* What became of it the last transaction says as well. */
+		commit_room(v);
+		WR_LOCK(v);
+		for (n = v->nodes[i]; n; n = n->next) {
+			n->lookups = 0;
+			if (n->reserved && !n->is_orphan && !n->dead)
+				map_trim(v, n);
+		}
+		UNLOCK(v);
+	}
+}
+
 bool icache_is_full(struct volume *v, size_t keep)
 {
 	bool is_full;

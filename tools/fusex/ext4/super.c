@@ -406,15 +406,18 @@ int volume_open(const char *path, const struct volume_options *o,
 
 int volume_close(struct volume *v)
 {
-	int ret = 0;
+	int ret = 0, err;
 
 	if (!volume_writable(v)) {
+		icache_forgotten(v);
 		WR_LOCK(v);
 		icache_shrink(v, 0);
 		ret = orphan_finish_all(v);
 		UNLOCK(v);
+		/* Others have nothing to do with a file that is not deleted. */
+		err = commit_now(v);
 		if (!ret)
-			ret = commit_now(v);
+			ret = err;
 		/* What it wrote has to be in its places, too. */
 		commit_pause(v, true);
 		if (!ret)

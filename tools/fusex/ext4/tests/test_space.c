@@ -659,6 +659,39 @@ static void test_advance(struct volume *v, struct node *root)
 	is(commit_now(v), 0, "for good");
 }
 
+/* What files that the kernel still knows have in advance goes back in the end. */
+static void test_unmount(void)
+{
+	const char *path = image_make("-b 4096", 64);
+	struct volume *v = image_open(path);
+	struct node *clean = image_file(v, image_root(v), "clean", 0);
+	struct node *dirty = image_file(v, image_root(v), "dirty", 0);
+	struct node *asked = image_file(v, image_root(v), "asked", 0);
+
+	WR_LOCK(v);
+	clean->lookups = 1;
+	dirty->lookups = 1;
+	asked->lookups = 1;
+	write_pieces(v, clean, 0, 1 << 20);
+	write_pieces(v, asked, 0, 1 << 20);
+	UNLOCK(v);
+	is(commit_now(v), 0, "two files are durable");
+	WR_LOCK(v);
+	write_pieces(v, dirty, 0, 1 << 20);
+	is(range(v, asked, FALLOC_FL_KEEP_SIZE, 256, 3), 0,
+	   "space behind its end is asked for");
+	ok(clean->reserved && dirty->reserved && asked->reserved &&
+	   asked->raw.i_blocks > 259 * 8, "all have more in advance");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+	v = image_open(path);
+	is(find_name(v, "clean")->raw.i_blocks, 256 * 8, "it has what it needs");
+	is(find_name(v, "dirty")->raw.i_blocks, 256 * 8, "and the other one");
+	is(find_name(v, "asked")->raw.i_blocks, 259 * 8,
+	   "and what was asked for");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 static void test_kind(const char *kind)
 {
 	const char *path = image_make(kind, 64);
@@ -682,6 +715,7 @@ int main(void)
 	test_lists();
 	test_behind(false);
 	test_behind(true);
+	test_unmount();
 	test_inline();
 	test_no_memory();
 	test_unlink();
