@@ -7,6 +7,10 @@
 
 #include "ext4.h"
 
+int __real_device_read(const struct device *d, void *buf, size_t count,
+		       uint64_t offset);
+int __wrap_device_read(const struct device *d, void *buf, size_t count,
+		       uint64_t offset);
 int __real_device_write(const struct device *d, const void *buf, size_t count,
 			uint64_t offset);
 int __real_device_flush(const struct device *d);

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Something is not as it has to be: whoever comes across it is told, and it does not
+ * spread to what is sound.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "image.h"
+#include "record.h"
+#include "tap.h"
+
+#define LISTS	"-b 1024 -O ^extents,^64bit"
+
+/* A block that the device cannot read. */
+static uint64_t unreadable;
+
+int __wrap_device_read(const struct device *d, void *buf, size_t count,
+		       uint64_t offset)
+{
+	if (unreadable && offset <= unreadable && unreadable < offset + count)
+		return -EIO;
+	return __real_device_read(d, buf, count, offset);
+}
+
+/* It is not in memory any more either. */
+static void lose(struct volume *v, uint64_t block)
+{
+	bcache_forget(v->cache, block, 1);
+	unreadable = block * block_size(v);
+}
+
+/* Is all that it has taken, and no other's from the next transaction on? */
+static bool is_its_own(struct volume *v, struct node *n)
+{
+	struct run r;
+	uint64_t i;
+
+	for (i = 0; i < LBLK_END; i = r.lblk + r.len) {
+		if (file_find(v, n, i, &r))
+			return false;
+		if (r.type == RUN_HOLE)
+			continue;
+		if (ext2fs_test_block_bitmap_range2(v->fs->block_map, r.pblk,
+						    (blk_t)r.len) ||
+		    !ext2fs_test_block_bitmap_range2(v->pending, r.pblk,
+						     (blk_t)r.len))
+			return false;
+	}
+	return true;
+}
+
+/* A file with blocks at these places. */
+static struct node *make_file(struct volume *v, const char *name,
+			      uint64_t count, uint64_t step)
+{
+	struct node *n = image_file(v, image_root(v), name, 0);
+	char *buf = need(1, block_size(v));
+	uint64_t i;
+	int ret = 0;
+
+	WR_LOCK(v);
+	memset(buf, 'd', block_size(v));
+	for (i = 0; i < count && !ret; i++)
+		ret = plain_write(v, n, buf, block_size(v),
+				  i * step << v->block_bits, true);
+	UNLOCK(v);
+	is(ret, 0, "a file");
+	is(commit_now(v), 0, "durable");
+	free(buf);
+	return n;
+}
+
+static uint32_t *read_block(struct volume *v, uint64_t block)
+{
+	uint32_t *buf = need(1, block_size(v));
+
+	if (io_channel_read_blk64(v->fs->io, block, 1, buf))
+		printf("Bail out! block %llu\n", (unsigned long long)block);
+	return buf;
+}
+
+/* Sets a number of a list; returns what it was. */
+static uint32_t set_entry(struct volume *v, uint64_t block, unsigned int i,
+			  uint32_t number)
+{
+	uint32_t *buf = read_block(v, block), was = buf[i];
+
+	buf[i] = number;
+	if (io_channel_write_blk64(v->fs->io, block, 1, buf))
+		printf("Bail out! block %llu\n", (unsigned long long)block);
+	free(buf);
+	return was;
+}
+
+/* What it takes for a list is the table of inodes. */
+static void test_pointer(struct volume *v, struct node *n, uint64_t lblk)
+{
+	uint64_t table = ext2fs_inode_table_loc(v->fs, 0);
+	uint64_t left = ext2fs_free_blocks_count(v->fs->super);
+	uint32_t *was = read_block(v, table), *now;
+	char data[10] = "data";
+
+	is(size_set(v, n, 0), -ECORRUPT, "it is not cut");
+	is(plain_write(v, n, data, sizeof(data), lblk << v->block_bits, true),
+	   -ECORRUPT, "nor is a hole filled");
+	now = read_block(v, table);
+	ok(!memcmp(was, now, block_size(v)), "inodes are what they were");
+	ok(ext2fs_test_block_bitmap2(v->fs->block_map, table),
+	   "and where they are is taken");
+	is((long long)ext2fs_free_blocks_count(v->fs->super), (long long)left,
+	   "nothing was freed");
+	free(was);
+	free(now);
+}
+
+static void test_numbers(struct volume *v, struct node *n)
+{
+	uint32_t table = (uint32_t)ext2fs_inode_table_loc(v->fs, 0);
+	uint32_t list = n->raw.i_block[EXT2_DIND_BLOCK], was;
+
+	printf("# a number in the inode\n");
+	was = n->raw.i_block[EXT2_IND_BLOCK];
+	n->raw.i_block[EXT2_IND_BLOCK] = table;
+	test_pointer(v, n, EXT2_NDIR_BLOCKS + 1);
+	n->raw.i_block[EXT2_IND_BLOCK] = was;
+	printf("# a number in a list of lists\n");
+	was = set_entry(v, list, 0, table);
+	test_pointer(v, n, EXT2_NDIR_BLOCKS + 256 + 1);
+	set_entry(v, list, 0, was);
+	was = set_entry(v, list, 0, list);
+	is(size_set(v, n, 0), -ECORRUPT, "a list that leads to itself");
+	set_entry(v, list, 0, was);
+	printf("# a number in a list\n");
+	list = n->raw.i_block[EXT2_IND_BLOCK];
+	was = set_entry(v, list, 8, table);
+	is(size_set(v, n, 0), -ECORRUPT, "a block that is not a file's");
+	set_entry(v, list, 8, was);
+}
+
+static void test_lists(void)
+{
+	const char *path = image_make(LISTS, 64);
+	struct volume *v = image_open(path);
+	uint64_t left = ext2fs_free_blocks_count(v->fs->super);
+	struct node *n = make_file(v, "lists", 200, 4);
+	uint32_t list = n->raw.i_block[EXT2_DIND_BLOCK];
+
+	WR_LOCK(v);
+	test_numbers(v, n);
+	ok(is_its_own(v, n), "all that it has is its own");
+	lose(v, set_entry(v, list, 1, 0));
+	set_entry(v, list, 1, (uint32_t)(unreadable / block_size(v)));
+	is(size_set(v, n, 0), -EIO, "a list that cannot be read");
+	unreadable = 0;
+	ok(is_its_own(v, n), "all that it has still is its own");
+	n->raw.i_blocks = 4;
+	is(size_set(v, n, 0), 0, "it has more blocks than it says");
+	is((long long)ext2fs_free_blocks_count(v->fs->super), (long long)left,
+	   "and all of them are free");
+	UNLOCK(v);
+	is(image_close(v, path), true, "e2fsck finds nothing");
+}
+
+int main(void)
+{
+	setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1);
+	test_lists();
+	return tap_end();
+}
