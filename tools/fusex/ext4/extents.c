@@ -499,33 +499,48 @@ int extents_count(struct volume *v, struct node *n, uint32_t *count)
 	return 0;
 }
 
-/* All runs of a file, to be freed. */
-static int collect(struct volume *v, struct node *n, struct run **out,
-		   size_t *count)
+/**
+ * struct runs - pieces of a file, or of its tree
+ * @list: them
+ * @count: how many
+ * @room: how many there is room for
+ */
+struct runs {
+	struct run	*list;
+	size_t		count;
+	size_t		room;
+};
+
+static int add_run(struct runs *all, const struct run *r)
 {
-	struct run r, *list = NULL, *more;
+	size_t room = all->room ? 2 * all->room : 64;
+	struct run *more;
+
+	if (all->count == all->room) {
+		more = realloc(all->list, room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		all->list = more;
+		all->room = room;
+	}
+	all->list[all->count++] = *r;
+	return 0;
+}
+
+/* All runs of a file. */
+static int collect(struct volume *v, struct node *n, struct runs *all)
+{
 	uint64_t lblk = 0;
-	size_t room = 0;
+	struct run r;
 	int ret = 0;
 
-	for (*count = 0; lblk < LBLK_END; lblk = r.lblk + r.len) {
+	for (; lblk < LBLK_END; lblk = r.lblk + r.len) {
 		ret = extents_find(v, n, lblk, &r);
+		if (!ret && r.type != RUN_HOLE)
+			ret = add_run(all, &r);
 		if (ret)
 			break;
-		if (r.type == RUN_HOLE)
-			continue;
-		if (*count == room) {
-			room = room ? 2 * room : 64;
-			more = realloc(list, room * sizeof(*list));
-			if (!more) {
-				ret = -ENOMEM;
-				break;
-			}
-			list = more;
-		}
-		list[(*count)++] = r;
 	}
-	*out = list;
 	return ret;
 }
 
@@ -607,8 +622,8 @@ static errcode_t punch(struct volume *v, struct node *n,
 		err = cut(v, h, e, from, to);
 		if (!err) {
 			alloc_free(v, e.e_pblk + from - e.e_lblk, to - from);
-			err = ext2fs_iblk_sub_blocks(v->fs, inode_of(n),
-						     to - from);
+			/* That it says it has less is no reason to stop. */
+			ext2fs_iblk_sub_blocks(v->fs, inode_of(n), to - from);
 		}
 		lblk = to;
 	}
@@ -616,45 +631,73 @@ static errcode_t punch(struct volume *v, struct node *n,
 	       err == EXT2_ET_EXTENT_NO_NEXT ? 0 : err;
 }
 
-/* Frees all blocks that there are, but not those of the tree. */
-static errcode_t free_all(struct volume *v, struct node *n,
-			  ext2_extent_handle_t h)
+/* All blocks that there are: of the file, and of the tree itself. */
+static int collect_all(struct volume *v, struct node *n, struct runs *all)
 {
+	ext2_extent_handle_t h;
 	struct ext2fs_extent e;
 	errcode_t err;
+	struct run r;
+	int ret;
 
+	ret = tree_open(v, n, &h);
+	if (ret)
+		return ret;
 	err = ext2fs_extent_get(h, EXT2_EXTENT_ROOT, &e);
-	for (; !err; err = ext2fs_extent_get(h, EXT2_EXTENT_NEXT_LEAF, &e)) {
-		if (!(e.e_flags & EXT2_EXTENT_FLAGS_LEAF))
+	for (; !err && !ret; err = ext2fs_extent_get(h, EXT2_EXTENT_NEXT, &e)) {
+		/* Each node comes before the ones below it, and once more. */
+		if (e.e_flags & EXT2_EXTENT_FLAGS_SECOND_VISIT)
 			continue;
-		alloc_free(v, e.e_pblk, e.e_len);
-		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), e.e_len);
+		as_run(&e, &r);
+		if (!(e.e_flags & EXT2_EXTENT_FLAGS_LEAF))
+			r.len = 1;
+		ret = add_run(all, &r);
 	}
-	return err == EXT2_ET_EXTENT_NO_NEXT ? 0 : err;
+	ext2fs_extent_free(h);
+	if (!ret && err != EXT2_ET_EXTENT_NO_NEXT)
+		ret = volume_error(v, err);
+	return ret;
+}
+
+/* Before anything is freed it is the file's no more, and all of it was found. */
+static int punch_all(struct volume *v, struct node *n)
+{
+	struct runs all = { .list = NULL };
+	size_t i;
+	int ret;
+
+	ret = collect_all(v, n, &all);
+	if (!ret) {
+		extents_init(n);
+		node_dirty(v, n);
+	}
+	for (i = 0; i < all.count && !ret; i++) {
+		alloc_free(v, all.list[i].pblk, all.list[i].len);
+		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), all.list[i].len);
+	}
+	free(all.list);
+	return ret;
 }
 
 int extents_punch(struct volume *v, struct node *n, uint64_t lblk,
 		  uint64_t len)
 {
-	bool all = !lblk && len >= LBLK_END;
 	ext2_extent_handle_t h;
 	errcode_t err;
 	int ret;
 
 	ret = extents_check(v, n);
+	if (!ret && !lblk && len >= LBLK_END)
+		return punch_all(v, n);
 	if (!ret)
 		ret = tree_open(v, n, &h);
 	if (ret)
 		return ret;
-	if (all)
-		err = free_all(v, n, h);
-	else
-		err = punch(v, n, h, lblk, len > LBLK_END - lblk ?
-					   LBLK_END : lblk + len);
+	err = punch(v, n, h, lblk, len > LBLK_END - lblk ? LBLK_END :
+							   lblk + len);
 	ext2fs_extent_free(h);
 	node_dirty(v, n);
-	ret = volume_error(v, err);
-	return !ret && all ? uproot(v, n) : ret;
+	return volume_error(v, err);
 }
 
 /* What of a run is in [from, to); returns false if that is nothing. */
@@ -715,27 +758,27 @@ int extents_shift(struct volume *v, struct node *n, uint64_t lblk, int64_t by)
 {
 	uint64_t stays = by < 0 ? lblk + (uint64_t)by : lblk;
 	uint32_t old[EXT2_N_BLOCKS], new[EXT2_N_BLOCKS];
-	struct run *list;
-	size_t count, i;
+	struct runs all = { .list = NULL };
+	size_t i;
 	int ret;
 
-	ret = collect(v, n, &list, &count);
+	ret = collect(v, n, &all);
 	if (ret) {
-		free(list);
+		free(all.list);
 		return ret;
 	}
 	memcpy(old, n->raw.i_block, sizeof(old));
 	extents_init(n);
-	for (i = 0; i < count && !ret; i++)
-		ret = insert_shifted(v, n, &list[i], stays, lblk, by);
+	for (i = 0; i < all.count && !ret; i++)
+		ret = insert_shifted(v, n, &all.list[i], stays, lblk, by);
 	if (!ret) {
 		memcpy(new, n->raw.i_block, sizeof(new));
 		memcpy(n->raw.i_block, old, sizeof(old));
 	}
 	replant(v, n, ret ? old : new);
-	for (i = 0; i < count && !ret; i++)
-		free_part(v, n, &list[i], stays, lblk);
-	free(list);
+	for (i = 0; i < all.count && !ret; i++)
+		free_part(v, n, &all.list[i], stays, lblk);
+	free(all.list);
 	node_dirty(v, n);
 	return ret;
 }

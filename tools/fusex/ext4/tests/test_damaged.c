@@ -162,12 +162,39 @@ static void test_lists(void)
 	is((long long)ext2fs_free_blocks_count(v->fs->super), (long long)left,
 	   "and all of them are free");
 	UNLOCK(v);
-	is(image_close(v, path), true, "e2fsck finds nothing");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+static void test_tree(void)
+{
+	const char *path = image_make("-b 1024", 64);
+	struct volume *v = image_open(path);
+	uint64_t left = ext2fs_free_blocks_count(v->fs->super);
+	struct node *n = make_file(v, "tree", 200, 2);
+	struct ext3_extent_idx *index =
+		(struct ext3_extent_idx *)&n->raw.i_block[3];
+
+	WR_LOCK(v);
+	ok(((struct ext3_extent_header *)n->raw.i_block)->eh_depth == 1 &&
+	   ((struct ext3_extent_header *)n->raw.i_block)->eh_entries > 1,
+	   "it has a tree of more leaves than one");
+	lose(v, index[1].ei_leaf);
+	is(size_set(v, n, 0), -EIO, "a leaf that cannot be read");
+	unreadable = 0;
+	is((long long)size_of(n), 399 << 10, "it is as long as it was");
+	ok(is_its_own(v, n), "all that it has still is its own");
+	is(size_set(v, n, 0), 0, "it is cut when it can be read");
+	is((long long)ext2fs_free_blocks_count(v->fs->super), (long long)left,
+	   "and all of its blocks are free");
+	is(n->raw.i_blocks, 0, "and not counted any more");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
 int main(void)
 {
 	setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1);
 	test_lists();
+	test_tree();
 	return tap_end();
 }
