@@ -202,6 +202,9 @@ static int read_node(struct volume *v, struct node *n)
 	err = ext2fs_read_inode_full(v->fs, n->ino, inode_of(n),
 				     (int)v->inode_size);
 	direct = false;
+	/* It would be had from its cache as another one: see node_full(). */
+	if (err)
+		ext2fs_flush_icache(v->fs);
 	core_unlock(v);
 	if (err == EXT2_ET_INODE_CSUM_INVALID)
 		return volume_corrupt(v, n->ino, "checksum of the inode");
@@ -414,8 +417,16 @@ int icache_flush(struct volume *v)
 	return 0;
 }
 
+/*
+ * An inode whose checksum is bad stays in libext2fs's own cache by the number of
+ * one that was read before it, as which it would be had from there unchecked.  It
+ * may have been read by libext2fs itself.
+ */
 int node_full(struct volume *v, struct node *n)
 {
+	core_lock(v);
+	ext2fs_flush_icache(v->fs);
+	core_unlock(v);
 	return n->is_dirty ? write_node(v, n) : 0;
 }
 

@@ -128,6 +128,16 @@ struct node *image_file(struct volume *v, struct node *parent,
 	return ret ? NULL : n;
 }
 
+struct node *image_name(struct volume *v, const char *name)
+{
+	struct node *n;
+
+	if (name_lookup(v, image_root(v), name, &n))
+		bail(name);
+	node_put(v, n);
+	return n;
+}
+
 uint64_t image_starve(struct volume *v, uint64_t left)
 {
 	uint64_t all = ext2fs_free_blocks_count(v->fs->super);

@@ -38,6 +38,9 @@ struct node *image_root(struct volume *v);
 struct node *image_file(struct volume *v, struct node *dir, const char *name,
 			uint32_t mode);
 
+/** image_name() - a file in the root directory; that there is none ends the test */
+struct node *image_name(struct volume *v, const char *name);
+
 /** image_starve() - only @left blocks are free from now on; returns how many are hidden */
 uint64_t image_starve(struct volume *v, uint64_t left);
 

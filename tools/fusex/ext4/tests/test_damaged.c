@@ -191,10 +191,57 @@ static void test_tree(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* A byte of an inode that is only on the disk is another one. */
+static void spoil(struct volume *v, ext2_ino_t ino)
+{
+	unsigned int at = (ino - 1) * v->inode_size;
+	uint64_t block = ext2fs_inode_table_loc(v->fs, 0) +
+			 at / block_size(v);
+
+	set_entry(v, block, at % block_size(v) / 4 + 3, 0);
+}
+
+static const char *name_of(unsigned int i)
+{
+	static char name[8];
+
+	snprintf(name, sizeof(name), "file%u", i);
+	return name;
+}
+
+/* An inode with a bad checksum is not taken for one that was read before it. */
+static void test_inode(void)
+{
+	const char *path = image_make("-b 4096", 64);
+	struct volume *v = image_open(path);
+	struct node *n;
+	ext2_ino_t bad = 0;
+	unsigned int i;
+
+	for (i = 0; i < 5; i++)
+		bad = image_file(v, image_root(v), name_of(i),
+				 i ? 0 : S_IFREG | 0600)->ino;
+	ok(image_close(v, path), "e2fsck finds nothing");
+	v = image_open(path);
+	WR_LOCK(v);
+	spoil(v, bad);
+	for (i = 0; i < 4; i++)
+		image_name(v, name_of(i));
+	is(name_lookup(v, image_root(v), name_of(4), &n), -ECORRUPT,
+	   "an inode with a bad checksum");
+	n = image_name(v, "file0");
+	is(xattr_set(v, n, "user.a", "value", 5, 0), 0,
+	   "an attribute of one that is sound");
+	is(n->raw.i_mode, S_IFREG | 0600, "which is what it was");
+	UNLOCK(v);
+	is(volume_close(v), 0, "all is written");
+}
+
 int main(void)
 {
 	setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1);
 	test_lists();
 	test_tree();
+	test_inode();
 	return tap_end();
 }

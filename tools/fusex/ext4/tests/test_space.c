@@ -316,18 +316,6 @@ static void test_lists(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
-static struct node *find_name(struct volume *v, const char *name)
-{
-	struct node *n;
-
-	if (name_lookup(v, image_root(v), name, &n)) {
-		printf("Bail out! no %s\n", name);
-		exit(1);
-	}
-	node_put(v, n);
-	return n;
-}
-
 /* Space behind the end of a file without extents is given back, in any case. */
 static void test_behind(bool crash)
 {
@@ -362,7 +350,7 @@ static void test_behind(bool crash)
 		ok(image_close(v, path), "e2fsck finds nothing");
 	}
 	v = image_open(path);
-	n = find_name(v, "behind");
+	n = image_name(v, "behind");
 	is(n->raw.i_blocks, blocks, "what is left is what there is data in");
 	is((long long)ext2fs_free_blocks_count(v->fs->super),
 	   (long long)before - 1, "the rest is free");
@@ -399,7 +387,7 @@ static void test_inline(void)
 {
 	const char *path = make_inline();
 	struct volume *v = image_open(path);
-	struct node *n = find_name(v, "inline"), *dir = find_name(v, "dir");
+	struct node *n = image_name(v, "inline"), *dir = image_name(v, "dir");
 	char data[100], buf[200];
 	uint64_t hidden;
 
@@ -419,12 +407,12 @@ static void test_inline(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 	v = image_open(path);
 	WR_LOCK(v);
-	dir = find_name(v, "dir");
+	dir = image_name(v, "dir");
 	ok(has_name(v, dir, "file0") && has_name(v, dir, "file1"),
 	   "the names are there");
-	is(plain_write(v, find_name(v, "inline"), data, sizeof(data), 4000,
+	is(plain_write(v, image_name(v, "inline"), data, sizeof(data), 4000,
 		       true), 0, "with space there is more data");
-	is(plain_read(v, find_name(v, "inline"), buf, sizeof(buf), 0),
+	is(plain_read(v, image_name(v, "inline"), buf, sizeof(buf), 0),
 	   sizeof(buf), "the beginning is read");
 	ok(!memcmp(buf, data, sizeof(data)), "and what it was");
 	UNLOCK(v);
@@ -455,7 +443,7 @@ static void test_no_memory(void)
 {
 	const char *path = make_inline();
 	struct volume *v = image_open(path);
-	struct node *n = find_name(v, "inline"), *dir = find_name(v, "dir");
+	struct node *n = image_name(v, "inline"), *dir = image_name(v, "dir");
 	uint64_t left = ext2fs_free_blocks_count(v->fs->super);
 
 	WR_LOCK(v);
@@ -472,7 +460,7 @@ static void test_no_memory(void)
 	   "no block is lost");
 	ok(image_close(v, path), "e2fsck finds nothing");
 	v = image_open(path);
-	dir = find_name(v, "dir");
+	dir = image_name(v, "dir");
 	ok(has_name(v, dir, "file0") && has_name(v, dir, "file1"),
 	   "the names are there");
 	ok(image_file(v, dir, "file2", 0), "with memory there is another one");
@@ -484,7 +472,7 @@ static void test_unlink(void)
 {
 	const char *path = make_inline();
 	struct volume *v = image_open(path);
-	struct node *dir = find_name(v, "dir"), *n;
+	struct node *dir = image_name(v, "dir"), *n;
 	static const char * const names[] = { "file1", "file3", "file2", "file0" };
 	char *data = need(1, 100 + sizeof(struct ext2_dir_entry));
 	struct ext2_dir_entry *de = (void *)(data + 60);
@@ -510,7 +498,7 @@ static void test_unlink(void)
 	UNLOCK(v);
 	ok(image_close(v, path), "e2fsck finds nothing");
 	v = image_open(path);
-	dir = find_name(v, "dir");
+	dir = image_name(v, "dir");
 	hidden = image_starve(v, 0);
 	WR_LOCK(v);
 	for (i = 0; i < 4; i++) {
@@ -532,7 +520,7 @@ static void test_moved(void)
 {
 	const char *path = make_inline();
 	struct volume *v = image_open(path);
-	struct node *dir = find_name(v, "dir"), *root = image_root(v);
+	struct node *dir = image_name(v, "dir"), *root = image_root(v);
 	struct moved m;
 	uint64_t hidden;
 
@@ -685,9 +673,9 @@ static void test_unmount(void)
 	UNLOCK(v);
 	ok(image_close(v, path), "e2fsck finds nothing");
 	v = image_open(path);
-	is(find_name(v, "clean")->raw.i_blocks, 256 * 8, "it has what it needs");
-	is(find_name(v, "dirty")->raw.i_blocks, 256 * 8, "and the other one");
-	is(find_name(v, "asked")->raw.i_blocks, 259 * 8,
+	is(image_name(v, "clean")->raw.i_blocks, 256 * 8, "it has what it needs");
+	is(image_name(v, "dirty")->raw.i_blocks, 256 * 8, "and the other one");
+	is(image_name(v, "asked")->raw.i_blocks, 259 * 8,
 	   "and what was asked for");
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
