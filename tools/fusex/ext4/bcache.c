@@ -684,7 +684,8 @@ static errcode_t set_sum(ext2_filsys fs, struct block *b)
 	if (!b->sum_for)
 		return 0;
 	err = ext2fs_dir_block_csum_set(fs, b->sum_for, b->data);
-	b->sum_for = 0;
+	if (!err)
+		b->sum_for = 0;
 	return err;
 }
 

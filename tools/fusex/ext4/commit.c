@@ -174,6 +174,9 @@ static void run(struct volume *v, struct commit *c, uint64_t id)
 	else if (!v->readonly)
 		ret = take(v, &list, &count);
 	UNLOCK(v);
+	/* The next one would fail as well, and all that is done until then is lost. */
+	if (ret && ret != -ENOMEM)
+		volume_fail(v, "cannot collect metadata", ret);
 	if (corrupted)
 		journal_note_error(v);
 	journal = v->journal && journal_takes(v->journal, count);

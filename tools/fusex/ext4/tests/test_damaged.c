@@ -201,6 +201,28 @@ static void spoil(struct volume *v, ext2_ino_t ino)
 	set_entry(v, block, at % block_size(v) / 4 + 3, 0);
 }
 
+/* An inode that cannot be put where it belongs: nothing after it can be durable. */
+static void test_stuck(void)
+{
+	const char *path = image_make("-b 4096", 64);
+	struct volume *v = image_open(path);
+	struct node *n = make_file(v, "file", 1, 1);
+
+	WR_LOCK(v);
+	attr_changed(v, n);
+	ext2fs_flush_icache(v->fs);
+	lose(v, ext2fs_inode_table_loc(v->fs, 0));
+	UNLOCK(v);
+	is(commit_now(v), -EIO, "a transaction that cannot be put together");
+	ok(v->failed, "is the last one");
+	ok(!image_file(v, image_root(v), "lost", 0), "nothing more is made");
+	unreadable = 0;
+	is(volume_close(v), -EIO, "closing it says so, too");
+	is(image_run("e2fsck -p %s >/dev/null 2>&1", path) & ~1, 0,
+	   "e2fsck brings it in order");
+	ok(image_check(path), "and finds nothing more");
+}
+
 static const char *name_of(unsigned int i)
 {
 	static char name[8];
@@ -243,5 +265,6 @@ int main(void)
 	test_lists();
 	test_tree();
 	test_inode();
+	test_stuck();
 	return tap_end();
 }
