@@ -165,6 +165,32 @@ static errcode_t mark_system(struct volume *v)
 	return err;
 }
 
+/* Without checksums, the bitmap may say that they are free. */
+static void claim_system(struct volume *v)
+{
+	uint64_t last = ext2fs_blocks_count(v->fs->super) - 1;
+	ext2fs_block_bitmap all = v->fs->block_map;
+	blk64_t from = v->fs->super->s_first_data_block, end, at;
+	bool bad = false;
+
+	while (from <= last &&
+	       !ext2fs_find_first_set_block_bitmap2(v->system, from, last,
+						    &from)) {
+		if (ext2fs_find_first_zero_block_bitmap2(v->system, from, last,
+							 &end))
+			end = last + 1;
+		if (!ext2fs_find_first_zero_block_bitmap2(all, from, end - 1,
+							  &at)) {
+			ext2fs_mark_block_bitmap_range2(all, from,
+							(blk_t)(end - from));
+			bad = true;
+		}
+		from = end;
+	}
+	if (bad)
+		volume_note_corrupt(v, 0, "bitmap of blocks");
+}
+
 /* To look is to change: libext2fs remembers where it was. */
 bool bitmaps_is_data(struct volume *v, uint64_t block, uint64_t count)
 {
@@ -207,6 +233,8 @@ int bitmaps_open(struct volume *v)
 						   &v->closing);
 	if (!err)
 		err = mark_system(v);
+	if (!err)
+		claim_system(v);
 	fs->write_bitmaps = write_changed;
 	return err ? volume_error(v, err) : 0;
 }

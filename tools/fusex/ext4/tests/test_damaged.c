@@ -259,6 +259,66 @@ static void test_inode(void)
 	is(volume_close(v), 0, "all is written");
 }
 
+/* Blocks of the file system are not free, though the bitmap says so. */
+static void test_bitmap(void)
+{
+	const char *path = image_make("-b 1024 -O ^metadata_csum -N 512", 16);
+	struct volume *v = image_open(path);
+	uint64_t table = ext2fs_inode_table_loc(v->fs, 1), i;
+	char *buf = need(1, 1 << 20);
+	struct node *n;
+	int ret = 0;
+
+	ok(v->valid, "a file system in order");
+	WR_LOCK(v);
+	alloc_free(v, table + 5, 1);
+	UNLOCK(v);
+	is(volume_close(v), 0, "a block of the table of inodes is free");
+	v = image_open(path);
+	ok(!v->valid, "which is noticed");
+	n = image_file(v, image_root(v), "all", 0);
+	WR_LOCK(v);
+	v->kept = 0;
+	for (i = 0; !ret; i += 1 << 20)
+		ret = plain_write(v, n, buf, 1 << 20, i, true);
+	is(ret, -ENOSPC, "a file takes all that there is");
+	for (i = 0; i < blocks_of(v, size_of(n)) && table; i++) {
+		struct run r;
+
+		if (file_find(v, n, i, &r) || r.pblk + i - r.lblk == table + 5)
+			table = 0;
+	}
+	ok(table, "but not that");
+	UNLOCK(v);
+	free(buf);
+	is(volume_close(v), 0, "all is written");
+	ok(!image_run("e2fsck -fy %s >/dev/null 2>&1; e2fsck -fn %s >/dev/null 2>&1",
+		      path, path), "e2fsck brings it in order");
+}
+
+/* Nor is one taken for damaged because it is of a rare kind. */
+static void test_kinds(void)
+{
+	static const char * const kinds[] = {
+		"-b 1024 -g 1024 -O ^flex_bg",
+		"-b 1024 -g 1024 -O meta_bg,^resize_inode",
+		"-b 1024 -g 1024 -O uninit_bg,^metadata_csum",
+		"-b 1024 -g 1024 -O uninit_bg,^metadata_csum,^flex_bg",
+		"-b 1024 -O sparse_super2 -E packed_meta_blocks=1,num_backup_sb=2",
+		"-b 1024 -O ^resize_inode,^64bit,^sparse_super",
+	};
+	const char *path;
+	struct volume *v;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		path = image_make(kinds[i], 63);
+		v = image_open(path);
+		ok(v->valid, "%s", kinds[i]);
+		ok(image_close(v, path), "e2fsck finds nothing");
+	}
+}
+
 int main(void)
 {
 	setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1);
@@ -266,5 +326,7 @@ int main(void)
 	test_tree();
 	test_inode();
 	test_stuck();
+	test_bitmap();
+	test_kinds();
 	return tap_end();
 }
