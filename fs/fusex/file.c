@@ -174,35 +174,19 @@ void fusex_release_fh(struct inode *inode, u64 fh, u32 flags)
  * @inode: the file or directory
  * @ff: was private_data, nobody uses it any more
  * @flags: O_* of the open
- * @owner: of flock locks that end with it, 0 for none
  *
  * Readahead that names the file has to be answered first.
  *
  * Context: process, does not wait for the server.
  */
-void fusex_file_release(struct inode *inode, struct fusex_file *ff, u32 flags,
-			u64 owner)
+void fusex_file_release(struct inode *inode, struct fusex_file *ff, u32 flags)
 {
 	fusex_poll_release(ff);
 	fusex_readdir_release(ff);
 	if (ff->opened &&
 	    !fusex_chan_lacks(fusex_chan_of(inode), FUSEX_OP_RELEASE))
-		ff->release = release_make(inode, ff->fh, flags, owner);
+		ff->release = release_make(inode, ff->fh, flags, ff->owner);
 	fusex_file_put(ff);
-}
-
-/**
- * fusex_release_owner - the owner of an open file's flock locks
- * @inode: the file or directory; @file has lost it when opening failed
- * @file: the open file
- *
- * Return: as fusex_file_release() wants it.
- */
-u64 fusex_release_owner(const struct inode *inode, struct file *file)
-{
-	if (fusex_conf_of(inode)->features & FUSEX_F_FLOCK)
-		return fusex_lock_owner(file);
-	return 0;
 }
 
 /**
@@ -222,8 +206,7 @@ int fusex_release(struct inode *inode, struct file *file)
 	if (!ff)
 		return 0;
 	file->private_data = NULL;
-	fusex_file_release(inode, ff, file->f_flags,
-			   fusex_release_owner(inode, file));
+	fusex_file_release(inode, ff, file->f_flags);
 	return 0;
 }
 
@@ -266,6 +249,8 @@ int fusex_open_finish(struct inode *inode, struct file *file,
 	}
 	ff->fh = out->fh;
 	ff->flags = out->flags;
+	if (fusex_conf_of(inode)->features & FUSEX_F_FLOCK)
+		ff->owner = fusex_flock_new_owner();
 	ff->opened = told;
 	return 0;
 }

@@ -189,6 +189,7 @@ struct fusex_release;
 /**
  * struct fusex_file - private_data of an open file there is something to know of
  * @fh: the server's name for it, 0 for none
+ * @owner: its name as the owner of flock locks, 0 where the server has none
  * @flags: FUSEX_OPEN_*
  * @opened: the server named it and hears of its release
  * @writer: link in fusex_inode.writers
@@ -206,6 +207,7 @@ struct fusex_release;
  */
 struct fusex_file {
 	u64 fh;
+	u64 owner;
 	u32 flags;
 	bool opened;
 	u32 kh;
@@ -591,9 +593,7 @@ int fusex_open(struct inode *inode, struct file *file);
 int fusex_open_finish(struct inode *inode, struct file *file,
 		      const struct fusex_open_out *out);
 int fusex_release(struct inode *inode, struct file *file);
-void fusex_file_release(struct inode *inode, struct fusex_file *ff, u32 flags,
-			u64 owner);
-u64 fusex_release_owner(const struct inode *inode, struct file *file);
+void fusex_file_release(struct inode *inode, struct fusex_file *ff, u32 flags);
 void fusex_release_fh(struct inode *inode, u64 fh, u32 flags);
 int fusex_flush(struct file *file, fl_owner_t id);
 int fusex_fsync_server(struct inode *inode, struct file *file, loff_t start,
@@ -622,6 +622,7 @@ int fusex_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 int fusex_lock(struct file *file, int cmd, struct file_lock *fl);
 int fusex_flock(struct file *file, int cmd, struct file_lock *fl);
 u64 fusex_lock_owner(fl_owner_t owner);
+u64 fusex_flock_new_owner(void);
 bool fusex_lock_flush(struct file *file, fl_owner_t owner);
 void fusex_lock_flush_failed(struct file *file, fl_owner_t owner);
 int fusex_setlease(struct file *file, int arg, struct file_lease **lease,

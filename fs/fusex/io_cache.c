@@ -849,7 +849,6 @@ struct fusex_late_release {
 	struct inode *inode;
 	struct fusex_file *ff;
 	u32 flags;
-	u64 owner;
 };
 
 static void fusex_writer_gone(struct inode *inode, struct fusex_file *ff)
@@ -873,7 +872,7 @@ static void fusex_late_release_work(struct work_struct *work)
 	fusex_writer_gone(inode, late->ff);
 	/* Whoever took the handle before that has its folios marked. */
 	fusex_wait_writeback(inode->i_mapping, 0, LLONG_MAX);
-	fusex_file_release(inode, late->ff, late->flags, late->owner);
+	fusex_file_release(inode, late->ff, late->flags);
 	fusex_io_later_done(inode);
 	kfree(late);
 }
@@ -908,7 +907,6 @@ int fusex_cache_release(struct inode *inode, struct file *file)
 	late->inode = inode;
 	late->ff = ff;
 	late->flags = file->f_flags;
-	late->owner = fusex_release_owner(inode, file);
 	file->private_data = NULL;
 	fusex_io_later(inode, &late->work);
 	return 0;

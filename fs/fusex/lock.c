@@ -36,6 +36,30 @@ u64 fusex_lock_owner(fl_owner_t owner)
 	return siphash_1u64((unsigned long)owner, &key) ?: 1;
 }
 
+/**
+ * fusex_flock_new_owner - the name of an open file as the owner of flock locks
+ *
+ * RELEASE, with which they end, may reach the server when the address of the
+ * open file is that of another one.
+ *
+ * Context: as fusex_lock_owner().
+ * Return: a number that no other owner has.
+ */
+u64 fusex_flock_new_owner(void)
+{
+	static atomic_long_t last = ATOMIC_LONG_INIT(0);
+
+	/* No address of anything is as low. */
+	return fusex_lock_owner((fl_owner_t)atomic_long_inc_return(&last));
+}
+
+static u64 flock_owner(struct file *file)
+{
+	const struct fusex_file *ff = file->private_data;
+
+	return ff && ff->opened ? ff->owner : fusex_lock_owner(file);
+}
+
 /* A process id of the kernel's as one of the server's, 0 when it has none. */
 static u32 lock_pid_out(struct fusex_chan *chan, pid_t pid)
 {
@@ -65,7 +89,8 @@ static void lock_fill(struct fusex_lock *in, struct file *file,
 
 	*in = (struct fusex_lock) {
 		.fh	= fusex_fh(file),
-		.owner	= fusex_lock_owner(flock ? file : fl->c.flc_owner),
+		.owner	= flock ? flock_owner(file) :
+			  fusex_lock_owner(fl->c.flc_owner),
 		.start	= flock ? 0 : fl->fl_start,
 		.end	= flock ? OFFSET_MAX : fl->fl_end,
 		.type	= fl->c.flc_type,

@@ -58,6 +58,8 @@ static void lock_owners(struct kunit *test)
 	KUNIT_EXPECT_NE(test, fusex_lock_owner(NULL), 0);
 	/* An address of the kernel's is not told. */
 	KUNIT_EXPECT_NE(test, a, (u64)(unsigned long)test);
+	a = fusex_flock_new_owner();
+	KUNIT_EXPECT_NE(test, a, fusex_flock_new_owner());
 }
 
 /* ----------------------------------------------------- extended attributes */

@@ -190,6 +190,33 @@ TEST(lock, is_the_servers)
 	srv_stop();
 }
 
+static bool is_released(void *owner)
+{
+	return srv->last_release.lock_owner == *(uint64_t *)owner;
+}
+
+/* RELEASE may be late, and what it ends is not a lock of the next one's. */
+TEST(lock, of_an_open_file_is_no_later_ones)
+{
+	uint64_t owners[16];
+	int fd;
+
+	srv_start(&locks);
+	file("f", "x");
+	for (int i = 0; i < 16; i++) {
+		fd = (int)OK(open("m/f", O_RDWR));
+		OK(flock(fd, LOCK_EX | LOCK_NB));
+		owners[i] = srv->lock_owner;
+		CHECK(owners[i]);
+		for (int j = 0; j < i; j++)
+			CHECK(owners[j] != owners[i]);
+		OK(close(fd));
+		EQ(srv->lock_held, 0);
+		UNTIL(is_released, &owners[i]);
+	}
+	srv_stop();
+}
+
 TEST(lock, waits)
 {
 	int fd, pid;
