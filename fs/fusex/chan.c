@@ -167,9 +167,18 @@ static void fusex_chan_iput_work(struct work_struct *work)
 
 		/* Off the list before the put, so that it can come again. */
 		node = node->next;
+		/* Others do not wait for what it waits for. */
+		fusex_inode_let_go(&fi->vfs_inode);
 		iput(&fi->vfs_inode);
 		fusex_chan_async_done(chan);
 	}
+}
+
+/* The queue has the reference. */
+static void fusex_chan_queue_iput(struct fusex_chan *chan, struct inode *inode)
+{
+	if (llist_add(&fusex_i(inode)->iput, &chan->iputs))
+		queue_work(fusex_iput_wq, &chan->iput_work);
 }
 
 /**
@@ -190,8 +199,30 @@ void fusex_chan_defer_iput(struct fusex_chan *chan, struct inode *inode)
 	if (iput_if_not_last(inode))
 		return;
 	atomic_inc(&chan->nr_async);
-	if (llist_add(&fusex_i(inode)->iput, &chan->iputs))
-		queue_work(fusex_iput_wq, &chan->iput_work);
+	fusex_chan_queue_iput(chan, inode);
+}
+
+/**
+ * fusex_chan_keep_inode - likewise, when the last reference has gone already
+ * @chan: the channel of its super block
+ * @inode: the inode; its i_lock is held
+ *
+ * Context: any process context; does not sleep.
+ * Return: false if an unmount does not wait for it any more: nothing was done.
+ */
+bool fusex_chan_keep_inode(struct fusex_chan *chan, struct inode *inode)
+{
+	lockdep_assert_held(&inode->i_lock);
+	atomic_inc(&chan->nr_async);
+	/* Pairs with the one in fusex_chan_quiesce(). */
+	smp_mb__after_atomic();
+	if (READ_ONCE(chan->leaving)) {
+		fusex_chan_async_done(chan);
+		return false;
+	}
+	__iget(inode);
+	fusex_chan_queue_iput(chan, inode);
+	return true;
 }
 
 /* ----------------------------------------------------------- life and end */
@@ -408,6 +439,8 @@ void fusex_chan_quiesce(struct fusex_chan *chan)
 	spin_unlock(&chan->lock);
 	if (!sb)
 		return;
+	/* Either fusex_chan_keep_inode() sees it, or we wait for that one. */
+	smp_mb();
 	fusex_req_leave(chan);
 	fusex_stray_leave(chan);
 	if (fusex_chan_wait_quiet(chan)) {

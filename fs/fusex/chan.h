@@ -317,6 +317,7 @@ struct user_namespace *fusex_chan_user_ns(const struct fusex_chan *chan);
 struct pid_namespace *fusex_chan_pid_ns(const struct fusex_chan *chan);
 u64 fusex_chan_answers(const struct fusex_chan *chan);
 void fusex_chan_defer_iput(struct fusex_chan *chan, struct inode *inode);
+bool fusex_chan_keep_inode(struct fusex_chan *chan, struct inode *inode);
 
 /**
  * fusex_wait_progress - wait where no signal can end it

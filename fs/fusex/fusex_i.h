@@ -100,6 +100,8 @@ enum fusex_inode_bit {
 	FUSEX_I_SHRINKING,
 	/* No direct read begins: somebody waits for those there are. */
 	FUSEX_I_DRAINING,
+	/* I_DONTCACHE, which VFS is not to see until a worker drops it. */
+	FUSEX_I_UNCACHED,
 	/* Data may have changed in the backing file since it was looked up. */
 	FUSEX_I_THROUGH,
 };
@@ -485,6 +487,9 @@ void fusex_forget_unborn(struct super_block *sb, u64 nodeid, u32 generation);
 void fusex_note_lost(struct super_block *sb, u64 epoch);
 struct inode *fusex_alloc_inode(struct super_block *sb);
 void fusex_free_inode(struct inode *inode);
+bool fusex_inode_uncached(struct inode *inode);
+void fusex_inode_let_go(struct inode *inode);
+int fusex_drop_inode(struct inode *inode);
 void fusex_evict_inode(struct inode *inode);
 int fusex_write_inode(struct inode *inode, struct writeback_control *wbc);
 void fusex_inode_gone(struct inode *inode);

@@ -11,6 +11,8 @@
 #include <linux/pagemap.h>
 #include <linux/posix_acl.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <linux/writeback.h>
 
 #include "backing.h"
 #include "chan.h"
@@ -374,6 +376,120 @@ void fusex_free_inode(struct inode *inode)
 	kfree(fi->handle);
 	fusex_forget_free(fi->forget);
 	kmem_cache_free(fusex_inode_cachep, fi);
+}
+
+/* ---------------------------------------------------------- letting it go */
+
+/*
+ * Who drops the last reference to an inode may be reclaiming memory, which the
+ * server may need before it answers; and no signal ends the waits of VFS's that
+ * are then due.  So a worker drops it instead, if there is anything to wait for.
+ */
+struct fusex_let_go {
+	struct work_struct work;
+	struct inode *inode;
+};
+
+/**
+ * fusex_inode_uncached - is an inode to go when nobody has it any more?
+ * @inode: the inode
+ *
+ * Context: any.
+ * Return: true after d_mark_dontcache().
+ */
+bool fusex_inode_uncached(struct inode *inode)
+{
+	return inode_state_read_once(inode) & I_DONTCACHE ||
+	       test_bit(FUSEX_I_UNCACHED, &fusex_i(inode)->state);
+}
+
+/*
+ * Will VFS wait for the server when nobody has it any more?  What has a name is
+ * written back then, if it is not to be cached.
+ */
+static bool fusex_goes_slowly(struct inode *inode)
+{
+	const struct address_space *mapping = inode->i_mapping;
+	unsigned int state = inode_state_read_once(inode);
+	int drop = inode_generic_drop(inode);
+
+	if (!drop && !fusex_inode_uncached(inode))
+		return false;
+	if (state & I_SYNC || mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
+		return true;
+	return !drop && (state & I_DIRTY_ALL ||
+			 mapping_tagged(mapping, PAGECACHE_TAG_DIRTY));
+}
+
+static void fusex_let_go_work(struct work_struct *work)
+{
+	struct fusex_let_go *go = container_of(work, struct fusex_let_go, work);
+	struct inode *inode = go->inode;
+
+	/* Whoever looks it up meanwhile finds it, and does not wait. */
+	if (inode->i_nlink)
+		write_inode_now(inode, 1);
+	else
+		filemap_fdatawait_keep_errors(inode->i_mapping);
+	fusex_io_later_done(inode);
+	/* It says who we are until then. */
+	kfree(go);
+}
+
+/* May it wait for the server?  Its allocations may not. */
+static bool fusex_lets_go(void)
+{
+	const struct work_struct *work = current_work();
+
+	return work && work->func == fusex_let_go_work &&
+	       !(current->flags & PF_MEMALLOC);
+}
+
+/**
+ * fusex_inode_let_go - have a worker wait for what the last put would wait for
+ * @inode: a reference is held, and dropped afterwards
+ *
+ * Context: process, does not wait for the server.
+ */
+void fusex_inode_let_go(struct inode *inode)
+{
+	struct fusex_let_go *go;
+
+	if (icount_read_once(inode) > 1 || !fusex_goes_slowly(inode))
+		return;
+	go = kmalloc_obj(*go, GFP_KERNEL | __GFP_NOFAIL);
+	INIT_WORK(&go->work, fusex_let_go_work);
+	go->inode = inode;
+	fusex_io_later(inode, &go->work);
+}
+
+/**
+ * fusex_drop_inode - nobody has an inode any more
+ * @inode: its i_lock is held
+ *
+ * Of what is only not to be cached programs wait for the end, as who opens it
+ * next expects a new inode; memory reclaim and workers do not.
+ *
+ * Return: nonzero to evict it without writing it back.
+ */
+int fusex_drop_inode(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	int drop = inode_generic_drop(inode);
+
+	if (test_and_clear_bit(FUSEX_I_UNCACHED, &fi->state))
+		inode_state_set(inode, I_DONTCACHE);
+	if (!drop && !(current->flags & (PF_MEMALLOC | PF_KTHREAD)))
+		return drop;
+	if (!fusex_goes_slowly(inode) || fusex_lets_go() ||
+	    !fusex_chan_keep_inode(fusex_chan_of(inode), inode))
+		return drop;
+	/* Or VFS would write it back all the same. */
+	if (inode_state_read(inode) & I_DONTCACHE) {
+		inode_state_clear(inode, I_DONTCACHE);
+		set_bit(FUSEX_I_UNCACHED, &fi->state);
+	}
+	return 0;
 }
 
 /**

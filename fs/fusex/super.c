@@ -180,6 +180,7 @@ static const struct super_operations fusex_super_ops = {
 	.alloc_inode	= fusex_alloc_inode,
 	.free_inode	= fusex_free_inode,
 	.write_inode	= fusex_write_inode,
+	.drop_inode	= fusex_drop_inode,
 	.evict_inode	= fusex_evict_inode,
 	.sync_fs	= fusex_sync_fs,
 	.freeze_super	= fusex_freeze_super,

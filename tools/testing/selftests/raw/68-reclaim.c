@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory reclaim does not wait for the server, whatever it frees: here it has the last
+ * reference to an inode that is not clean.
+ */
+#include "answer.h"
+#include "fs.h"
+#include "maps.h"
+#include "raw.h"
+#include "tap.h"
+
+#include <sys/mman.h>
+#include <sys/mount.h>
+
+#define MAP_D	3	/* "d" of the tree */
+
+static struct fusex_in_header kept;
+static struct fusex_write_in kept_write;
+
+static bool is_set(void *arg)
+{
+	return *(atomic_bool *)arg;
+}
+
+/* A server that names no open files; WRITE and SETATTR are kept. */
+static void keep_changes(struct raw *r, const struct fusex_in_header *in,
+			 struct raw_reply *rep)
+{
+	(void)r;
+	switch (in->opcode) {
+	case FUSEX_OP_OPEN:
+	case FUSEX_OP_RELEASE:
+	case FUSEX_OP_FLUSH:
+		rep->oh.error = -ENOSYS;
+		rep->len = 0;
+		break;
+	case FUSEX_OP_WRITE:
+		memcpy(&kept_write, in + 1, sizeof(kept_write));
+		/* fallthrough */
+	case FUSEX_OP_SETATTR:
+		kept = *in;
+		rep->drop = true;
+		break;
+	}
+}
+
+/* It has learned then that there is nothing like FLUSH. */
+static void open_and_close(const char *path)
+{
+	int fd = (int)OK(open(path, O_RDONLY));
+
+	OK(close(fd));
+}
+
+static void fail_kept(struct raw *r)
+{
+	struct fusex_out_header oh = {
+		.len = sizeof(oh), .unique = kept.unique, .error = -EIO,
+	};
+
+	OK(write(r->fd, &oh, sizeof(oh)));
+}
+
+static void answer_kept_write(struct raw *r)
+{
+	struct {
+		struct fusex_out_header oh;
+		struct fusex_write_out out;
+	} msg = {
+		.oh = { .len = sizeof(msg), .unique = kept.unique },
+		.out = {
+			.written = kept_write.size,
+			.offset = kept_write.offset,
+			.attr_valid = FUSEX_FOREVER,
+		},
+	};
+
+	answer_attr_of(&msg.out.attr, kept.nodeid, S_IFREG | 0644, RAW_SIZE, 0);
+	OK(write(r->fd, &msg, sizeof(msg)));
+}
+
+/* Names that nobody uses, and what goes with them; not drop_caches(), which syncs. */
+static int shrink(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+
+	/* The first time they only count as used no more. */
+	for (int i = 0; i < 4; i++)
+		if (write(fd, "2", 1) != 1)
+			return 1;
+	return close(fd);
+}
+
+/* As when memory is short. */
+static int reclaim(const char *how)
+{
+	int fd = open(how, O_WRONLY);
+
+	if (fd < 0)
+		return 1;
+	/* It fails with EAGAIN: there is not so much. */
+	for (int i = 0; i < 3; i++)
+		if (write(fd, "64G", 3) < 0 && errno != EAGAIN)
+			return 2;
+	return close(fd);
+}
+
+static const char *reclaim_file(void)
+{
+	static char path[64];
+
+	OK(mkdir("cgroup", 0700));
+	if (mount("none", "cgroup", "cgroup2", 0, NULL))
+		SKIP("no cgroups");
+	snprintf(path, sizeof(path), "cgroup/memory.reclaim");
+	if (access(path, W_OK))
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/node/node0/reclaim");
+	if (access(path, W_OK)) {
+		OK(umount("cgroup"));
+		SKIP("memory is not to be had back");
+	}
+	return path;
+}
+
+/* The last reference is that of a name that nobody uses. */
+TEST(reclaim, of_a_file_that_is_being_written)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	char *map;
+	pid_t pid;
+	int fd;
+
+	/* Somebody else has removed it. */
+	r->nodes[MAP_F].nlink = 0;
+	raw_bend(r, 0, keep_changes, NULL);
+	open_and_close(raw_path(r, "f"));
+	fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+	map = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	*map = 'z';
+	OK(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
+	OK(munmap(map, 1));
+	OK(close(fd));
+	UNTIL_SEEN(r, FUSEX_OP_WRITE);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(shrink());
+	}
+	EQ(WAIT(pid), 0);
+	raw_ask_on(r);
+	CHECK(!r->forgotten[MAP_F]);
+	answer_kept_write(r);
+	UNTIL(is_set, &r->forgotten[MAP_F]);
+	raw_stop(r);
+}
+
+/* It is not to be cached any longer, but the server does not have its times. */
+TEST(reclaim, of_a_directory_that_has_changed)
+{
+	struct {
+		struct fusex_notify_prune n;
+		struct fusex_node_ref ref;
+	} prune = { .n.count = 1, .ref.nodeid = MAP_D };
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	const char *how = reclaim_file();
+	pid_t pid;
+
+	raw_bend(r, 0, keep_changes, NULL);
+	make_file(raw_path(r, "d/x"), NULL);
+	EQ(maps_notify(r, FUSEX_NOTIFY_PRUNE, &prune.n, sizeof(prune.n),
+		       &prune.ref, sizeof(prune.ref)), 0);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(reclaim(how));
+	}
+	EQ(WAIT(pid), 0);
+	UNTIL_SEEN(r, FUSEX_OP_SETATTR);
+	fail_kept(r);
+	UNTIL(is_set, &r->forgotten[MAP_D]);
+	OK(umount("cgroup"));
+	raw_stop(r);
+}
