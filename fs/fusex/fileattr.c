@@ -108,7 +108,10 @@ int fusex_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 	fusex_attr_copy(inode, &out.attr, FUSEX_ATTR_FLAGS);
 	spin_unlock(&fusex_i(inode)->lock);
 	/* How its data moves may follow from them, when it is looked up anew. */
-	if (S_ISREG(inode->i_mode))
+	if (S_ISREG(inode->i_mode)) {
 		d_mark_dontcache(inode);
+		/* Those that nobody uses would keep it. */
+		d_prune_aliases(inode);
+	}
 	return 0;
 }

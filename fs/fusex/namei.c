@@ -221,6 +221,20 @@ void fusex_entry_again(struct inode *dir, struct dentry *dentry, u64 valid,
 		attr->entry_expire(dentry);
 }
 
+/*
+ * Names that an inode got after it was not to be cached any longer go with their last
+ * user, too, or they would keep it.  d_mark_dontcache() sees the name, or we see
+ * that it was called.
+ */
+static void fusex_splice_uncached(struct inode *inode, struct dentry *dentry)
+{
+	if (likely(!fusex_inode_uncached(inode)))
+		return;
+	spin_lock(&dentry->d_lock);
+	dentry->d_flags |= DCACHE_DONTCACHE;
+	spin_unlock(&dentry->d_lock);
+}
+
 /**
  * fusex_splice - give a name its node
  * @dir: directory
@@ -255,6 +269,8 @@ struct dentry *fusex_splice(struct inode *dir, struct inode *inode,
 		attr->entry_made(alias, valid);
 		dentry = alias;
 	}
+	if (inode)
+		fusex_splice_uncached(inode, dentry);
 	/* Pairs with the one in fusex_notify_entry(). */
 	smp_mb();
 	/* Either we see that it is gone, or fusex_inode_gone() sees the name. */

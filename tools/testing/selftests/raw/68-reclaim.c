@@ -9,6 +9,8 @@
 #include "raw.h"
 #include "tap.h"
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 
@@ -181,5 +183,23 @@ TEST(reclaim, of_a_directory_that_has_changed)
 	fail_kept(r);
 	UNTIL(is_set, &r->forgotten[MAP_D]);
 	OK(umount("cgroup"));
+	raw_stop(r);
+}
+
+/* No name keeps it: neither one that is known, nor one that is found out later. */
+TEST(chattr, of_a_file_with_many_names)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	int flags = FS_NODUMP_FL;
+	int fd;
+
+	OK(link(raw_path(r, "f"), raw_path(r, "known")));
+	OK(access(raw_path(r, "known"), F_OK));
+	fd = (int)OK(open(raw_path(r, "f"), O_RDONLY));
+	OK(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	OK(link(raw_path(r, "f"), raw_path(r, "later")));
+	CHECK(!r->forgotten[MAP_F]);
+	OK(close(fd));
+	UNTIL(is_set, &r->forgotten[MAP_F]);
 	raw_stop(r);
 }
