@@ -21,8 +21,6 @@
 
 /* Folios one request can name, if there is memory: enough for the largest. */
 #define FUSEX_PAGES_MAX		(FUSEX_IO_SIZE_MAX / PAGE_SIZE)
-/* A page of segments is easy to get. */
-#define FUSEX_PAGES_EASY	224u
 
 /**
  * struct fusex_pages - a READ or WRITE of folios, in the making or sent
@@ -76,23 +74,18 @@ size_t fusex_io_room(u32 max, size_t bytes, loff_t end, loff_t pos, size_t len)
 	return min_t(size_t, len, max - bytes);
 }
 
-static struct fusex_pages *fusex_pages_alloc(struct inode *inode, loff_t pos,
-					     unsigned int max)
+/*
+ * Of scattered dirty pages there is one of these for each, until the server answers,
+ * so it begins small.  There must be memory for that much, or nothing gets on.
+ */
+static struct fusex_pages *fusex_pages_alloc(struct inode *inode, loff_t pos)
 {
+	const unsigned int max = (SZ_1K - sizeof(struct fusex_pages)) /
+				 sizeof(struct bio_vec);
 	struct fusex_pages *p;
 
-	max = clamp(max, 1u, (unsigned int)FUSEX_PAGES_MAX);
-	p = kmalloc_flex(*p, bv, max, GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
-	if (!p && max > FUSEX_PAGES_EASY) {
-		max = FUSEX_PAGES_EASY;
-		p = kmalloc_flex(*p, bv, max,
-				 GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
-	}
-	if (!p) {
-		/* Slow, but it must get on when memory is short. */
-		max = 1;
-		p = kmalloc_flex(*p, bv, max, GFP_NOFS | __GFP_NOFAIL);
-	}
+	BUILD_BUG_ON(sizeof(*p) > SZ_1K - 8 * sizeof(struct bio_vec));
+	p = kmalloc_flex(*p, bv, max, GFP_NOFS | __GFP_NOFAIL);
 	p->max = max;
 	p->inode = inode;
 	p->pos = pos;
@@ -102,28 +95,38 @@ static struct fusex_pages *fusex_pages_alloc(struct inode *inode, loff_t pos,
 	return p;
 }
 
-/* Bytes of the range that were added, 0 when @p has to be sent first. */
-static size_t fusex_pages_add(struct fusex_pages *p, u32 limit,
+/* Makes it twice as large; false if it has to be sent as it is. */
+static bool fusex_pages_grow(struct fusex_pages **pp)
+{
+	struct fusex_pages *p = *pp;
+	unsigned int max = 2 * p->max + sizeof(*p) / sizeof(p->bv[0]);
+
+	max = min(max, (unsigned int)FUSEX_PAGES_MAX);
+	if (max == p->max)
+		return false;
+	p = krealloc(p, struct_size(p, bv, max),
+		     GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
+	if (!p)
+		return false;
+	p->max = max;
+	*pp = p;
+	return true;
+}
+
+/* Bytes of the range that were added, 0 when *@pp has to be sent first. */
+static size_t fusex_pages_add(struct fusex_pages **pp, u32 limit,
 			      struct folio *folio, loff_t pos, size_t len)
 {
+	struct fusex_pages *p = *pp;
 	size_t n;
 
-	if (p->nr == p->max)
-		return 0;
 	n = fusex_io_room(limit, p->bytes, p->pos + p->bytes, pos, len);
-	if (!n)
+	if (!n || (p->nr == p->max && !fusex_pages_grow(pp)))
 		return 0;
+	p = *pp;
 	bvec_set_folio(&p->bv[p->nr++], folio, n, offset_in_folio(folio, pos));
 	p->bytes += n;
 	return n;
-}
-
-/* Segments that a request made of [pos, end) can need. */
-static unsigned int fusex_pages_count(u32 limit, loff_t pos, loff_t end)
-{
-	u64 bytes = min_t(u64, limit, end - pos);
-
-	return DIV_ROUND_UP_ULL(offset_in_page(pos) + bytes, PAGE_SIZE);
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -231,23 +234,20 @@ static int fusex_read_folio_range(const struct iomap_iter *iter,
 				  struct iomap_read_folio_ctx *ctx, size_t len)
 {
 	u32 limit = fusex_conf_of(iter->inode)->max_read;
-	loff_t end = iter->pos + iter->len;
 	struct fusex_pages *p = ctx->read_ctx;
 	loff_t pos = iter->pos;
 
 	while (len) {
-		size_t n = p ? fusex_pages_add(p, limit, ctx->cur_folio, pos,
+		size_t n = p ? fusex_pages_add(&p, limit, ctx->cur_folio, pos,
 					       len) : 0;
 
 		if (!n) {
 			if (p)
 				fusex_pages_read_send(p, iter->private,
 						      ctx->rac);
-			p = fusex_pages_alloc(iter->inode, pos,
-					      fusex_pages_count(limit, pos,
-								end));
-			ctx->read_ctx = p;
+			p = fusex_pages_alloc(iter->inode, pos);
 		}
+		ctx->read_ctx = p;
 		pos += n;
 		len -= n;
 	}
@@ -489,16 +489,15 @@ static ssize_t fusex_writeback_range(struct iomap_writepage_ctx *wpc,
 
 	/* A request that was cut at the end of the file takes no more. */
 	if (p && p->size == p->bytes)
-		n = fusex_pages_add(p, limit, folio, pos, len);
+		n = fusex_pages_add(&p, limit, folio, pos, len);
 	if (!n) {
 		/* If that fails, it is in the mapping. */
 		if (p)
 			fusex_pages_write_send(p);
-		p = fusex_pages_alloc(wpc->inode, pos,
-				      limit >> PAGE_SHIFT);
-		wpc->wb_ctx = p;
-		n = fusex_pages_add(p, limit, folio, pos, len);
+		p = fusex_pages_alloc(wpc->inode, pos);
+		n = fusex_pages_add(&p, limit, folio, pos, len);
 	}
+	wpc->wb_ctx = p;
 	p->size += min_t(u64, n, end_pos - pos);
 	wbc_account_cgroup_owner(wpc->wbc, folio, n);
 	return n;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Memory reclaim does not wait for the server, whatever it frees: here it has the last
- * reference to an inode that is not clean.
+ * reference to an inode that is not clean.  And what is on its way takes little memory.
  */
 #include "answer.h"
 #include "fs.h"
@@ -201,5 +201,63 @@ TEST(chattr, of_a_file_with_many_names)
 	CHECK(!r->forgotten[MAP_F]);
 	OK(close(fd));
 	UNTIL(is_set, &r->forgotten[MAP_F]);
+	raw_stop(r);
+}
+
+static atomic_bool go_on;
+
+/* Four of them are, by the threads of the server, and the others are not sent. */
+static void hold(struct raw *r, const struct fusex_in_header *in,
+		 struct raw_reply *rep)
+{
+	(void)r;
+	(void)in;
+	(void)rep;
+	while (!atomic_load(&go_on))
+		usleep(1000);
+}
+
+/* Kilobytes that the kernel has for itself, not to be had back. */
+static long kernel_memory(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kb = -1;
+
+	CHECK(f);
+	while (kb < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "SUnreclaim: %ld", &kb) != 1)
+			kb = -1;
+	fclose(f);
+	CHECK(kb >= 0);
+	return kb;
+}
+
+/* A request is to take much less memory than the one page that is written with it. */
+TEST(writeback, of_scattered_pages)
+{
+	static char page[BLOCK];
+	const int pages = 4096;
+	struct raw *r = raw_alloc();
+	long before;
+	int fd;
+
+	raw_setup_init(&r->setup, FUSEX_ATTR_LOCAL);
+	r->setup.io_mode = FUSEX_IO_WRITEBACK;
+	raw_mount(r);
+	raw_serve(r);
+	fd = (int)OK(open(raw_path(r, "new"), O_RDWR | O_CREAT | O_EXCL, 0600));
+	for (int i = 0; i < pages; i++)
+		EQ(OK(pwrite(fd, page, BLOCK, 2L * i * BLOCK)), BLOCK);
+	raw_bend(r, FUSEX_OP_WRITE, hold, NULL);
+	before = kernel_memory();
+	OK(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
+	UNTIL_SEEN(r, 0);
+	before = kernel_memory() - before;
+	atomic_store(&go_on, true);
+	tap_note("%ld bytes for each", before * 1024 / pages);
+	CHECK(before < pages * (BLOCK / 1024) * 3 / 4);
+	OK(fsync(fd));
+	OK(close(fd));
 	raw_stop(r);
 }
