@@ -20,27 +20,15 @@
 #include "fusex_i.h"
 #include "io.h"
 
-/*
- * When a name expires, get_jiffies_64() time.  A 32-bit kernel has two words
- * for it in a dentry; they may be read while they are being written, which
- * makes a name expire early or, for one lookup, late.
- */
+/* When a name expires, get_jiffies_64() time. */
 static u64 remote_entry_expires(const struct dentry *dentry)
 {
-#if BITS_PER_LONG == 64
 	return READ_ONCE(dentry->d_time);
-#else
-	return (u64)(unsigned long)READ_ONCE(dentry->d_fsdata) << 32 |
-	       READ_ONCE(dentry->d_time);
-#endif
 }
 
 static void remote_entry_set(struct dentry *dentry, u64 expires)
 {
-	WRITE_ONCE(dentry->d_time, (unsigned long)expires);
-#if BITS_PER_LONG == 32
-	WRITE_ONCE(dentry->d_fsdata, (void *)(unsigned long)(expires >> 32));
-#endif
+	WRITE_ONCE(dentry->d_time, expires);
 }
 
 static void remote_entry_made(struct dentry *dentry, u64 valid)

@@ -12,6 +12,11 @@
 #include "io.h"
 #include "map.h"
 
+/* Out of a kernel's tree nobody asks Kconfig. */
+#ifndef CONFIG_64BIT
+#error "fusex is for 64-bit kernels, see its Kconfig."
+#endif
+
 static int __init fusex_init(void)
 {
 	int err;
