@@ -486,8 +486,8 @@ int fusex_drop_inode(struct inode *inode)
 		return drop;
 	/* Or VFS would write it back all the same. */
 	if (inode_state_read(inode) & I_DONTCACHE) {
-		inode_state_clear(inode, I_DONTCACHE);
 		set_bit(FUSEX_I_UNCACHED, &fi->state);
+		inode_state_clear(inode, I_DONTCACHE);
 	}
 	return 0;
 }
