@@ -170,13 +170,25 @@ static void fusex_pages_zero(struct fusex_pages *p, size_t got)
 	iov_iter_zero(p->bytes - got, &iter);
 }
 
+/*
+ * What an eviction gives up nobody is going to look at.  As a read that failed, it
+ * would be reported, and that the report is lost, as there is no inode to name.
+ */
+static bool fusex_pages_unwanted(const struct fusex_pages *p)
+{
+	return inode_state_read_once(p->inode) & I_FREEING;
+}
+
 static void fusex_pages_read_end(struct fusex_call *call)
 {
 	struct fusex_pages *p = container_of(call, struct fusex_pages, call);
 	int err = call->error;
 	unsigned int i;
 
-	if (!err) {
+	if (err && fusex_pages_unwanted(p)) {
+		fusex_pages_zero(p, 0);
+		err = 0;
+	} else if (!err) {
 		/* The file is shorter, or ends in a hole. */
 		if (call->got < p->size)
 			fusex_attr_apply(p->inode, &(struct fusex_attr_reply) {
