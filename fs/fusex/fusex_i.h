@@ -144,6 +144,7 @@ enum fusex_inode_bit {
  * @wb_error: why, the last time
  * @wb_passes: tasks in fusex_cache_writepages(), no lock needed
  * @wb_writes: WRITEs from the page cache that have not ended, no lock needed
+ * @wb_ended: how many have, no lock needed
  * @iput: link for fusex_chan_defer_iput(), no lock needed
  *
  * The generation is vfs_inode.i_generation.
@@ -182,6 +183,7 @@ struct fusex_inode {
 	int wb_error;
 	atomic_t wb_passes;
 	atomic_t wb_writes;
+	atomic_t wb_ended;
 	struct llist_node iput;
 };
 

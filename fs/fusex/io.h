@@ -280,6 +280,7 @@ ssize_t fusex_cache_splice_read(struct file *in, loff_t *ppos,
 				struct pipe_inode_info *pipe, size_t len,
 				unsigned int flags);
 void fusex_cache_lost(struct inode *inode, int err);
+void fusex_cache_ended(struct inode *inode, int count);
 bool fusex_cache_ahead(const struct inode *inode);
 
 /*

@@ -87,20 +87,57 @@ struct folio *fusex_cache_lock_folio(struct address_space *mapping, loff_t pos,
 
 /* -------------------------------------------------------------- writing back */
 
+/**
+ * fusex_cache_ended - WRITEs from the page cache have ended
+ * @inode: the file; the writeback of their folios has not ended yet
+ * @count: how many
+ *
+ * Context: process, does not sleep.
+ */
+void fusex_cache_ended(struct inode *inode, int count)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	atomic_add(count, &fi->wb_ended);
+	/* It is a barrier as well, for who is about to sleep. */
+	atomic_sub_return(count, &fi->wb_writes);
+	wake_up_var(&fi->wb_writes);
+}
+
+/* Have as many ended as @enough says, or all? */
+static bool fusex_writes_ended(const struct fusex_inode *fi, u32 enough)
+{
+	return !atomic_read(&fi->wb_writes) ||
+	       (s32)(atomic_read(&fi->wb_ended) - enough) >= 0;
+}
+
 /*
  * No signal reaches a process that is exiting, so it does not wait for folios,
- * but for the WRITEs they are in, and no longer than for other requests.
+ * but for the WRITEs they are in, as long as some end, and not for those of
+ * others that come after them.  They are sent in order, but not more than
+ * max_background at a time, of which any can be answered first.
  */
 static int fusex_wait_writes(struct inode *inode)
 {
-	atomic_t *writes = &fusex_i(inode)->wb_writes;
+	struct fusex_inode *fi = fusex_i(inode);
+	struct fusex_chan *chan = fusex_chan_of(inode);
+	u32 enough = atomic_read(&fi->wb_ended) + atomic_read(&fi->wb_writes) +
+		     fusex_conf_of(inode)->max_background;
+	int ended;
 
-	if (!atomic_read(writes))
+	if (!atomic_read(&fi->wb_writes))
 		return 0;
-	return fusex_wait_exiting(fusex_chan_of(inode),
-				  wait_var_event_timeout(writes,
-							 !atomic_read(writes),
-							 FUSEX_EXIT_WAIT));
+	if (!fusex_chan_patience(chan))
+		return -EINTR;
+	do {
+		ended = atomic_read(&fi->wb_ended);
+		if (wait_var_event_timeout(&fi->wb_writes,
+					   fusex_writes_ended(fi, enough),
+					   FUSEX_EXIT_WAIT))
+			return 0;
+	} while (atomic_read(&fi->wb_ended) != ended);
+	fusex_chan_in_vain(chan);
+	return -EINTR;
 }
 
 static int fusex_wait_writeback(struct address_space *mapping, loff_t start,

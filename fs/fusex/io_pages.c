@@ -412,8 +412,7 @@ static void fusex_pages_write_done(struct fusex_pages *p, int err)
 		fi->attr->written_back(inode, &p->wr.mtime);
 	else if (!fusex_inode_unmissed(inode, err))
 		fusex_pages_lost(inode, err == -ENOTCONN ? -EIO : err);
-	if (atomic_dec_and_test(&fi->wb_writes))
-		wake_up_var(&fi->wb_writes);
+	fusex_cache_ended(inode, 1);
 	/* The last of these may be all that keeps the inode. */
 	for (i = 0; i < p->nr; i++)
 		iomap_finish_folio_write(inode, bvec_folio(&p->bv[i]),

@@ -237,7 +237,6 @@ static int ioend_tell_written(struct iomap_ioend *ioend, int error)
 /* All those that were merged are through with their mappings. */
 static void ioend_unuse(struct iomap_ioend *ioend)
 {
-	struct fusex_inode *fi = fusex_i(ioend->io_inode);
 	struct iomap_ioend *next;
 	int count = 1;
 
@@ -246,8 +245,7 @@ static void ioend_unuse(struct iomap_ioend *ioend)
 		count++;
 	}
 	fusex_map_unuse(ioend->io_inode, ioend->io_private);
-	if (atomic_sub_and_test(count, &fi->wb_writes))
-		wake_up_var(&fi->wb_writes);
+	fusex_cache_ended(ioend->io_inode, count);
 }
 
 static void ioend_written(struct iomap_ioend *ioend)

@@ -564,3 +564,44 @@ TEST(punch, in_a_file_that_has_shrunk)
 {
 	forgets_what_was_cut(punch_block);
 }
+
+static void never_first(struct raw *r, const struct fusex_in_header *in,
+			struct raw_reply *rep)
+{
+	if (atomic_load(&r->seen) == 1)
+		raw_never(r, in, rep);
+}
+
+static void store_block(int fd, off_t at)
+{
+	EQ(OK(pwrite(fd, "y", 1, at)), 1);
+	OK(sync_file_range(fd, at, BLOCK, SYNC_FILE_RANGE_WRITE));
+}
+
+/* What others go on writing, it does not wait for. */
+TEST(exit, with_dirty_data_of_a_file_that_others_write)
+{
+	struct raw *r = raw_alloc();
+	pid_t pid;
+	int fd;
+
+	raw_setup_init(&r->setup, FUSEX_ATTR_LOCAL);
+	r->setup.io_mode = FUSEX_IO_WRITEBACK;
+	r->setup.max_background = 4;
+	raw_mount(r);
+	raw_serve(r);
+	fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+	raw_bend(r, FUSEX_OP_WRITE, never_first, NULL);
+	store_block(fd, 0);
+	UNTIL_SEEN(r, 0);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(pwrite(fd, "y", 1, BLOCK) != 1);
+	}
+	while (!waitpid(pid, NULL, WNOHANG))
+		store_block(fd, 2 * BLOCK);
+	raw_sysfs_write(r, "abort", "1");
+	close(fd);
+	raw_stop(r);
+}
