@@ -463,13 +463,17 @@ static bool is_one_leaving(struct mirror *m)
  */
 static bool room_await(struct mirror *m, uint64_t closed)
 {
+	bool leaving = true;
 	unsigned int i;
 
-	for (i = 0; i < ROOM_WAITS; i++) {
+	for (i = 0; leaving && i < ROOM_WAITS; i++) {
 		if (fdcache_await(m->fds, closed))
 			return true;
-		if (!is_one_leaving(m))
-			return false;
+		leaving = is_one_leaving(m);
+		/* A large file takes its time, and is not among them any more. */
+		fdcache_settle(m->fds);
+		if (fdcache_closed(m->fds) != closed)
+			return true;
 	}
 	return false;
 }
