@@ -98,13 +98,13 @@ static struct fusex_pages *fusex_pages_alloc(struct inode *inode, loff_t pos)
 /* Makes it twice as large; false if it has to be sent as it is. */
 static bool fusex_pages_grow(struct fusex_pages **pp)
 {
-	struct fusex_pages *p = *pp;
-	unsigned int max = 2 * p->max + sizeof(*p) / sizeof(p->bv[0]);
+	struct fusex_pages *old = *pp, *p;
+	unsigned int max = 2 * old->max + sizeof(*p) / sizeof(p->bv[0]);
 
-	max = min(max, (unsigned int)FUSEX_PAGES_MAX);
-	if (max == p->max)
+	max = min_t(unsigned int, max, FUSEX_PAGES_MAX);
+	if (max == old->max)
 		return false;
-	p = krealloc(p, struct_size(p, bv, max),
+	p = krealloc(old, struct_size(p, bv, max),
 		     GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
 	if (!p)
 		return false;
