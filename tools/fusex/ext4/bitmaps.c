@@ -207,6 +207,18 @@ bool bitmaps_is_data(struct volume *v, uint64_t block, uint64_t count)
 	return is_data;
 }
 
+/* For libext2fs that is the time to write bitmaps as it does. */
+int bitmaps_new(struct volume *v, const char *what, ext2fs_block_bitmap *out)
+{
+	errcode_t err;
+
+	core_lock(v);
+	err = ext2fs_allocate_block_bitmap(v->fs, what, out);
+	v->fs->write_bitmaps = write_changed;
+	core_unlock(v);
+	return volume_error(v, err);
+}
+
 int bitmaps_open(struct volume *v)
 {
 	ext2_filsys fs = v->fs;

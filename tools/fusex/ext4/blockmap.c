@@ -299,12 +299,11 @@ static int survey(struct volume *v, struct node *n, uint64_t from)
 {
 	struct survey s = { .v = v, .n = n, .from = from };
 	uint64_t per = block_size(v) / 512;
-	errcode_t err;
 	int ret;
 
-	err = ext2fs_allocate_block_bitmap(v->fs, "seen", &s.seen);
-	if (err)
-		return volume_error(v, err);
+	ret = bitmaps_new(v, "seen", &s.seen);
+	if (ret)
+		return ret;
 	ret = survey_all(&s);
 	ext2fs_free_block_bitmap(s.seen);
 	if (ret || ext2fs_get_stat_i_blocks(v->fs, inode_of(n)) / per >=

@@ -551,6 +551,9 @@ int bitmaps_open(struct volume *v);
 /** bitmaps_close() - the opposite */
 void bitmaps_close(struct volume *v);
 
+/** bitmaps_new() - one of blocks, for some other purpose, with none in it */
+int bitmaps_new(struct volume *v, const char *what, ext2fs_block_bitmap *out);
+
 /** bitmaps_is_data() - can these blocks be a file's? */
 bool bitmaps_is_data(struct volume *v, uint64_t block, uint64_t count);
 

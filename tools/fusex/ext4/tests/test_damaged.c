@@ -162,6 +162,10 @@ static void test_lists(void)
 	is((long long)ext2fs_free_blocks_count(v->fs->super), (long long)left,
 	   "and all of them are free");
 	UNLOCK(v);
+	n = image_file(v, image_root(v), "more", 0);
+	WR_LOCK(v);
+	is(xattr_set(v, n, "user.a", "value", 5, 0), 0, "a new file");
+	UNLOCK(v);
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
