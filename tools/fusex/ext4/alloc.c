@@ -32,6 +32,22 @@ enum who {
 	WHO_TREE,
 };
 
+/* This thread is at a request of somebody who has no right to the last blocks. */
+static __thread bool for_user;
+
+bool alloc_as_root(bool root)
+{
+	bool was = !for_user;
+
+	for_user = !root;
+	return was;
+}
+
+static enum who who_asks(bool root)
+{
+	return root && !for_user ? WHO_ROOT : WHO_USER;
+}
+
 /**
  * struct search - for blocks that follow each other
  * @v: the file system
@@ -198,7 +214,7 @@ int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want, bool root,
 	int64_t n;
 
 	core_lock(v);
-	n = find_run(v, goal, want, root ? WHO_ROOT : WHO_USER, out);
+	n = find_run(v, goal, want, who_asks(root), out);
 	if (n > 0) {
 		bcache_forget(v->cache, *out, (uint64_t)n);
 		ext2fs_block_alloc_stats_range(v->fs, *out, (blk_t)n, 1);
@@ -236,7 +252,7 @@ bool alloc_has(struct volume *v, uint64_t count)
 	bool has;
 
 	core_lock(v);
-	has = room(v, WHO_ROOT) >= count;
+	has = room(v, who_asks(true)) >= count;
 	core_unlock(v);
 	return has;
 }
@@ -246,8 +262,8 @@ static errcode_t on_get(ext2_filsys fs, blk64_t goal, blk64_t *out)
 {
 	struct volume *v = fs->priv_data;
 	uint64_t block;
-	int64_t n = find_run(v, goal, 1, v->for_tree ? WHO_TREE : WHO_ROOT,
-			     &block);
+	int64_t n = find_run(v, goal, 1, v->for_tree ? WHO_TREE :
+						       who_asks(true), &block);
 
 	if (n < 0)
 		return EXT2_ET_BLOCK_ALLOC_FAIL;

@@ -473,9 +473,14 @@ static int make_blocks(struct volume *v, struct node *dir)
 
 int dir_ready(struct volume *v, struct node *dir)
 {
+	/* Who only takes a name away needs no right to its block. */
+	bool was = alloc_as_root(true);
 	int ret = dir_load(v, dir);
 
-	return ret ? ret : make_blocks(v, dir);
+	if (!ret)
+		ret = make_blocks(v, dir);
+	alloc_as_root(was);
+	return ret;
 }
 
 static bool find_room(struct dirindex *d, unsigned int need, uint32_t *block)

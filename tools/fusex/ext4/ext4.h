@@ -651,11 +651,19 @@ int journal_write(struct volume *v, const struct dirty_block *list,
 int alloc_open(struct volume *v);
 
 /**
+ * alloc_as_root() - may this thread use the last blocks, which are reserved?
+ * @root: not if this is false, whatever for
+ *
+ * Return: what it was; a thread may unless told otherwise.
+ */
+bool alloc_as_root(bool root);
+
+/**
  * alloc_run() - allocate blocks that follow each other
  * @v: the file system
  * @goal: where they should be
  * @want: how many at most
- * @root: the last blocks, which are reserved, may be used
+ * @root: the last blocks, which are reserved, may be used, if this thread may
  * @out: returned: the first block
  *
  * Called with the lock.
@@ -677,7 +685,7 @@ void alloc_free(struct volume *v, uint64_t block, uint64_t count);
 /** alloc_left() - blocks that are free, and those that will be */
 uint64_t alloc_left(struct volume *v);
 
-/** alloc_has() - could so many be taken now, the reserved ones among them? */
+/** alloc_has() - could so many be taken now by this thread? */
 bool alloc_has(struct volume *v, uint64_t count);
 
 /** alloc_committed() - from now on they can be; called alone */

@@ -104,6 +104,7 @@ int op_begin(struct volume *v, const struct fusex_node *node, enum op_how how,
 
 void op_end(struct volume *v, struct node *n)
 {
+	alloc_as_root(true);
 	node_unlock(n);
 	node_put(v, n);
 	UNLOCK(v);
@@ -142,6 +143,11 @@ bool op_is_root(const struct volume *v, const struct fusex_req *req)
 	return h->flags & FUSEX_REQ_KERNEL || !h->uid ||
 	       h->uid == sb->s_def_resuid ||
 	       (sb->s_def_resgid && h->gid == sb->s_def_resgid);
+}
+
+void op_takes(const struct volume *v, const struct fusex_req *req)
+{
+	alloc_as_root(op_is_root(v, req));
 }
 
 const struct fusex_ops ext4_ops = {

@@ -68,6 +68,9 @@ bool op_again(struct volume *v, const struct fusex_node *self, int ret,
 /** op_is_root() - may the request use the last blocks? */
 bool op_is_root(const struct volume *v, const struct fusex_req *req);
 
+/** op_takes() - from op_begin() to op_end(): it may take blocks, if there are for it */
+void op_takes(const struct volume *v, const struct fusex_req *req);
+
 /** ext4_ops - all of them */
 extern const struct fusex_ops ext4_ops;
 

@@ -106,16 +106,18 @@ ssize_t ext4_listxattr(struct fusex_req *req, const struct fusex_node *node,
 	return ret;
 }
 
-static int setxattr_once(struct volume *v, const struct fusex_node *node,
+static int setxattr_once(struct fusex_req *req, const struct fusex_node *node,
 			 const char *name, const void *value, size_t size,
 			 uint32_t flags, struct fusex_attr_out *out)
 {
+	struct volume *v = volume_of(req);
 	struct node *n;
 	int ret;
 
 	ret = op_begin(v, node, OP_ALONE, &n);
 	if (ret)
 		return ret;
+	op_takes(v, req);
 	ret = remote_is_acl(v, name) ?
 	      remote_set_acl(v, n, value, size) :
 	      xattr_set(v, n, name, value, size, flags);
@@ -129,12 +131,11 @@ int ext4_setxattr(struct fusex_req *req, const struct fusex_node *node,
 		  const char *name, const void *value, size_t size,
 		  uint32_t flags, struct fusex_attr_out *out)
 {
-	struct volume *v = volume_of(req);
 	int ret, tries = 0;
 
 	do {
-		ret = setxattr_once(v, node, name, value, size, flags, out);
-	} while (op_again(v, node, ret, &tries));
+		ret = setxattr_once(req, node, name, value, size, flags, out);
+	} while (op_again(volume_of(req), node, ret, &tries));
 	return ret;
 }
 

@@ -62,6 +62,7 @@ static int write_once(struct fusex_req *req, const struct fusex_node *node,
 	ret = op_begin(v, node, OP_CHANGE, &n);
 	if (ret)
 		return ret;
+	op_takes(v, req);
 	ret = write_data(req, n, in, buf, out);
 	if (!ret) {
 		out->attr_valid = FUSEX_FOREVER;
@@ -122,6 +123,7 @@ static int fallocate_once(struct fusex_req *req, const struct fusex_node *node,
 	ret = op_begin(v, node, OP_CHANGE, &n);
 	if (ret)
 		return ret;
+	op_takes(v, req);
 	ret = falloc(v, n, in->mode, in->offset, in->length,
 		     op_is_root(v, req));
 	if (!ret) {
@@ -197,6 +199,7 @@ static int begin_once(struct fusex_req *req, const struct fusex_node *node,
 	ret = op_begin(v, node, writes ? OP_CHANGE : OP_READ, &n);
 	if (ret)
 		return ret;
+	op_takes(v, req);
 	ret = map_begin(v, n, in, op_is_root(v, req), out);
 	op_end(v, n);
 	return ret;

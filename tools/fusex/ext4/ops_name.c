@@ -109,16 +109,18 @@ static int fill_make(struct fusex_req *req, const struct fusex_make_in *in,
 	return 0;
 }
 
-static int make_once(struct volume *v, const struct fusex_node *node,
+static int make_once(struct fusex_req *req, const struct fusex_node *node,
 		     const char *name, const struct make *mk,
 		     struct fusex_entry_reply *out)
 {
+	struct volume *v = volume_of(req);
 	struct node *dir, *n;
 	int ret;
 
 	ret = op_begin(v, node, mk->nr_xattrs ? OP_ALONE : OP_CHANGE, &dir);
 	if (ret)
 		return ret;
+	op_takes(v, req);
 	ret = name_make(v, dir, name, mk, &n);
 	if (!ret) {
 		ret = op_entry(v, n, out);
@@ -133,7 +135,6 @@ static int make(struct fusex_req *req, const struct fusex_node *dir,
 		const char *name, const char *target,
 		const struct fusex_make_in *in, struct fusex_entry_reply *out)
 {
-	struct volume *v = volume_of(req);
 	struct make mk;
 	int ret, tries = 0;
 
@@ -141,8 +142,8 @@ static int make(struct fusex_req *req, const struct fusex_node *dir,
 	if (ret)
 		return ret;
 	do {
-		ret = make_once(v, dir, name, &mk, out);
-	} while (op_again(v, dir, ret, &tries));
+		ret = make_once(req, dir, name, &mk, out);
+	} while (op_again(volume_of(req), dir, ret, &tries));
 	free((void *)mk.xattrs);
 	return ret;
 }
@@ -180,16 +181,18 @@ int ext4_tmpfile(struct fusex_req *req, const struct fusex_node *dir,
 	return make(req, dir, NULL, NULL, in, out);
 }
 
-static int link_once(struct volume *v, const struct fusex_node *node,
+static int link_once(struct fusex_req *req, const struct fusex_node *node,
 		     const struct fusex_node *in, const char *name,
 		     struct fusex_entry_reply *out)
 {
+	struct volume *v = volume_of(req);
 	struct node *dir, *n;
 	int ret;
 
 	ret = op_begin(v, in, OP_ALONE, &dir);
 	if (ret)
 		return ret;
+	op_takes(v, req);
 	ret = op_node(v, node, &n);
 	if (!ret) {
 		ret = name_link(v, dir, name, n);
@@ -207,12 +210,11 @@ int ext4_link(struct fusex_req *req, const struct fusex_node *node,
 	      const struct fusex_node *dir, const char *name,
 	      struct fusex_entry_reply *out)
 {
-	struct volume *v = volume_of(req);
 	int ret, tries = 0;
 
 	do {
-		ret = link_once(v, node, dir, name, out);
-	} while (op_again(v, dir, ret, &tries));
+		ret = link_once(req, node, dir, name, out);
+	} while (op_again(volume_of(req), dir, ret, &tries));
 	return ret;
 }
 
@@ -310,6 +312,7 @@ static int rename_once(struct fusex_req *req, const struct fusex_node *from,
 	ret = op_begin(v, from, OP_ALONE, &dir);
 	if (ret)
 		return ret;
+	op_takes(v, req);
 	ret = op_node(v, to, &dir2);
 	if (!ret) {
 		ret = name_rename(v, dir, name, dir2, name2, flags, &whiteout,

@@ -680,6 +680,54 @@ static void test_unmount(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* What takes blocks that are not of data. */
+static void take_each(struct volume *v, struct node *n, int expected)
+{
+	struct make mk = { .mode = S_IFLNK | 0777 };
+	char *buf = need(1, 301);
+	struct node *made;
+
+	memset(buf, 'x', 300);
+	mk.target = buf;
+	WR_LOCK(v);
+	is(name_make(v, image_root(v), "link", &mk, &made), expected,
+	   "a link to something long");
+	if (!expected)
+		node_put(v, made);
+	mk = (struct make){ .mode = S_IFDIR | 0755 };
+	is(name_make(v, image_root(v), "dir", &mk, &made), expected,
+	   "a directory");
+	if (!expected)
+		node_put(v, made);
+	is(xattr_set(v, n, "user.a", buf, 300, 0), expected, "an attribute");
+	UNLOCK(v);
+	free(buf);
+}
+
+/* The last blocks are for root, whatever they are to be. */
+static void test_reserved(const char *kind)
+{
+	const char *path = image_make(kind, 64);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "file", 0);
+	uint64_t hidden, reserved = ext2fs_r_blocks_count(v->fs->super);
+
+	printf("# %s\n", kind);
+	ok(reserved > 100, "%llu blocks are", (unsigned long long)reserved);
+	WR_LOCK(v);
+	is(put(v, n, 20), 0, "a block");
+	UNLOCK(v);
+	hidden = image_starve(v, v->kept + reserved);
+	alloc_as_root(false);
+	take_each(v, n, -ENOSPC);
+	is(put(v, n, 40), -ENOSPC, "more of a file");
+	alloc_as_root(true);
+	take_each(v, n, 0);
+	is(put(v, n, 40), 0, "more of a file");
+	image_feed(v, hidden);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 static void test_kind(const char *kind)
 {
 	const char *path = image_make(kind, 64);
@@ -709,5 +757,8 @@ int main(void)
 	test_unlink();
 	test_moved();
 	test_short();
+	test_reserved("-b 4096");
+	test_reserved("-b 4096 -O ea_inode");
+	test_reserved("-b 1024 -O ^extents,^64bit");
 	return tap_end();
 }
