@@ -234,6 +234,17 @@ static bool is_tree_node(const struct volume *v, void *buf)
 	       dirblk_length(v, entry(buf, 0)) == block_size(v);
 }
 
+bool dirblk_is_root(const struct volume *v, void *buf)
+{
+	const struct ext2_dir_entry *dots = entry(buf, need_for(1));
+
+	return dirblk_length(v, entry(buf, 0)) == need_for(1) &&
+	       ext2fs_dirent_name_len(dots) == 2 && dots->name[0] == '.' &&
+	       dots->name[1] == '.' &&
+	       dirblk_length(v, dots) == block_size(v) - need_for(1);
+}
+
+/* What is only said to be a tree may have names where its root would be. */
 static int unindex_block(struct volume *v, struct node *dir, uint32_t lblk,
 			 void *buf)
 {
@@ -242,7 +253,8 @@ static int unindex_block(struct volume *v, struct node *dir, uint32_t lblk,
 	int ret;
 
 	ret = dirblk_read(v, dir, lblk, buf, &pblk);
-	if (ret || !pblk || (lblk && !is_tree_node(v, buf)))
+	if (ret || !pblk ||
+	    !(lblk ? is_tree_node(v, buf) : dirblk_is_root(v, buf)))
 		return ret;
 	if (lblk) {
 		dirblk_clear(v, buf);

@@ -155,7 +155,7 @@ static int read_level(struct way *w, unsigned int i, uint32_t lblk)
 	if (ret)
 		return ret;
 	l->entries = (struct ext2_dx_entry *)(l->buf + offset);
-	if (!l->pblk || !count_of(l) ||
+	if (!l->pblk || (!i && !dirblk_is_root(w->v, l->buf)) || !count_of(l) ||
 	    ext2fs_le16_to_cpu(head_of(l)->limit) != limit_for(w->v, offset) ||
 	    count_of(l) > limit_for(w->v, offset))
 		return -EOPNOTSUPP;

@@ -1081,6 +1081,9 @@ int dirblk_cut(struct volume *v, void *buf, unsigned int offset);
 /** dirblk_type() - EXT2_FT_* of a mode */
 uint8_t dirblk_type(uint32_t mode);
 
+/** dirblk_is_root() - is it the root of a tree of hashes, which ".." is as long as? */
+bool dirblk_is_root(const struct volume *v, void *buf);
+
 /** dirblk_unindex() - a directory does without its tree of hashes */
 int dirblk_unindex(struct volume *v, struct node *dir);
 

@@ -323,6 +323,47 @@ static void test_kinds(void)
 	}
 }
 
+static unsigned int count_names(struct volume *v, struct node *dir)
+{
+	const struct dir_name *at;
+	unsigned int count = 0;
+
+	if (dir_load(v, dir) || dir_sort(dir))
+		return 0;
+	for (at = dir_first(dir, 0); at; at = dir_next(dir, at))
+		count++;
+	return count;
+}
+
+/* A directory that is said to have a tree, and has none: its names stay. */
+static void test_flag(const char *kind, unsigned int names)
+{
+	const char *path = image_make(kind, 16);
+	struct volume *v = image_open(path);
+	struct node *dir = image_file(v, image_root(v), "dir", S_IFDIR | 0755);
+	char name[16];
+	unsigned int i;
+
+	printf("# %s, %u names\n", kind, names);
+	for (i = 0; i < names; i++) {
+		snprintf(name, sizeof(name), "name %u", i);
+		image_file(v, dir, name, 0);
+	}
+	WR_LOCK(v);
+	dir->raw.i_flags |= EXT2_INDEX_FL;
+	node_dirty(v, dir);
+	dir_unload(dir);
+	UNLOCK(v);
+	ok(image_file(v, dir, "one more", 0), "one more name");
+	WR_LOCK(v);
+	ok(!node_has(dir, EXT2_INDEX_FL), "it is not said any more");
+	is(count_names(v, dir), names + 1, "all names are known");
+	dir_unload(dir);
+	is(count_names(v, dir), names + 1, "and there");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 int main(void)
 {
 	setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1);
@@ -332,5 +373,8 @@ int main(void)
 	test_stuck();
 	test_bitmap();
 	test_kinds();
+	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 20);
+	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 200);
+	test_flag("-b 1024 -O ^metadata_csum", 20);
 	return tap_end();
 }
