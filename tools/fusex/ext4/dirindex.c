@@ -119,27 +119,43 @@ static uint64_t key_of(const struct volume *v, const char *name, size_t len,
 	return key < KEY_MIN ? KEY_MIN : key > KEY_MAX ? KEY_MAX : key;
 }
 
-static int note(const struct volume *v, struct dirindex *d, const char *name,
-		size_t len, const struct dirent_at *at)
+static struct dir_name *new_name(const char *name, size_t len)
 {
-	struct dir_name *n, **slot;
-	int ret = 0;
+	struct dir_name *n = malloc(sizeof(*n) + len + 1);
+
+	if (n) {
+		n->len = (uint8_t)len;
+		memcpy(n->name, name, len);
+		n->name[len] = '\0';
+	}
+	return n;
+}
+
+/* A name that is there now.  It is slower to find in a table that does not grow. */
+static void put_in(const struct volume *v, struct dirindex *d,
+		   struct dir_name *n, const struct dirent_at *at)
+{
+	struct dir_name **slot;
 
 	if (d->count > d->mask)
-		ret = grow_table(d);
-	n = ret ? NULL : malloc(sizeof(*n) + len + 1);
-	if (!n)
-		return -ENOMEM;
+		grow_table(d);
 	n->at = *at;
-	n->len = (uint8_t)len;
-	memcpy(n->name, name, len);
-	n->name[len] = '\0';
-	n->key = key_of(v, name, len, at);
-	slot = &d->table[hash(name, len) & d->mask];
+	n->key = key_of(v, n->name, n->len, at);
+	slot = &d->table[hash(n->name, n->len) & d->mask];
 	n->next = *slot;
 	*slot = n;
 	d->count++;
 	d->is_sorted = false;
+}
+
+static int note(const struct volume *v, struct dirindex *d, const char *name,
+		size_t len, const struct dirent_at *at)
+{
+	struct dir_name *n = new_name(name, len);
+
+	if (!n)
+		return -ENOMEM;
+	put_in(v, d, n, at);
 	return 0;
 }
 
@@ -499,7 +515,23 @@ static bool find_room(struct dirindex *d, unsigned int need, uint32_t *block)
 	return false;
 }
 
-int dir_append(struct volume *v, struct node *dir, uint32_t *lblk,
+/* A block of which the contents are known before it is the directory's. */
+static int add_block(struct volume *v, struct node *dir, uint32_t lblk,
+		     void *buf, uint64_t *pblk)
+{
+	int ret = map_find_block(v, dir, lblk, pblk);
+
+	if (ret)
+		return ret;
+	ret = dirblk_write(v, dir, *pblk, buf);
+	if (ret) {
+		alloc_free(v, *pblk, 1);
+		return ret;
+	}
+	return map_put_block(v, dir, lblk, *pblk);
+}
+
+int dir_append(struct volume *v, struct node *dir, void *buf, uint32_t *lblk,
 	       uint64_t *pblk)
 {
 	struct dirindex *d = dir->dir;
@@ -512,7 +544,7 @@ int dir_append(struct volume *v, struct node *dir, uint32_t *lblk,
 	if (!more)
 		return -ENOMEM;
 	d->gaps = more;
-	ret = map_add_block(v, dir, d->nr_blocks, pblk);
+	ret = add_block(v, dir, d->nr_blocks, buf, pblk);
 	if (ret)
 		return ret;
 	d->gaps[d->nr_blocks] = 0;
@@ -575,8 +607,8 @@ static int add_anywhere(struct volume *v, struct node *dir, const char *name,
 	if (find_room(dir->dir, need, &at->block)) {
 		ret = dirblk_read(v, dir, at->block, buf, &pblk);
 	} else {
-		ret = dir_append(v, dir, &at->block, &pblk);
 		dirblk_clear(v, buf);
+		ret = dir_append(v, dir, buf, &at->block, &pblk);
 	}
 	if (!ret)
 		ret = put_name(v, dir, name, at, pblk, buf);
@@ -621,13 +653,17 @@ static int add(struct volume *v, struct node *dir, const char *name,
 int dir_add(struct volume *v, struct node *dir, const char *name,
 	    ext2_ino_t ino, uint8_t type)
 {
+	struct dir_name *n = new_name(name, strlen(name));
 	struct dirent_at at = { .ino = ino, .type = type };
-	int ret;
+	int ret = n ? make_blocks(v, dir) : -ENOMEM;
 
-	ret = make_blocks(v, dir);
 	if (!ret)
 		ret = add(v, dir, name, &at);
-	return ret ? ret : note(v, dir->dir, name, strlen(name), &at);
+	if (ret)
+		free(n);
+	else
+		put_in(v, dir->dir, n, &at);
+	return ret;
 }
 
 /* It stays in the inode: who makes room is not to need any. */
@@ -741,12 +777,10 @@ int dir_init(struct volume *v, struct node *dir, ext2_ino_t parent)
 
 	if (!buf)
 		return -ENOMEM;
-	ret = map_add_block(v, dir, 0, &pblk);
-	if (!ret) {
+	dirblk_init(v, buf, dir->ino, parent);
+	ret = add_block(v, dir, 0, buf, &pblk);
+	if (!ret)
 		set_size(dir, block_size(v));
-		dirblk_init(v, buf, dir->ino, parent);
-		ret = dirblk_write(v, dir, pblk, buf);
-	}
 	free(buf);
 	return ret;
 }

@@ -215,6 +215,16 @@ static int write_level(struct way *w, const struct level *l)
 	return dirblk_write(w->v, w->dir, l->pblk, l->buf);
 }
 
+/*
+ * What is being written to the disk is copied when it is written here, for which
+ * there may be no memory.  Blocks that are to be changed together are written as
+ * they are before the first of them is changed; then the rest cannot fail.
+ */
+static int prepare(struct way *w, uint64_t pblk, char *buf)
+{
+	return dirblk_write(w->v, w->dir, pblk, buf);
+}
+
 /* Puts an entry behind the one that was gone by. */
 static int insert(struct way *w, struct level *l, uint32_t hash, uint32_t lblk)
 {
@@ -237,15 +247,12 @@ static int new_node(struct way *w, const struct ext2_dx_entry *entries,
 
 	if (!l.buf)
 		return -ENOMEM;
-	ret = dir_append(w->v, w->dir, lblk, &l.pblk);
-	if (!ret) {
-		ext2fs_set_rec_len(w->v->fs, block_size(w->v),
-				   (struct ext2_dir_entry *)l.buf);
-		l.entries = (struct ext2_dx_entry *)(l.buf + NODE_ENTRIES);
-		memcpy(l.entries, entries, count * sizeof(*entries));
-		set_head(&l, count, limit_for(w->v, NODE_ENTRIES));
-		ret = write_level(w, &l);
-	}
+	ext2fs_set_rec_len(w->v->fs, block_size(w->v),
+			   (struct ext2_dir_entry *)l.buf);
+	l.entries = (struct ext2_dx_entry *)(l.buf + NODE_ENTRIES);
+	memcpy(l.entries, entries, count * sizeof(*entries));
+	set_head(&l, count, limit_for(w->v, NODE_ENTRIES));
+	ret = dir_append(w->v, w->dir, l.buf, lblk, &l.pblk);
 	free(l.buf);
 	return ret;
 }
@@ -259,7 +266,9 @@ static int grow(struct way *w)
 
 	if (w->depth >= most_levels(w->v))
 		return -EOPNOTSUPP;
-	ret = new_node(w, root->entries, count_of(root), &lblk);
+	ret = prepare(w, root->pblk, root->buf);
+	if (!ret)
+		ret = new_node(w, root->entries, count_of(root), &lblk);
 	if (ret)
 		return ret;
 	root->entries[0].block = ext2fs_cpu_to_le32(lblk);
@@ -271,17 +280,21 @@ static int grow(struct way *w)
 /* Half of a node moves to a new one, which the node above has room for. */
 static int split_node(struct way *w, unsigned int i)
 {
-	struct level *l = &w->level[i];
+	struct level *l = &w->level[i], *above = l - 1;
 	unsigned int keep = count_of(l) / 2;
 	uint32_t hash = ext2fs_le32_to_cpu(l->entries[keep].hash), lblk;
 	int ret;
 
-	ret = new_node(w, &l->entries[keep], count_of(l) - keep, &lblk);
+	ret = prepare(w, l->pblk, l->buf);
+	if (!ret)
+		ret = prepare(w, above->pblk, above->buf);
+	if (!ret)
+		ret = new_node(w, &l->entries[keep], count_of(l) - keep, &lblk);
 	if (ret)
 		return ret;
 	set_head(l, keep, limit_for(w->v, NODE_ENTRIES));
 	ret = write_level(w, l);
-	return ret ? ret : insert(w, &w->level[i - 1], hash, lblk);
+	return ret ? ret : insert(w, above, hash, lblk);
 }
 
 /* Sees to it that one more leaf has room in the node above it. */
@@ -380,9 +393,10 @@ static int write_leaf(struct way *w, uint32_t lblk, uint64_t pblk, char *buf)
 	return ret;
 }
 
-static int split_list(struct way *w, uint64_t pblk, const struct place *list,
-		      unsigned int count)
+static int split_list(struct way *w, uint64_t pblk, char *leaf,
+		      const struct place *list, unsigned int count)
 {
+	struct level *above = &w->level[w->depth - 1];
 	unsigned int half = middle(list, count);
 	uint32_t hash = list[half].hash, lblk;
 	char *buf = calloc(2, block_size(w->v)), *buf2;
@@ -392,17 +406,20 @@ static int split_list(struct way *w, uint64_t pblk, const struct place *list,
 	if (!buf)
 		return -ENOMEM;
 	buf2 = buf + block_size(w->v);
-	ret = dir_append(w->v, w->dir, &lblk, &pblk2);
-	if (!ret) {
-		put_all(w->v, buf, list, half);
-		put_all(w->v, buf2, list + half, count - half);
-		ret = write_leaf(w, lblk, pblk2, buf2);
-	}
+	put_all(w->v, buf, list, half);
+	put_all(w->v, buf2, list + half, count - half);
+	ret = prepare(w, pblk, leaf);
+	if (!ret)
+		ret = prepare(w, above->pblk, above->buf);
+	if (!ret)
+		ret = dir_append(w->v, w->dir, buf2, &lblk, &pblk2);
 	if (!ret)
 		ret = write_leaf(w, w->leaf, pblk, buf);
-	if (!ret)
-		ret = insert(w, &w->level[w->depth - 1],
-			     hash + (hash == list[half - 1].hash), lblk);
+	if (!ret) {
+		dir_moved(w->v, w->dir, lblk, buf2);
+		ret = insert(w, above, hash + (hash == list[half - 1].hash),
+			     lblk);
+	}
 	free(buf);
 	return ret;
 }
@@ -423,7 +440,7 @@ static int split_leaf(struct way *w, uint64_t pblk, char *leaf)
 	if (!ret && count < 2)
 		ret = -EOPNOTSUPP;
 	if (!ret)
-		ret = split_list(w, pblk, list, count);
+		ret = split_list(w, pblk, leaf, list, count);
 	free(list);
 	return ret ? ret : descend(w);
 }
@@ -543,13 +560,14 @@ static int make(struct way *w)
 	if (!ret && (!pblk || !has_dots_first(first)))
 		ret = -EOPNOTSUPP;
 	if (!ret)
-		ret = dir_append(w->v, w->dir, &lblk, &pblk2);
-	if (!ret)
 		ret = move_names(w, first, leaf);
 	if (!ret)
-		ret = write_leaf(w, lblk, pblk2, leaf);
+		ret = prepare(w, pblk, first);
+	if (!ret)
+		ret = dir_append(w->v, w->dir, leaf, &lblk, &pblk2);
 	if (ret)
 		return ret;
+	dir_moved(w->v, w->dir, lblk, leaf);
 	init_root(w->v, w->dir, first, lblk);
 	ret = dirblk_write(w->v, w->dir, pblk, first);
 	w->dir->raw.i_flags |= EXT2_INDEX_FL;

@@ -1164,8 +1164,17 @@ const struct dir_name *dir_first(const struct node *dir, uint64_t cookie);
 const struct dir_name *dir_next(const struct node *dir,
 				const struct dir_name *name);
 
-/** dir_append() - a further block, with nothing in it yet */
-int dir_append(struct volume *v, struct node *dir, uint32_t *lblk,
+/**
+ * dir_append() - a further block
+ * @v: the file system
+ * @dir: the directory
+ * @buf: its contents
+ * @lblk: returned: which block it is
+ * @pblk: returned: where
+ *
+ * After an error there is none.  To write it once more takes no memory.
+ */
+int dir_append(struct volume *v, struct node *dir, void *buf, uint32_t *lblk,
 	       uint64_t *pblk);
 
 /** dir_moved() - names are in this block now, at other places than before */

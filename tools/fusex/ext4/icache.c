@@ -304,19 +304,18 @@ static int renew(struct volume *v, ext2_ino_t ino, struct node **out)
 
 	if (n && !n->dead)
 		return -ECORRUPT;
-	if (n && n->users) {
-		detach(v, n);
-		n = NULL;
-	}
-	if (n) {
+	if (n && !n->users) {
 		revive(n, v->inode_size);
-	} else {
-		n = node_alloc(v, ino);
-		if (!n)
-			return -ENOMEM;
-		insert(v, n);
+		*out = n;
+		return 0;
 	}
-	*out = n;
+	*out = node_alloc(v, ino);
+	if (!*out)
+		return -ENOMEM;
+	/* That it is deleted is still to be written, if not by its successor. */
+	if (n)
+		detach(v, n);
+	insert(v, *out);
 	return 0;
 }
 

@@ -32,5 +32,13 @@ errcode_t __real_ext2fs_xattr_remove(struct ext2_xattr_handle *h,
 				     const char *name);
 errcode_t __wrap_ext2fs_xattr_remove(struct ext2_xattr_handle *h,
 				     const char *name);
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_realloc(void *mem, size_t size);
+void *__wrap_realloc(void *mem, size_t size);
+void *__real_aligned_alloc(size_t align, size_t size);
+void *__wrap_aligned_alloc(size_t align, size_t size);
 
 #endif
