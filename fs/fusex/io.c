@@ -404,8 +404,7 @@ int fusex_io_write_size(struct kiocb *iocb)
 
 /**
  * fusex_io_written - drop cached data that a write has shown to be outdated
- * @inode: the file; i_rwsem is held, or what other writes of ours do to the size is
- *	taken for somebody else's doing; i_size is what it is after the write
+ * @inode: the file; i_rwsem is held, i_size is what it is after the write
  * @oldsize: i_size before, bytes
  * @end: byte after the last one written
  *

@@ -35,7 +35,7 @@
  * @inode: the file
  * @parts: all requests, in order
  * @pos: where it begins, bytes
- * @oldsize: i_size when it began
+ * @end: behind all that is to be written, bytes
  * @first: where the first request says it wrote
  * @err: why not all was sent
  * @write_flags: FUSEX_WRITE_*
@@ -44,6 +44,7 @@
  * @grows: the size is to be seen to at the end
  * @one: one request only: the next depends on what the server says to it
  * @given_up: no more requests
+ * @others: somebody else has changed the size
  */
 struct fusex_user_io {
 	refcount_t refs;
@@ -54,7 +55,7 @@ struct fusex_user_io {
 	struct inode *inode;
 	struct list_head parts;
 	loff_t pos;
-	loff_t oldsize;
+	loff_t end;
 	loff_t first;
 	int err;
 	u32 write_flags;
@@ -63,6 +64,7 @@ struct fusex_user_io {
 	bool grows;
 	bool one;
 	bool given_up;
+	bool others;
 };
 
 /* kiocb.private of what io_cancel(2) and exiting tasks may cancel. */
@@ -231,15 +233,6 @@ static loff_t fusex_user_first(struct fusex_user_io *io)
 }
 
 /*
- * Without the lock it may be other writes of ours that have made the file grow.  If
- * nobody else can, that is no news; otherwise better drop too much.
- */
-static bool fusex_user_others(const struct fusex_user_io *io)
-{
-	return !io->nowait || fusex_i(io->inode)->attr->shared;
-}
-
-/*
  * The size is set before pages are dropped: who fills one by the old size does
  * that before, and it is dropped, or finds the new size.
  */
@@ -255,11 +248,11 @@ static ssize_t fusex_user_write_end(struct fusex_user_io *io)
 	/* What does not grow and is not waited for was seen to before. */
 	if (ret > 0 && (io->grows || !io->nowait))
 		fusex_i(inode)->attr->after_write(inode, io->first, ret);
-	if (ret > 0 && fusex_user_others(io))
-		fusex_io_written(inode, io->oldsize, io->first + ret);
 	if (gap)
 		fusex_attr_uncertain(inode);
-	if (len)
+	if (io->others)
+		fusex_cache_invalidate(inode, 0, LLONG_MAX);
+	else if (len)
 		fusex_user_written(io, len);
 	return ret;
 }
@@ -358,14 +351,35 @@ static int fusex_part_resend(struct fusex_user_part *part)
 	return err;
 }
 
+/*
+ * Has the reply made the size, @oldsize before, what the write cannot have made of it?
+ * As in fusex_io_written(), but without i_rwsem other writes of ours change it later.
+ * Other parts of this one may be in it already.
+ */
+static bool fusex_part_others(const struct fusex_user_part *part,
+			      loff_t oldsize)
+{
+	const struct inode *inode = part->io->inode;
+	loff_t end = part->out.offset + part->out.written;
+	loff_t size = i_size_read(inode);
+
+	return fusex_i(inode)->attr->shared && size != oldsize &&
+	       (size < end || size < oldsize ||
+		size > max3(oldsize, end, part->io->end));
+}
+
 /* Returns whether more of it is on its way. */
 static bool fusex_part_written(struct fusex_user_part *part)
 {
-	int ret = fusex_write_reply(part->io->inode, &part->call, part->epoch,
+	struct inode *inode = part->io->inode;
+	loff_t size = i_size_read(inode);
+	int ret = fusex_write_reply(inode, &part->call, part->epoch,
 				    FUSEX_DID_DATA);
 
 	if (ret <= 0)
 		return false;
+	if (fusex_part_others(part, size))
+		WRITE_ONCE(part->io->others, true);
 	if (!part->done)
 		part->at = part->out.offset;
 	part->done += ret;
@@ -421,7 +435,6 @@ static struct fusex_user_io *fusex_user_alloc(struct kiocb *iocb, bool write)
 	io->iocb = iocb;
 	io->inode = file_inode(iocb->ki_filp);
 	io->pos = iocb->ki_pos;
-	io->oldsize = i_size_read(io->inode);
 	io->write = write;
 	inode_dio_begin(io->inode);
 	return io;
@@ -670,7 +683,8 @@ static struct fusex_user_io *fusex_user_write_start(struct kiocb *iocb,
 		return NULL;
 	io->write_flags = fusex_i(inode)->attr->write_flags(inode, append);
 	io->one = io->write_flags & FUSEX_WRITE_APPEND || IS_APPEND(inode);
-	io->grows = iocb->ki_pos + (loff_t)iov_iter_count(from) > io->oldsize;
+	io->end = iocb->ki_pos + (loff_t)iov_iter_count(from);
+	io->grows = io->end > i_size_read(inode);
 	return io;
 }
 
