@@ -33,9 +33,9 @@ static int read_list(struct volume *v, const struct node *n, uint32_t number,
 
 /**
  * struct place - where the number of a block is, or would be
- * @list: numbers, from that on
+ * @list: numbers, from that on; NULL if there is no such list
  * @count: how many
- * @hole: there is no such list, and none of so many blocks; or 0
+ * @hole: of how many blocks there is none then
  */
 struct place {
 	const uint32_t	*list;
@@ -65,7 +65,7 @@ static int descend(struct volume *v, const struct node *n, uint64_t lblk,
 	}
 	span = 1ull << bits * level;
 	if (level)
-		p->hole = span - (lblk & (span - 1));
+		*p = (struct place){ NULL, 0, span - (lblk & (span - 1)) };
 	return ret;
 }
 
@@ -84,7 +84,7 @@ static int find(struct volume *v, const struct node *n, uint64_t lblk,
 		uint32_t *buf, struct run *r)
 {
 	uint64_t end = size_max(v, false) / block_size(v);
-	struct place p = { .hole = 0 };
+	struct place p = { NULL, 0, 0 };
 	int ret = 0;
 
 	*r = (struct run){ .lblk = lblk, .type = RUN_HOLE,
@@ -98,10 +98,10 @@ static int find(struct volume *v, const struct node *n, uint64_t lblk,
 		ret = descend(v, n, lblk, buf, &p);
 	if (ret)
 		return ret;
-	r->len = p.hole ? p.hole : count_alike(p.list, p.count);
+	r->len = p.list ? count_alike(p.list, p.count) : p.hole;
 	if (r->len > end - lblk)
 		r->len = end - lblk;
-	if (p.hole || !*p.list)
+	if (!p.list || !*p.list)
 		return 0;
 	r->pblk = *p.list;
 	r->type = RUN_DATA;
