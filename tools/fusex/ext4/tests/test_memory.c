@@ -19,7 +19,10 @@ static int left = -1;
 
 static bool fails(void)
 {
-	return left >= 0 && !left--;
+	if (left < 0)
+		return false;
+	left--;
+	return left < 0;
 }
 
 void *__wrap_malloc(size_t size)
