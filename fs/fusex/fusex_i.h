@@ -102,6 +102,8 @@ enum fusex_inode_bit {
 	FUSEX_I_DRAINING,
 	/* I_DONTCACHE, which VFS is not to see until a worker drops it. */
 	FUSEX_I_UNCACHED,
+	/* The worker that has waited drops it now. */
+	FUSEX_I_LET_GO,
 	/* Data may have changed in the backing file since it was looked up. */
 	FUSEX_I_THROUGH,
 };

@@ -431,17 +431,16 @@ static void fusex_let_go_work(struct work_struct *work)
 		write_inode_now(inode, 1);
 	else
 		filemap_fdatawait_keep_errors(inode->i_mapping);
-	fusex_io_later_done(inode);
-	/* It says who we are until then. */
 	kfree(go);
+	set_bit(FUSEX_I_LET_GO, &fusex_i(inode)->state);
+	fusex_io_later_done(inode);
 }
 
-/* May it wait for the server?  Its allocations may not. */
-static bool fusex_lets_go(void)
+/* Is it the worker, which may wait for the server?  Its allocations may not. */
+static bool fusex_lets_go(struct fusex_inode *fi)
 {
-	const struct work_struct *work = current_work();
-
-	return work && work->func == fusex_let_go_work &&
+	return test_and_clear_bit(FUSEX_I_LET_GO, &fi->state) &&
+	       current->flags & PF_WQ_WORKER &&
 	       !(current->flags & PF_MEMALLOC);
 }
 
@@ -481,7 +480,7 @@ int fusex_drop_inode(struct inode *inode)
 		inode_state_set(inode, I_DONTCACHE);
 	if (!drop && !(current->flags & (PF_MEMALLOC | PF_KTHREAD)))
 		return drop;
-	if (!fusex_goes_slowly(inode) || fusex_lets_go() ||
+	if (!fusex_goes_slowly(inode) || fusex_lets_go(fi) ||
 	    !fusex_chan_keep_inode(fusex_chan_of(inode), inode))
 		return drop;
 	/* Or VFS would write it back all the same. */
