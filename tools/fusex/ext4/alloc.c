@@ -43,9 +43,9 @@ bool alloc_as_root(bool root)
 	return was;
 }
 
-static enum who who_asks(bool root)
+static enum who who_asks(void)
 {
-	return root && !for_user ? WHO_ROOT : WHO_USER;
+	return for_user ? WHO_USER : WHO_ROOT;
 }
 
 /**
@@ -208,13 +208,13 @@ static void note(struct volume *v, uint64_t block, uint64_t count, int inuse)
 	bcache_forget(v->cache, block, count);
 }
 
-int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want, bool root,
+int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want,
 		  uint64_t *out)
 {
 	int64_t n;
 
 	core_lock(v);
-	n = find_run(v, goal, want, who_asks(root), out);
+	n = find_run(v, goal, want, who_asks(), out);
 	if (n > 0) {
 		bcache_forget(v->cache, *out, (uint64_t)n);
 		ext2fs_block_alloc_stats_range(v->fs, *out, (blk_t)n, 1);
@@ -252,7 +252,7 @@ bool alloc_has(struct volume *v, uint64_t count)
 	bool has;
 
 	core_lock(v);
-	has = room(v, who_asks(true)) >= count;
+	has = room(v, who_asks()) >= count;
 	core_unlock(v);
 	return has;
 }
@@ -262,8 +262,8 @@ static errcode_t on_get(ext2_filsys fs, blk64_t goal, blk64_t *out)
 {
 	struct volume *v = fs->priv_data;
 	uint64_t block;
-	int64_t n = find_run(v, goal, 1, v->for_tree ? WHO_TREE :
-						       who_asks(true), &block);
+	int64_t n = find_run(v, goal, 1, v->for_tree ? WHO_TREE : who_asks(),
+			     &block);
 
 	if (n < 0)
 		return EXT2_ET_BLOCK_ALLOC_FAIL;

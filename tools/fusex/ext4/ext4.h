@@ -663,13 +663,14 @@ bool alloc_as_root(bool root);
  * @v: the file system
  * @goal: where they should be
  * @want: how many at most
- * @root: the last blocks, which are reserved, may be used, if this thread may
  * @out: returned: the first block
+ *
+ * The last blocks, which are reserved, are for threads that may use them.
  *
  * Called with the lock.
  * Return: how many, or -ENOSPC.
  */
-int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want, bool root,
+int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want,
 		  uint64_t *out);
 
 /**
@@ -955,14 +956,13 @@ int file_punch(struct volume *v, struct node *n, uint64_t lblk, uint64_t len);
  * @n: the file
  * @lblk: first block
  * @len: how many
- * @root: see alloc_run()
  * @r: returned: what is at @lblk now
  * @fresh: returned: it was allocated now
  *
  * Called with the lock.
  */
 int map_allocate(struct volume *v, struct node *n, uint64_t lblk, uint64_t len,
-		 bool root, struct run *r, bool *fresh);
+		 struct run *r, bool *fresh);
 
 /** map_add_block() - have a block of a directory and the like */
 int map_add_block(struct volume *v, struct node *n, uint64_t lblk,
@@ -998,7 +998,7 @@ int map_peek(struct volume *v, struct node *n,
 
 /** map_begin() - MAP_BEGIN; called with the lock */
 int map_begin(struct volume *v, struct node *n,
-	      const struct fusex_map_begin_in *in, bool root,
+	      const struct fusex_map_begin_in *in,
 	      struct fusex_map_begin_out *out);
 
 /** map_ioend() - MAP_IOEND; called with the lock */
@@ -1013,7 +1013,7 @@ uint64_t size_max(const struct volume *v, bool extents);
 
 /** falloc() - FALLOCATE; called with the lock */
 int falloc(struct volume *v, struct node *n, uint32_t mode, uint64_t offset,
-	   uint64_t length, bool root);
+	   uint64_t length);
 
 /* ----------------------------------------------------- dirblk.c, dirindex.c */
 
@@ -1370,11 +1370,11 @@ ssize_t plain_read(struct volume *v, struct node *n, void *buf, size_t size,
 
 /** plain_write_some() - write to a file; how much, 1 byte at least, or -errno */
 ssize_t plain_write_some(struct volume *v, struct node *n, const void *buf,
-			 size_t size, uint64_t offset, bool root);
+			 size_t size, uint64_t offset);
 
 /** plain_write() - write all of it; what was written before an error stays */
 int plain_write(struct volume *v, struct node *n, const void *buf, size_t size,
-		uint64_t offset, bool root);
+		uint64_t offset);
 
 /** plain_zero() - a range of bytes reads as zeros */
 int plain_zero(struct volume *v, struct node *n, uint64_t from, uint64_t to);

@@ -47,7 +47,7 @@ static int zero_edges(struct volume *v, struct node *n, const struct range *r)
 }
 
 static int reserve(struct volume *v, struct node *n, uint64_t lblk,
-		   uint64_t end, bool root)
+		   uint64_t end)
 {
 	struct run r;
 	bool fresh;
@@ -56,7 +56,7 @@ static int reserve(struct volume *v, struct node *n, uint64_t lblk,
 	for (; lblk < end && !ret; lblk = r.lblk + r.len) {
 		/* Not from front to back: what is asked for is all. */
 		n->next_write = 0;
-		ret = map_allocate(v, n, lblk, end - lblk, root, &r, &fresh);
+		ret = map_allocate(v, n, lblk, end - lblk, &r, &fresh);
 		if (ret)
 			break;
 	}
@@ -74,19 +74,18 @@ static void grow(struct volume *v, struct node *n, uint32_t mode, uint64_t end)
 }
 
 static int allocate(struct volume *v, struct node *n, uint32_t mode,
-		    const struct range *r, bool root)
+		    const struct range *r)
 {
 	int ret;
 
-	ret = reserve(v, n, r->offset >> v->block_bits, blocks_of(v, r->end),
-		      root);
+	ret = reserve(v, n, r->offset >> v->block_bits, blocks_of(v, r->end));
 	if (!ret)
 		grow(v, n, mode, r->end);
 	return ret;
 }
 
 static int zero(struct volume *v, struct node *n, uint32_t mode,
-		const struct range *r, bool root)
+		const struct range *r)
 {
 	int ret;
 
@@ -94,7 +93,7 @@ static int zero(struct volume *v, struct node *n, uint32_t mode,
 	if (!ret && r->last > r->first)
 		ret = extents_convert(v, n, r->first, r->last - r->first,
 				      RUN_UNWRITTEN);
-	return ret < 0 ? ret : allocate(v, n, mode, r, root);
+	return ret < 0 ? ret : allocate(v, n, mode, r);
 }
 
 static int punch(struct volume *v, struct node *n, const struct range *r)
@@ -149,7 +148,7 @@ static int insert(struct volume *v, struct node *n, const struct range *r)
 }
 
 static int change(struct volume *v, struct node *n, uint32_t mode,
-		  const struct range *r, bool root)
+		  const struct range *r)
 {
 	bool extents = node_has(n, EXT4_EXTENTS_FL);
 
@@ -162,12 +161,12 @@ static int change(struct volume *v, struct node *n, uint32_t mode,
 	if (mode & FALLOC_FL_INSERT_RANGE)
 		return insert(v, n, r);
 	if (mode & FALLOC_FL_ZERO_RANGE)
-		return zero(v, n, mode, r, root);
-	return allocate(v, n, mode, r, root);
+		return zero(v, n, mode, r);
+	return allocate(v, n, mode, r);
 }
 
 int falloc(struct volume *v, struct node *n, uint32_t mode, uint64_t offset,
-	   uint64_t length, bool root)
+	   uint64_t length)
 {
 	struct range r = { .offset = offset, .end = offset + length };
 	int ret;
@@ -188,5 +187,5 @@ int falloc(struct volume *v, struct node *n, uint32_t mode, uint64_t offset,
 	r.last = r.end >> v->block_bits;
 	if (r.last < r.first)
 		r.last = r.first;
-	return change(v, n, mode, &r, root);
+	return change(v, n, mode, &r);
 }

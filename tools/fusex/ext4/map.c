@@ -91,7 +91,7 @@ static int add(struct volume *v, struct node *n, struct run *r)
 }
 
 static int allocate(struct volume *v, struct node *n, uint64_t lblk,
-		    uint64_t len, bool root, const struct run *hole)
+		    uint64_t len, const struct run *hole)
 {
 	bool extents = node_has(n, EXT4_EXTENTS_FL);
 	uint64_t more = advance(v, n, lblk, len, hole), goal;
@@ -105,7 +105,7 @@ static int allocate(struct volume *v, struct node *n, uint64_t lblk,
 		return ret;
 	if (len + more > LBLK_END - 1 - lblk)
 		more = 0;
-	got = alloc_run(v, goal, len + more, root, &r.pblk);
+	got = alloc_run(v, goal, len + more, &r.pblk);
 	if (got < 0)
 		return (int)got;
 	r.len = (uint64_t)got;
@@ -122,7 +122,7 @@ static int allocate(struct volume *v, struct node *n, uint64_t lblk,
 }
 
 int map_allocate(struct volume *v, struct node *n, uint64_t lblk, uint64_t len,
-		 bool root, struct run *r, bool *fresh)
+		 struct run *r, bool *fresh)
 {
 	uint64_t left;
 	int ret;
@@ -134,7 +134,7 @@ int map_allocate(struct volume *v, struct node *n, uint64_t lblk, uint64_t len,
 	ret = file_find(v, n, lblk, r);
 	if (!ret && r->type == RUN_HOLE) {
 		left = r->lblk + r->len - lblk;
-		ret = allocate(v, n, lblk, len < left ? len : left, root, r);
+		ret = allocate(v, n, lblk, len < left ? len : left, r);
 		*fresh = !ret;
 		if (!ret)
 			ret = file_find(v, n, lblk, r);
@@ -155,7 +155,7 @@ int map_find_block(struct volume *v, struct node *n, uint64_t lblk,
 	ret = goal_of(v, n, lblk, &goal);
 	if (ret)
 		return ret;
-	got = alloc_run(v, goal, 1, true, pblk);
+	got = alloc_run(v, goal, 1, pblk);
 	return got < 0 ? (int)got : 0;
 }
 
@@ -278,7 +278,7 @@ int map_peek(struct volume *v, struct node *n,
 }
 
 int map_begin(struct volume *v, struct node *n,
-	      const struct fusex_map_begin_in *in, bool root,
+	      const struct fusex_map_begin_in *in,
 	      struct fusex_map_begin_out *out)
 {
 	uint64_t lblk = in->offset >> v->block_bits, end;
@@ -296,7 +296,7 @@ int map_begin(struct volume *v, struct node *n,
 		return -EINVAL;
 	end = blocks_of(v, in->offset + in->length);
 	if (in->op & FUSEX_MAP_OP_WRITE)
-		ret = map_allocate(v, n, lblk, end - lblk, root, &r, &fresh);
+		ret = map_allocate(v, n, lblk, end - lblk, &r, &fresh);
 	else if (lblk < LBLK_END)
 		ret = file_find(v, n, lblk, &r);
 	else

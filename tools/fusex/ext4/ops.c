@@ -135,7 +135,8 @@ bool op_again(struct volume *v, const struct fusex_node *self, int ret,
 	return self && reclaim(v, self->nodeid) && !commit_space(v);
 }
 
-bool op_is_root(const struct volume *v, const struct fusex_req *req)
+/* May the request use the last blocks? */
+static bool is_root(const struct volume *v, const struct fusex_req *req)
 {
 	const struct fusex_in_header *h = fusex_req_header(req);
 	const struct ext2_super_block *sb = v->fs->super;
@@ -147,7 +148,7 @@ bool op_is_root(const struct volume *v, const struct fusex_req *req)
 
 void op_takes(const struct volume *v, const struct fusex_req *req)
 {
-	alloc_as_root(op_is_root(v, req));
+	alloc_as_root(is_root(v, req));
 }
 
 const struct fusex_ops ext4_ops = {

@@ -65,9 +65,6 @@ int op_entry(struct volume *v, struct node *n, struct fusex_entry_reply *out);
 bool op_again(struct volume *v, const struct fusex_node *self, int ret,
 	      int *tries);
 
-/** op_is_root() - may the request use the last blocks? */
-bool op_is_root(const struct volume *v, const struct fusex_req *req);
-
 /** op_takes() - from op_begin() to op_end(): it may take blocks, if there are for it */
 void op_takes(const struct volume *v, const struct fusex_req *req);
 

@@ -40,8 +40,7 @@ static int write_data(struct fusex_req *req, struct node *n,
 		ret = remote_kill_priv(v, n);
 	if (ret)
 		return ret;
-	len = plain_write_some(v, n, buf, in->size, out->offset,
-			       op_is_root(v, req));
+	len = plain_write_some(v, n, buf, in->size, out->offset);
 	if (len < 0)
 		return (int)len;
 	out->written = (uint64_t)len;
@@ -124,8 +123,7 @@ static int fallocate_once(struct fusex_req *req, const struct fusex_node *node,
 	if (ret)
 		return ret;
 	op_takes(v, req);
-	ret = falloc(v, n, in->mode, in->offset, in->length,
-		     op_is_root(v, req));
+	ret = falloc(v, n, in->mode, in->offset, in->length);
 	if (!ret) {
 		attr_touch(v, n);
 		out->attr_valid = FUSEX_FOREVER;
@@ -200,7 +198,7 @@ static int begin_once(struct fusex_req *req, const struct fusex_node *node,
 	if (ret)
 		return ret;
 	op_takes(v, req);
-	ret = map_begin(v, n, in, op_is_root(v, req), out);
+	ret = map_begin(v, n, in, out);
 	op_end(v, n);
 	return ret;
 }

@@ -112,7 +112,7 @@ static int write_edges(struct volume *v, const struct run *r, uint64_t offset,
 
 /* Writes what is of one run; returns how much that was. */
 static ssize_t write_run(struct volume *v, struct node *n, const char *buf,
-			 size_t size, uint64_t offset, bool root)
+			 size_t size, uint64_t offset)
 {
 	uint64_t lblk = offset >> v->block_bits;
 	uint64_t count = blocks_of(v, offset + size) - lblk;
@@ -121,7 +121,7 @@ static ssize_t write_run(struct volume *v, struct node *n, const char *buf,
 	size_t len;
 	int ret;
 
-	ret = map_allocate(v, n, lblk, count, root, &r, &fresh);
+	ret = map_allocate(v, n, lblk, count, &r, &fresh);
 	if (ret)
 		return ret;
 	len = within(v, &r, offset, size);
@@ -166,7 +166,7 @@ static int write_inline(struct volume *v, struct node *n, const void *buf,
 }
 
 ssize_t plain_write_some(struct volume *v, struct node *n, const void *buf,
-			 size_t size, uint64_t offset, bool root)
+			 size_t size, uint64_t offset)
 {
 	size_t done = 0;
 	ssize_t len = 0;
@@ -179,7 +179,7 @@ ssize_t plain_write_some(struct volume *v, struct node *n, const void *buf,
 	}
 	for (; done < size; done += (size_t)len) {
 		len = write_run(v, n, (const char *)buf + done, size - done,
-				offset + done, root);
+				offset + done);
 		if (len < 0)
 			break;
 	}
@@ -192,14 +192,14 @@ ssize_t plain_write_some(struct volume *v, struct node *n, const void *buf,
 }
 
 int plain_write(struct volume *v, struct node *n, const void *buf, size_t size,
-		uint64_t offset, bool root)
+		uint64_t offset)
 {
 	size_t done = 0;
 	ssize_t len;
 
 	for (; done < size; done += (size_t)len) {
 		len = plain_write_some(v, n, (const char *)buf + done,
-				       size - done, offset + done, root);
+				       size - done, offset + done);
 		if (len < 0)
 			return (int)len;
 	}

@@ -38,11 +38,11 @@ static void populate(struct volume *v)
 			xattr_set(v, n, "user.a", name, 30, 0);
 		if (i % 20 == 0)
 			xattr_set(v, n, "user.b", target, 250, 0);
-		plain_write(v, n, buf, 5000, 0, true);
+		plain_write(v, n, buf, 5000, 0);
 		/* Extents that need a tree. */
 		if (i % 30 == 0)
 			for (uint64_t o = 0; o < 40; o++)
-				plain_write(v, n, buf, 100, o << 14, true);
+				plain_write(v, n, buf, 100, o << 14);
 		UNLOCK(v);
 	}
 	WR_LOCK(v);

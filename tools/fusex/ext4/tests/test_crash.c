@@ -117,7 +117,7 @@ static int make(struct volume *v, struct node *dir, struct state *s, int file)
 	buf = need(1, 70000);
 	fill(file, buf, &len);
 	WR_LOCK(v);
-	ret = plain_write(v, n, buf, len, 0, true);
+	ret = plain_write(v, n, buf, len, 0);
 	UNLOCK(v);
 	s->name[file] = (short)file;
 	free(buf);

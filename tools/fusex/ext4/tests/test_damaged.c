@@ -66,7 +66,7 @@ static struct node *make_file(struct volume *v, const char *name,
 	memset(buf, 'd', block_size(v));
 	for (i = 0; i < count && !ret; i++)
 		ret = plain_write(v, n, buf, block_size(v),
-				  i * step << v->block_bits, true);
+				  i * step << v->block_bits);
 	UNLOCK(v);
 	is(ret, 0, "a file");
 	is(commit_now(v), 0, "durable");
@@ -105,7 +105,7 @@ static void test_pointer(struct volume *v, struct node *n, uint64_t lblk)
 	char data[10] = "data";
 
 	is(size_set(v, n, 0), -ECORRUPT, "it is not cut");
-	is(plain_write(v, n, data, sizeof(data), lblk << v->block_bits, true),
+	is(plain_write(v, n, data, sizeof(data), lblk << v->block_bits),
 	   -ECORRUPT, "nor is a hole filled");
 	now = read_block(v, table);
 	ok(!memcmp(was, now, block_size(v)), "inodes are what they were");
@@ -284,7 +284,7 @@ static void test_bitmap(void)
 	WR_LOCK(v);
 	v->kept = 0;
 	for (i = 0; !ret; i += 1 << 20)
-		ret = plain_write(v, n, buf, 1 << 20, i, true);
+		ret = plain_write(v, n, buf, 1 << 20, i);
 	is(ret, -ENOSPC, "a file takes all that there is");
 	for (i = 0; i < blocks_of(v, size_of(n)) && table; i++) {
 		struct run r;

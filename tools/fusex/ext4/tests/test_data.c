@@ -54,7 +54,7 @@ static int do_write(struct volume *v, struct model *m)
 		offset = m->size;
 	buf = need(1, len);
 	memset(buf, c, len);
-	ret = plain_write(v, m->n, buf, len, offset, true);
+	ret = plain_write(v, m->n, buf, len, offset);
 	free(buf);
 	if (!ret)
 		put_bytes(m, offset, len, c);
@@ -82,7 +82,7 @@ static int do_falloc(struct volume *v, struct model *m)
 	size_t offset = rnd(FILE_MAX - 200000), len = 1 + rnd(200000), end;
 	int ret;
 
-	ret = falloc(v, m->n, mode, offset, len, true);
+	ret = falloc(v, m->n, mode, offset, len);
 	if (ret == -EOPNOTSUPP)
 		return 0;
 	if (ret)
@@ -105,8 +105,7 @@ static int do_shift(struct volume *v, struct model *m)
 		return 0;
 	offset = rnd((uint32_t)((m->size - len - bs) / bs)) * bs;
 	ret = falloc(v, m->n, insert ? FALLOC_FL_INSERT_RANGE :
-				       FALLOC_FL_COLLAPSE_RANGE, offset, len,
-		     true);
+				       FALLOC_FL_COLLAPSE_RANGE, offset, len);
 	if (ret)
 		return ret == -EOPNOTSUPP ? 0 : ret;
 	if (insert) {
@@ -209,7 +208,7 @@ static void test_growing(struct volume *v, struct node *root)
 		if (offset + 65536 > known) {
 			in.offset = known > offset ? known : offset;
 			in.length = offset + 65536 - in.offset;
-			ret = map_begin(v, n, &in, true, &out);
+			ret = map_begin(v, n, &in, &out);
 			known = out.read.offset + out.read.length;
 			asked++;
 		}
@@ -247,7 +246,7 @@ static void test_scattered(struct volume *v, struct node *root)
 		order[j] = t;
 	}
 	WR_LOCK(v);
-	ret = falloc(v, n, 0, 0, (uint64_t)blocks * block_size(v), true);
+	ret = falloc(v, n, 0, 0, (uint64_t)blocks * block_size(v));
 	is(ret, 0, "space for blocks");
 	for (i = 0; i < blocks && !ret; i++) {
 		ret = extents_convert(v, n, order[i], 1, RUN_DATA);
@@ -271,20 +270,22 @@ static void test_full(struct volume *v, struct node *root)
 	uint64_t offset = 0;
 	int ret = 0;
 
+	alloc_as_root(false);
 	WR_LOCK(v);
 	for (; !ret && offset < 1u << 30; offset += 1 << 20)
-		ret = plain_write(v, n, buf, 1 << 20, offset, false);
+		ret = plain_write(v, n, buf, 1 << 20, offset);
 	is(ret, -ENOSPC, "a full file system says so");
 	ok(ext2fs_free_blocks_count(v->fs->super) + 32 >=
 	   ext2fs_r_blocks_count(v->fs->super), "what is reserved stays");
 	is(size_set(v, n, 0), 0, "the file is cut");
-	ret = plain_write(v, n, buf, 1 << 20, 0, false);
+	ret = plain_write(v, n, buf, 1 << 20, 0);
 	is(ret, -ENOSPC, "its space is not free yet");
 	UNLOCK(v);
 	is(commit_now(v), 0, "until that is durable");
 	WR_LOCK(v);
-	is(plain_write(v, n, buf, 1 << 20, 0, false), 0, "then it is");
+	is(plain_write(v, n, buf, 1 << 20, 0), 0, "then it is");
 	UNLOCK(v);
+	alloc_as_root(true);
 	free(buf);
 }
 

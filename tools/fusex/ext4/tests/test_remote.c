@@ -131,15 +131,15 @@ static void test_lease(struct volume *v, struct node *root)
 	struct fusex_map_begin_out out = { .lease = 0 }, out2 = { .lease = 0 };
 
 	WR_LOCK(v);
-	is(map_begin(v, n, &in, true, &out), 0, "space to write to");
+	is(map_begin(v, n, &in, &out), 0, "space to write to");
 	in.op = 0;
-	is(map_begin(v, n2, &in, true, &out2), 0, "nothing to read");
+	is(map_begin(v, n2, &in, &out2), 0, "nothing to read");
 	if (v->remote) {
 		ok(out.lease && out2.lease && out.lease != out2.lease,
 		   "each has a lease of its own");
 		ok(out.lease_valid == FUSEX_FOREVER, "without an end");
 		out2.lease = 0;
-		is(map_begin(v, n, &in, true, &out2), 0, "asked again");
+		is(map_begin(v, n, &in, &out2), 0, "asked again");
 		ok(out2.lease == out.lease, "it is the same");
 	} else {
 		ok(!out.lease && !out.lease_valid, "without a lease");
@@ -158,14 +158,14 @@ static void test_durable(struct volume *v, struct node *root)
 	struct fusex_map_begin_out out = { .lease = 0 };
 
 	WR_LOCK(v);
-	is(plain_write(v, n, acl, sizeof(acl), 0, true), 0, "data");
-	is(map_begin(v, n, &in, true, &out), 0, "is read");
+	is(plain_write(v, n, acl, sizeof(acl), 0), 0, "data");
+	is(map_begin(v, n, &in, &out), 0, "is read");
 	ok(out.read.flags & FUSEX_MAP_F_DIRTY, "where it is, is not durable");
 	UNLOCK(v);
 	is(commit_now(v), 0, "changes are written");
 	WR_LOCK(v);
 	out.read.flags = 0;
-	is(map_begin(v, n, &in, true, &out), 0, "it is read again");
+	is(map_begin(v, n, &in, &out), 0, "it is read again");
 	ok(!(out.read.flags & FUSEX_MAP_F_DIRTY), "then it is");
 	UNLOCK(v);
 }

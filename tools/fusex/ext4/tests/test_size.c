@@ -32,10 +32,10 @@ static void test_behind(struct volume *v, struct node *root)
 	uint64_t want;
 
 	WR_LOCK(v);
-	is(plain_write(v, n, buf, HALF, 0, true), 0, "a file is written");
+	is(plain_write(v, n, buf, HALF, 0), 0, "a file is written");
 	want = sectors(v, n);
 	if (node_has(n, EXT4_EXTENTS_FL)) {
-		is(falloc(v, n, FALLOC_FL_KEEP_SIZE, 0, 2 * HALF, true), 0,
+		is(falloc(v, n, FALLOC_FL_KEEP_SIZE, 0, 2 * HALF), 0,
 		   "space behind its end");
 		ok(sectors(v, n) >= 2 * HALF / 512, "is there");
 	}
@@ -45,7 +45,7 @@ static void test_behind(struct volume *v, struct node *root)
 	is(size_set(v, n, HALF - 1), 0, "and a byte less");
 	ok(sectors(v, n) <= want, "which leaves it as many");
 	if (node_has(n, EXT4_EXTENTS_FL)) {
-		is(falloc(v, n, FALLOC_FL_KEEP_SIZE, 0, 2 * HALF, true), 0,
+		is(falloc(v, n, FALLOC_FL_KEEP_SIZE, 0, 2 * HALF), 0,
 		   "space once more");
 		is(size_set(v, n, HALF), 0, "and a byte more");
 		ok(sectors(v, n) >= 2 * HALF / 512, "the space stays");
@@ -63,7 +63,7 @@ static void test_unwritten(struct volume *v, struct node *root)
 	struct fusex_map_begin_out out = { .lease = 0 };
 
 	WR_LOCK(v);
-	is(map_begin(v, n, &in, true, &out), 0, "space for data");
+	is(map_begin(v, n, &in, &out), 0, "space for data");
 	ok(sectors(v, n), "is the file's");
 	is(size_set(v, n, 0), 0, "the data was cut");
 	is((long long)sectors(v, n), 0, "and so is the space");

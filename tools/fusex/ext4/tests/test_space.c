@@ -132,7 +132,7 @@ static int range(struct volume *v, struct node *n, uint32_t mode, uint64_t lblk,
 		 uint64_t count)
 {
 	return falloc(v, n, mode, lblk << v->block_bits,
-		      count << v->block_bits, true);
+		      count << v->block_bits);
 }
 
 /* A block that says which one it is. */
@@ -142,8 +142,7 @@ static int put(struct volume *v, struct node *n, uint64_t lblk)
 	int ret;
 
 	snprintf(buf, block_size(v), "block %llu", (unsigned long long)lblk);
-	ret = plain_write(v, n, buf, block_size(v), lblk << v->block_bits,
-			  true);
+	ret = plain_write(v, n, buf, block_size(v), lblk << v->block_bits);
 	free(buf);
 	return ret;
 }
@@ -173,7 +172,7 @@ static void test_kept(struct volume *v, struct node *root)
 	WR_LOCK(v);
 	is(range(v, n, 0, 0, 2048), 0, "space for a file");
 	for (at = 0; !ret; at += 1 << 20)
-		ret = plain_write(v, other, buf, 1 << 20, at, true);
+		ret = plain_write(v, other, buf, 1 << 20, at);
 	is(ret, -ENOSPC, "all the rest is taken");
 	volume_statfs(v, &st);
 	is(st.bavail, 0, "nothing is available");
@@ -276,7 +275,7 @@ static void test_pieces(void)
 	is(put(v, n, 0) ?: put(v, n, 5) ?: put(v, n, 10), 0, "three extents");
 	v->kept = 0;
 	hidden = image_starve(v, 70000);
-	is(map_allocate(v, n, 11, 70000, true, &r, &fresh), 0,
+	is(map_allocate(v, n, 11, 70000, &r, &fresh), 0,
 	   "there is room for one more");
 	ok(r.len >= 32767 && r.len < 40000, "%llu blocks long",
 	   (unsigned long long)r.len);
@@ -299,11 +298,11 @@ static void test_lists(void)
 
 	WR_LOCK(v);
 	hidden = image_starve(v, 13);
-	is(map_allocate(v, n, 0, 16, true, &r, &fresh), 0,
+	is(map_allocate(v, n, 0, 16, &r, &fresh), 0,
 	   "space for a few blocks");
 	is(r.len, 12, "as many as there is room for");
 	ok(is_sound(v, n), "which are taken");
-	is(map_allocate(v, n, 12, 1, true, &r, &fresh), -ENOSPC, "not more");
+	is(map_allocate(v, n, 12, 1, &r, &fresh), -ENOSPC, "not more");
 	image_feed(v, hidden);
 	for (i = 0; i < 12 + 256 && !ret; i++)
 		ret = put(v, n, i);
@@ -333,8 +332,8 @@ static void test_behind(bool crash)
 	WR_LOCK(v);
 	is(put(v, n, 0), 0, "a block");
 	blocks = n->raw.i_blocks;
-	is(map_allocate(v, n, 1, 30, true, &r, &fresh), 0, "and more behind it");
-	is(map_allocate(v, gone, 1, 30, true, &r, &fresh), 0, "of another file");
+	is(map_allocate(v, n, 1, 30, &r, &fresh), 0, "and more behind it");
+	is(map_allocate(v, gone, 1, 30, &r, &fresh), 0, "of another file");
 	gone->lookups = 1;
 	n->lookups = 1;
 	is(name_unlink(v, image_root(v), "gone", false, false, true, NULL), 0,
@@ -396,7 +395,7 @@ static void test_inline(void)
 	ok(node_has(n, EXT4_INLINE_DATA_FL) &&
 	   node_has(dir, EXT4_INLINE_DATA_FL), "data and names in inodes");
 	hidden = image_starve(v, 0);
-	is(plain_write(v, n, data, sizeof(data), 4000, true), -ENOSPC,
+	is(plain_write(v, n, data, sizeof(data), 4000), -ENOSPC,
 	   "no block for more");
 	is(plain_read(v, n, buf, sizeof(buf), 0), sizeof(data),
 	   "it is as long as it was");
@@ -410,8 +409,8 @@ static void test_inline(void)
 	dir = image_name(v, "dir");
 	ok(has_name(v, dir, "file0") && has_name(v, dir, "file1"),
 	   "the names are there");
-	is(plain_write(v, image_name(v, "inline"), data, sizeof(data), 4000,
-		       true), 0, "with space there is more data");
+	is(plain_write(v, image_name(v, "inline"), data, sizeof(data), 4000),
+	   0, "with space there is more data");
 	is(plain_read(v, image_name(v, "inline"), buf, sizeof(buf), 0),
 	   sizeof(buf), "the beginning is read");
 	ok(!memcmp(buf, data, sizeof(data)), "and what it was");
@@ -426,7 +425,7 @@ static void still_inline(struct volume *v, struct node *n, struct node *dir)
 
 	memset(data, 'x', sizeof(data));
 	WR_LOCK(v);
-	is(plain_write(v, n, write, sizeof(write), 4000, true), -ENOMEM,
+	is(plain_write(v, n, write, sizeof(write), 4000), -ENOMEM,
 	   "it does not get blocks");
 	ok(node_has(n, EXT4_INLINE_DATA_FL), "it stays in its inode");
 	is(plain_read(v, n, buf, sizeof(buf), 0), sizeof(data),
@@ -555,10 +554,10 @@ static void test_short(void)
 	WR_LOCK(v);
 	v->kept = 0;
 	hidden = image_starve(v, 10);
-	is(plain_write_some(v, n, buf, 1 << 20, 0, true), 10 * 4096,
+	is(plain_write_some(v, n, buf, 1 << 20, 0), 10 * 4096,
 	   "as much is written as there is space for");
 	is((long long)size_of(n), 10 * 4096, "and the file as long");
-	is(plain_write_some(v, n, buf, 1 << 20, 10 * 4096, true), -ENOSPC,
+	is(plain_write_some(v, n, buf, 1 << 20, 10 * 4096), -ENOSPC,
 	   "then nothing");
 	is((long long)size_of(n), 10 * 4096, "and it stays so");
 	image_feed(v, hidden);
@@ -584,7 +583,7 @@ static unsigned int write_pieces(struct volume *v, struct node *n,
 		while (from + 4096 > known && !ret) {
 			in.offset = known;
 			in.length = from + 4096 - known;
-			ret = map_begin(v, n, &in, true, &out);
+			ret = map_begin(v, n, &in, &out);
 			known = out.read.offset + out.read.length;
 			asked++;
 		}

@@ -75,9 +75,9 @@ static int fill(struct volume *v, struct node *n, unsigned int i,
 	if (i % 10 == 0)
 		for (at = 0; at < PIECES && !ret; at++)
 			ret = plain_write(v, n, buf + at * APART, 64,
-					  at * APART, true);
+					  at * APART);
 	else
-		ret = plain_write(v, n, buf, size, 0, true);
+		ret = plain_write(v, n, buf, size, 0);
 	attribute(i, value);
 	return ret ? ret : xattr_set(v, n, "user.a", value, sizeof(value), 0);
 }
@@ -197,12 +197,12 @@ static void use_file(struct volume *v, struct node *n, unsigned char *buf)
 	xattr_get(v, n, "user.a", buf, sizeof(value));
 	plain_read(v, n, buf, DATA_MAX, 0);
 	if (rnd(2))
-		plain_write(v, n, buf, 9000, rnd(DATA_MAX), true);
+		plain_write(v, n, buf, 9000, rnd(DATA_MAX));
 	if (rnd(2))
 		xattr_set(v, n, "user.a", value, rnd(250), 0);
 	if (rnd(2))
 		falloc(v, n, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		       rnd(PIECES) * APART, 3 * APART, true);
+		       rnd(PIECES) * APART, 3 * APART);
 	if (rnd(2))
 		size_set(v, n, rnd(DATA_MAX));
 }

@@ -44,7 +44,7 @@ static int one(struct worker *w, unsigned int i, const char *name)
 	if (!ret)
 		ret = name_make(w->v, w->dir, name, &mk, &n);
 	if (!ret) {
-		ret = plain_write(w->v, n, name, strlen(name), 0, true);
+		ret = plain_write(w->v, n, name, strlen(name), 0);
 		node_put(w->v, n);
 	}
 	if (!ret && i % 3 == 0)
@@ -93,14 +93,14 @@ static struct node *make_map(struct volume *v)
 	WR_LOCK(v);
 	is(map_peek(v, n, &in, &out), -EAGAIN, "a file nobody has looked at");
 	for (i = 0; i < EXTENTS && !ret; i++)
-		ret = plain_write(v, n, "x", 1, i << 13, true);
+		ret = plain_write(v, n, "x", 1, i << 13);
 	is(ret, 0, "a file of many extents");
 	in.op = FUSEX_MAP_OP_WRITE;
 	in.offset = 4096;
 	is(map_peek(v, n, &in, &out), -EAGAIN, "space takes more");
 	in.offset = 0;
 	is(map_peek(v, n, &in, &out), -EAGAIN, "the first write is noted");
-	is(map_begin(v, n, &in, true, &out), 0, "which it is");
+	is(map_begin(v, n, &in, &out), 0, "which it is");
 	is(map_peek(v, n, &in, &out), 0, "the next one need not be");
 	UNLOCK(v);
 	return n;

@@ -433,7 +433,7 @@ static void test_inline(struct volume *v, struct node *root)
 	WR_LOCK(v);
 	room = inline_room(v, n);
 	ok(room > 60 && room < 256, "room for %zu bytes", room);
-	is(plain_write(v, n, data, room, 0, true), 0, "all of it is used");
+	is(plain_write(v, n, data, room, 0), 0, "all of it is used");
 	ok(node_has(n, EXT4_INLINE_DATA_FL), "it stays in the inode");
 	ok(plain_read(v, n, got, sizeof(got), 0) == (ssize_t)room &&
 	   !memcmp(got, data, room), "and is read");
@@ -443,7 +443,7 @@ static void test_inline(struct volume *v, struct node *root)
 	   !memcmp(got, data, 10) && !got[10] && !got[room - 1],
 	   "by zeros");
 	memset(more, 'm', sizeof(more));
-	is(plain_write(v, n, more, sizeof(more), 5, true), 0, "it grows");
+	is(plain_write(v, n, more, sizeof(more), 5), 0, "it grows");
 	ok(!node_has(n, EXT4_INLINE_DATA_FL), "out of the inode");
 	is(plain_read(v, n, got, sizeof(got), 0), sizeof(got), "it is read");
 	ok(!memcmp(got, data, 5) && got[5] == 'm', "as it was and is now");

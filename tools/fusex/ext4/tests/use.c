@@ -44,15 +44,15 @@ static void use_node(struct volume *v, struct node *n, char *buf)
 		name_readlink(v, n, buf, 4096);
 	if (!is_reg(n))
 		return;
-	map_begin(v, n, &in, true, &out);
+	map_begin(v, n, &in, &out);
 	in.op = FUSEX_MAP_OP_WRITE;
-	map_begin(v, n, &in, true, &out);
+	map_begin(v, n, &in, &out);
 	if (node_has(n, EXT4_EXTENTS_FL))
 		extents_count(v, n, &count);
 	plain_read(v, n, buf, 65536, 0);
-	plain_write(v, n, buf, 3000, rnd(1 << 20), true);
+	plain_write(v, n, buf, 3000, rnd(1 << 20));
 	xattr_set(v, n, "user.new", buf, rnd(200), 0);
-	falloc(v, n, fallocs[rnd(4)], rnd(20) << 12, (1 + rnd(4)) << 12, true);
+	falloc(v, n, fallocs[rnd(4)], rnd(20) << 12, (1 + rnd(4)) << 12);
 	if (rnd(2))
 		size_set(v, n, rnd(10000));
 }
