@@ -196,11 +196,21 @@ static void remote_kill_priv(struct inode *inode, struct iattr *attr)
 	attr->ia_valid |= ATTR_KILL_SUID;
 }
 
+/*
+ * The kernel clears what a change of data clears of the mode that it knows.  If that
+ * may be outdated, the server does so once more.
+ */
+static bool remote_server_kills(const struct inode *inode)
+{
+	return !remote_fresh(inode) &&
+	       !ns_capable_noaudit(inode->i_sb->s_user_ns, CAP_FSETID);
+}
+
 static int remote_may_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 			      struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
-	bool stale = !remote_fresh(inode);
+	bool kill = attr->ia_valid & ATTR_SIZE && remote_server_kills(inode);
 	int err;
 
 	if (fusex_sb(inode->i_sb)->server_perm) {
@@ -211,9 +221,8 @@ static int remote_may_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 			return err;
 	}
 	remote_kill_priv(inode, attr);
-	/* VFS has looked at the mode as it was known before: see WRITE. */
-	if (stale && attr->ia_valid & ATTR_SIZE &&
-	    !ns_capable_noaudit(inode->i_sb->s_user_ns, CAP_FSETID))
+	/* VFS has looked at the mode as it was known before. */
+	if (kill)
 		attr->ia_valid |= ATTR_KILL_SUID;
 	return setattr_prepare(idmap, dentry, attr);
 }
@@ -330,16 +339,11 @@ static int remote_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 	return err;
 }
 
-/*
- * The kernel has cleared what a write clears of the mode that it knows.  If that
- * may be outdated, the server does so once more.
- */
 static u32 remote_write_flags(const struct inode *inode, bool append)
 {
 	u32 flags = append ? FUSEX_WRITE_APPEND : 0;
 
-	if (!remote_fresh(inode) &&
-	    !ns_capable_noaudit(inode->i_sb->s_user_ns, CAP_FSETID))
+	if (remote_server_kills(inode))
 		flags |= FUSEX_WRITE_KILL_PRIV;
 	return flags;
 }

@@ -319,6 +319,25 @@ u64 fusex_chan_answers(const struct fusex_chan *chan);
 void fusex_chan_defer_iput(struct fusex_chan *chan, struct inode *inode);
 bool fusex_chan_keep_inode(struct fusex_chan *chan, struct inode *inode);
 
+/*
+ * Waits by @wait, which is true when what it waits for has come, and again as long
+ * as the number @progress is another one after it.
+ */
+#define __fusex_wait_progress(progress, wait)				\
+({									\
+	u64 __now, __before = 0;					\
+	bool __came = false, __first = true;				\
+									\
+	for (; !__came; __first = false) {				\
+		__now = (progress);					\
+		if (!__first && __now == __before)			\
+			break;						\
+		__before = __now;					\
+		__came = (wait);					\
+	}								\
+	__came;								\
+})
+
 /**
  * fusex_wait_progress - wait where no signal can end it
  * @chan: the channel
@@ -332,34 +351,43 @@ bool fusex_chan_keep_inode(struct fusex_chan *chan, struct inode *inode);
 #define fusex_wait_progress(chan, wait)					\
 ({									\
 	const struct fusex_chan *__chan = (chan);			\
-	u64 __answers;							\
-	bool __came;							\
 									\
-	do {								\
-		__answers = fusex_chan_answers(__chan);			\
-		__came = (wait);					\
-	} while (!__came && fusex_chan_answers(__chan) != __answers);	\
-	__came;								\
+	__fusex_wait_progress(fusex_chan_answers(__chan), wait);	\
 })
 
 /**
- * fusex_wait_exiting - wait for the server, as a task that is exiting
+ * fusex_wait_exiting_for - wait for the server, as a task that is exiting
  * @chan: the channel
+ * @progress: expression of what has to get on, a number of 32 bits or more
  * @wait: as of fusex_wait_progress()
  *
  * Who has waited in vain does not wait again, see fusex_chan_patience().
  *
  * Return: 0, or -EINTR when it has not come.
  */
-#define fusex_wait_exiting(chan, wait)					\
+#define fusex_wait_exiting_for(chan, progress, wait)			\
 ({									\
 	struct fusex_chan *__exiting = (chan);				\
 	bool __patient = fusex_chan_patience(__exiting);		\
-	bool __done = __patient && fusex_wait_progress(__exiting, wait); \
+	bool __done = __patient && __fusex_wait_progress(progress, wait); \
 									\
 	if (__patient && !__done)					\
 		fusex_chan_in_vain(__exiting);				\
 	__done ? 0 : -EINTR;						\
+})
+
+/**
+ * fusex_wait_exiting - likewise, as long as the server answers something
+ * @chan: the channel
+ * @wait: as of fusex_wait_progress()
+ *
+ * Return: as of fusex_wait_exiting_for().
+ */
+#define fusex_wait_exiting(chan, wait)					\
+({									\
+	struct fusex_chan *__chan = (chan);				\
+									\
+	fusex_wait_exiting_for(__chan, fusex_chan_answers(__chan), wait); \
 })
 
 const char *fusex_op_name(u32 opcode);

@@ -436,14 +436,6 @@ static void fusex_let_go_work(struct work_struct *work)
 	fusex_io_later_done(inode);
 }
 
-/* Is it the worker, which may wait for the server?  Its allocations may not. */
-static bool fusex_lets_go(struct fusex_inode *fi)
-{
-	return test_and_clear_bit(FUSEX_I_LET_GO, &fi->state) &&
-	       current->flags & PF_WQ_WORKER &&
-	       !(current->flags & PF_MEMALLOC);
-}
-
 /**
  * fusex_inode_let_go - have a worker wait for what the last put would wait for
  * @inode: a reference is held, and dropped afterwards
@@ -474,13 +466,17 @@ void fusex_inode_let_go(struct inode *inode)
 int fusex_drop_inode(struct inode *inode)
 {
 	struct fusex_inode *fi = fusex_i(inode);
+	/* The worker may wait for the server, but not when it allocates. */
+	bool waits = test_and_clear_bit(FUSEX_I_LET_GO, &fi->state) &&
+		     current->flags & PF_WQ_WORKER &&
+		     !(current->flags & PF_MEMALLOC);
 	int drop = inode_generic_drop(inode);
 
 	if (test_and_clear_bit(FUSEX_I_UNCACHED, &fi->state))
 		inode_state_set(inode, I_DONTCACHE);
 	if (!drop && !(current->flags & (PF_MEMALLOC | PF_KTHREAD)))
 		return drop;
-	if (!fusex_goes_slowly(inode) || fusex_lets_go(fi) ||
+	if (waits || !fusex_goes_slowly(inode) ||
 	    !fusex_chan_keep_inode(fusex_chan_of(inode), inode))
 		return drop;
 	/* Or VFS would write it back all the same. */

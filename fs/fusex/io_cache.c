@@ -120,24 +120,16 @@ static bool fusex_writes_ended(const struct fusex_inode *fi, u32 enough)
 static int fusex_wait_writes(struct inode *inode)
 {
 	struct fusex_inode *fi = fusex_i(inode);
-	struct fusex_chan *chan = fusex_chan_of(inode);
 	u32 enough = atomic_read(&fi->wb_ended) + atomic_read(&fi->wb_writes) +
 		     fusex_conf_of(inode)->max_background;
-	int ended;
 
 	if (!atomic_read(&fi->wb_writes))
 		return 0;
-	if (!fusex_chan_patience(chan))
-		return -EINTR;
-	do {
-		ended = atomic_read(&fi->wb_ended);
-		if (wait_var_event_timeout(&fi->wb_writes,
-					   fusex_writes_ended(fi, enough),
-					   FUSEX_EXIT_WAIT))
-			return 0;
-	} while (atomic_read(&fi->wb_ended) != ended);
-	fusex_chan_in_vain(chan);
-	return -EINTR;
+	return fusex_wait_exiting_for(fusex_chan_of(inode),
+				      (u32)atomic_read(&fi->wb_ended),
+				      wait_var_event_timeout(&fi->wb_writes,
+							     fusex_writes_ended(fi, enough),
+							     FUSEX_EXIT_WAIT));
 }
 
 static int fusex_wait_writeback(struct address_space *mapping, loff_t start,

@@ -160,3 +160,15 @@ uint32_t rnd(uint32_t below)
 	state ^= state << 17;
 	return (uint32_t)(state >> 32) % below;
 }
+
+unsigned int image_count_names(struct volume *v, struct node *n)
+{
+	const struct dir_name *at;
+	unsigned int count = 0;
+
+	if (dir_load(v, n) || dir_sort(n))
+		return 0;
+	for (at = dir_first(n, 0); at; at = dir_next(n, at))
+		count++;
+	return count;
+}

@@ -41,6 +41,9 @@ struct node *image_file(struct volume *v, struct node *dir, const char *name,
 /** image_name() - a file in the root directory; that there is none ends the test */
 struct node *image_name(struct volume *v, const char *name);
 
+/** image_count_names() - of a directory, 0 if they cannot be known */
+unsigned int image_count_names(struct volume *v, struct node *n);
+
 /** image_starve() - only @left blocks are free from now on; returns how many are hidden */
 uint64_t image_starve(struct volume *v, uint64_t left);
 

@@ -323,18 +323,6 @@ static void test_kinds(void)
 	}
 }
 
-static unsigned int count_names(struct volume *v, struct node *dir)
-{
-	const struct dir_name *at;
-	unsigned int count = 0;
-
-	if (dir_load(v, dir) || dir_sort(dir))
-		return 0;
-	for (at = dir_first(dir, 0); at; at = dir_next(dir, at))
-		count++;
-	return count;
-}
-
 /* A directory that is said to have a tree, and has none: its names stay. */
 static void test_flag(const char *kind, unsigned int names)
 {
@@ -357,9 +345,9 @@ static void test_flag(const char *kind, unsigned int names)
 	ok(image_file(v, dir, "one more", 0), "one more name");
 	WR_LOCK(v);
 	ok(!node_has(dir, EXT2_INDEX_FL), "it is not said any more");
-	is(count_names(v, dir), names + 1, "all names are known");
+	is(image_count_names(v, dir), names + 1, "all names are known");
 	dir_unload(dir);
-	is(count_names(v, dir), names + 1, "and there");
+	is(image_count_names(v, dir), names + 1, "and there");
 	UNLOCK(v);
 	ok(image_close(v, path), "e2fsck finds nothing");
 }

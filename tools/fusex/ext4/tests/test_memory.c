@@ -45,18 +45,6 @@ void *__wrap_aligned_alloc(size_t align, size_t size)
 	return fails() ? NULL : __real_aligned_alloc(align, size);
 }
 
-static unsigned int count_names(struct volume *v, struct node *dir)
-{
-	const struct dir_name *at;
-	unsigned int count = 0;
-
-	if (dir_load(v, dir) || dir_sort(dir))
-		return 0;
-	for (at = dir_first(dir, 0); at; at = dir_next(dir, at))
-		count++;
-	return count;
-}
-
 static int add_once(struct volume *v, struct node *dir, const char *name,
 		    struct node *n)
 {
@@ -109,9 +97,9 @@ static void test_names(const char *kind)
 	add_all(v, dir, n);
 	WR_LOCK(v);
 	is(n->raw.i_links_count, NAMES + 1, "names are counted");
-	is(count_names(v, dir), 2 * NAMES, "and known");
+	is(image_count_names(v, dir), 2 * NAMES, "and known");
 	dir_unload(dir);
-	is(count_names(v, dir), 2 * NAMES, "and there");
+	is(image_count_names(v, dir), 2 * NAMES, "and there");
 	UNLOCK(v);
 	ok(image_close(v, path), "e2fsck finds nothing");
 }

@@ -170,25 +170,6 @@ static void keep_write(struct raw *r, const struct fusex_in_header *in,
 	keep(r, in, rep);
 }
 
-/* Answers the one that was kept: all was taken, and the file has @size bytes. */
-static void answer_write(struct raw *r, uint64_t size, uint32_t nlink)
-{
-	struct {
-		struct fusex_out_header oh;
-		struct fusex_write_out out;
-	} msg = {
-		.oh = { .len = sizeof(msg), .unique = kept.unique },
-		.out = {
-			.written = kept_write.size,
-			.offset = kept_write.offset,
-			.attr_valid = FUSEX_FOREVER,
-		},
-	};
-
-	answer_attr_of(&msg.out.attr, kept.nodeid, S_IFREG | 0644, size, nlink);
-	OK(write(r->fd, &msg, sizeof(msg)));
-}
-
 /* The kernel loses track of the file before it writes to it. */
 static void lost_track_of(struct raw *r, const struct fusex_in_header *in,
 			  struct raw_reply *rep)
@@ -247,7 +228,7 @@ TEST(writeback, of_a_file_that_is_going)
 	UNTIL_SEEN(r, FUSEX_OP_WRITE);
 	raw_ask_on(r);
 	CHECK(!r->forgotten[MAP_F]);
-	answer_write(r, 100, 0);
+	answer_write(r, &kept, &kept_write, 100, 0);
 	UNTIL_SEEN(r, FUSEX_OP_FORGET);
 	raw_stop(r);
 }
@@ -342,7 +323,7 @@ TEST(writeback, beside_a_direct_write_on_its_way)
 	}
 	UNTIL_SEEN(r, FUSEX_OP_WRITE);
 	UNTIL(sleeps_deep, &pid);
-	answer_write(r, 2 * BLOCK, 1);
+	answer_write(r, &kept, &kept_write, 2 * BLOCK, 1);
 	EQ(WAIT(pid), 0);
 	EQ(atomic_load(&first_byte), 'x');
 	raw_stop(r);
@@ -454,7 +435,7 @@ TEST(mapping, of_a_file_that_has_shrunk_meanwhile)
 	raw_bend(r, 0, NULL, NULL);
 	resize(r, RAW_SIZE, 100);
 	EQ(size_now(fd), 100);
-	answer_write(r, 100, 1);
+	answer_write(r, &kept, &kept_write, 100, 1);
 	OK(ftruncate(fd, RAW_SIZE));
 	is_byte(fd, 2 * BLOCK, 'x');
 	OK(munmap(p, RAW_SIZE));

@@ -63,24 +63,6 @@ static void fail_kept(struct raw *r)
 	OK(write(r->fd, &oh, sizeof(oh)));
 }
 
-static void answer_kept_write(struct raw *r)
-{
-	struct {
-		struct fusex_out_header oh;
-		struct fusex_write_out out;
-	} msg = {
-		.oh = { .len = sizeof(msg), .unique = kept.unique },
-		.out = {
-			.written = kept_write.size,
-			.offset = kept_write.offset,
-			.attr_valid = FUSEX_FOREVER,
-		},
-	};
-
-	answer_attr_of(&msg.out.attr, kept.nodeid, S_IFREG | 0644, RAW_SIZE, 0);
-	OK(write(r->fd, &msg, sizeof(msg)));
-}
-
 /* Names that nobody uses, and what goes with them; not drop_caches(), which syncs. */
 static int shrink(void)
 {
@@ -153,7 +135,7 @@ TEST(reclaim, of_a_file_that_is_being_written)
 	EQ(WAIT(pid), 0);
 	raw_ask_on(r);
 	CHECK(!r->forgotten[MAP_F]);
-	answer_kept_write(r);
+	answer_write(r, &kept, &kept_write, RAW_SIZE, 0);
 	UNTIL(is_set, &r->forgotten[MAP_F]);
 	raw_stop(r);
 }

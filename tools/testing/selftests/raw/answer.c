@@ -469,3 +469,23 @@ void answer(struct raw *r, const struct fusex_in_header *in,
 	maps_changed(r, in, rep);
 	pthread_mutex_unlock(&r->lock);
 }
+
+void answer_write(struct raw *r, const struct fusex_in_header *in,
+		  const struct fusex_write_in *wr, uint64_t size,
+		  uint32_t nlink)
+{
+	struct {
+		struct fusex_out_header oh;
+		struct fusex_write_out out;
+	} msg = {
+		.oh = { .len = sizeof(msg), .unique = in->unique },
+		.out = {
+			.written = wr->size,
+			.offset = wr->offset,
+			.attr_valid = FUSEX_FOREVER,
+		},
+	};
+
+	answer_attr_of(&msg.out.attr, in->nodeid, S_IFREG | 0644, size, nlink);
+	OK(write(r->fd, &msg, sizeof(msg)));
+}

@@ -19,4 +19,16 @@ void answer_attr_of(struct fusex_attr *a, uint64_t ino, uint32_t mode,
 /** answer_entry() - a whole entry for a node */
 void answer_entry(struct raw *r, uint64_t id, struct fusex_entry *e);
 
+/**
+ * answer_write() - the reply to a WRITE that was kept: all was taken
+ * @r: the server
+ * @in: the request
+ * @wr: its argument structure
+ * @size: of the file now, bytes
+ * @nlink: its links
+ */
+void answer_write(struct raw *r, const struct fusex_in_header *in,
+		  const struct fusex_write_in *wr, uint64_t size,
+		  uint32_t nlink);
+
 #endif /* SELFTESTS_ANSWER_H */
