@@ -61,6 +61,7 @@ static void local_times_sent(struct inode *inode, bool again)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 
+	again &= !fusex_chan_leaving(fusex_chan_of(inode));
 	if (again || test_bit(FUSEX_I_TIMES_CROSS, &fi->state))
 		local_times_dirty(inode, I_DIRTY_SYNC);
 	spin_lock(&fi->lock);
@@ -101,7 +102,8 @@ int fusex_write_inode(struct inode *inode, struct writeback_control *wbc)
 	if (fusex_i(inode)->io->tell) {
 		err = fusex_i(inode)->io->tell(inode);
 		if (err) {
-			mark_inode_dirty_sync(inode);
+			if (!fusex_chan_leaving(fusex_chan_of(inode)))
+				mark_inode_dirty_sync(inode);
 			return err;
 		}
 	}
@@ -569,6 +571,7 @@ static int local_setlease(struct file *file, int arg, struct file_lease **lease,
 }
 
 static const struct dentry_operations local_dentry_ops = {
+	.d_iput		= fusex_d_iput,
 };
 
 const struct fusex_attr_ops fusex_attr_local = {

@@ -540,6 +540,7 @@ static int remote_setlease(struct file *file, int arg,
 static const struct dentry_operations remote_dentry_ops = {
 	.d_revalidate	= remote_d_revalidate,
 	.d_init		= remote_d_init,
+	.d_iput		= fusex_d_iput,
 };
 
 const struct fusex_attr_ops fusex_attr_remote = {

@@ -342,9 +342,7 @@ static int backing_wait(struct fusex_bobj *obj)
 	if (err)
 		return err;
 	/* Asynchronous ones go on, and are direct I/O of the backing file. */
-	err = fusex_dio_drain(d_inode(obj->path.dentry));
-	/* It is removed: the call is not to be made again. */
-	return err ? -EINTR : 0;
+	return fusex_dio_drain(d_inode(obj->path.dentry));
 }
 
 /**
@@ -356,8 +354,8 @@ static int backing_wait(struct fusex_bobj *obj)
  * Of a stripe nothing is waited for: I/O is on its members.  What of a memory
  * device is mapped is unmapped.
  *
- * Context: process; waits for operations on the object unless told otherwise,
- * interruptible.
+ * Context: process; waits for operations on the object unless told otherwise, killable,
+ * on a device interruptible.
  * Return: 0; -ENOENT when there is none; -EINTR when a signal came: it is
  * removed, but may still be in use.
  */

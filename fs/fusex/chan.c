@@ -483,6 +483,20 @@ bool fusex_chan_alive(const struct fusex_chan *chan)
 }
 
 /**
+ * fusex_chan_leaving - is its super block being unmounted?
+ * @chan: the channel
+ *
+ * What fails from then on is not tried again.
+ *
+ * Context: any.
+ * Return: true from fusex_chan_quiesce() on.
+ */
+bool fusex_chan_leaving(const struct fusex_chan *chan)
+{
+	return READ_ONCE(chan->leaving);
+}
+
+/**
  * fusex_chan_pin_sb - keep the super block from being unmounted
  * @chan: the channel
  *

@@ -37,6 +37,8 @@ struct fusex_req;
 #define FUSEX_EXIT_WAIT		(5 * HZ)
 /* How long a kernel thread that unmounts looks on when nothing is answered. */
 #define FUSEX_KTHREAD_WAIT	(60 * HZ)
+/* How long may one take for a user's file system, however it gets on? */
+#define FUSEX_KTHREAD_MOST	(600 * HZ)
 
 /* What the kernel uses when the server leaves the choice to it. */
 #define FUSEX_DEFAULT_IO_SIZE		SZ_1M
@@ -310,6 +312,7 @@ long fusex_chan_patience(struct fusex_chan *chan);
 long fusex_chan_patience_last(struct fusex_chan *chan);
 void fusex_chan_in_vain(struct fusex_chan *chan);
 bool fusex_chan_alive(const struct fusex_chan *chan);
+bool fusex_chan_leaving(const struct fusex_chan *chan);
 u64 fusex_chan_epoch(struct fusex_chan *chan);
 u64 fusex_chan_next_epoch(struct fusex_chan *chan);
 const struct fusex_conf *fusex_chan_conf(const struct fusex_chan *chan);
@@ -319,11 +322,14 @@ u64 fusex_chan_answers(const struct fusex_chan *chan);
 void fusex_chan_defer_iput(struct fusex_chan *chan, struct inode *inode);
 bool fusex_chan_keep_inode(struct fusex_chan *chan, struct inode *inode);
 
-/*
- * Waits by @wait, which is true when what it waits for has come, and again as long
- * as the number @progress is another one after it.
+/**
+ * fusex_wait_while - wait as long as something gets on
+ * @progress: expression of what has to, a number of 32 bits or more
+ * @wait: as of fusex_wait_progress()
+ *
+ * Return: whether it has come.
  */
-#define __fusex_wait_progress(progress, wait)				\
+#define fusex_wait_while(progress, wait)				\
 ({									\
 	u64 __now, __before = 0;					\
 	bool __came = false, __first = true;				\
@@ -352,13 +358,13 @@ bool fusex_chan_keep_inode(struct fusex_chan *chan, struct inode *inode);
 ({									\
 	const struct fusex_chan *__chan = (chan);			\
 									\
-	__fusex_wait_progress(fusex_chan_answers(__chan), wait);	\
+	fusex_wait_while(fusex_chan_answers(__chan), wait);		\
 })
 
 /**
  * fusex_wait_exiting_for - wait for the server, as a task that is exiting
  * @chan: the channel
- * @progress: expression of what has to get on, a number of 32 bits or more
+ * @progress: as of fusex_wait_while()
  * @wait: as of fusex_wait_progress()
  *
  * Who has waited in vain does not wait again, see fusex_chan_patience().
@@ -369,7 +375,7 @@ bool fusex_chan_keep_inode(struct fusex_chan *chan, struct inode *inode);
 ({									\
 	struct fusex_chan *__exiting = (chan);				\
 	bool __patient = fusex_chan_patience(__exiting);		\
-	bool __done = __patient && __fusex_wait_progress(progress, wait); \
+	bool __done = __patient && fusex_wait_while(progress, wait);	\
 									\
 	if (__patient && !__done)					\
 		fusex_chan_in_vain(__exiting);				\

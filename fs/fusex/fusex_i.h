@@ -45,6 +45,9 @@ struct fusex_maps;
  * @ioend_wq: for what the server is told of I/O that has ended, NULL if no file's data
  *	is moved by mappings
  * @io_late: works of fusex_io_later() that are not done
+ * @wb_bios: of the page cache's writeback, on a device
+ * @going_lock: protects @going; innermost
+ * @going: inodes that a worker is dropping, see fusex_drop_inode()
  * @room_work: writes back because a cgroup is full of dirty pages
  * @room_inode: the file that @room_work is on its way for, NULL if it is not
  * @rcu: path walks under RCU look at it
@@ -67,6 +70,9 @@ struct fusex_sb {
 	struct workqueue_struct *io_wq;
 	struct workqueue_struct *ioend_wq;
 	atomic_t io_late;
+	atomic_t wb_bios;
+	spinlock_t going_lock;
+	struct list_head going;
 	struct work_struct room_work;
 	struct inode *room_inode;
 	struct rcu_head rcu;
@@ -102,8 +108,8 @@ enum fusex_inode_bit {
 	FUSEX_I_DRAINING,
 	/* I_DONTCACHE, which VFS is not to see until a worker drops it. */
 	FUSEX_I_UNCACHED,
-	/* The worker that has waited drops it now. */
-	FUSEX_I_LET_GO,
+	/* A worker waits for what dropping it would wait for. */
+	FUSEX_I_LETTING_GO,
 	/* Data may have changed in the backing file since it was looked up. */
 	FUSEX_I_THROUGH,
 };
@@ -492,7 +498,8 @@ void fusex_note_lost(struct super_block *sb, u64 epoch);
 struct inode *fusex_alloc_inode(struct super_block *sb);
 void fusex_free_inode(struct inode *inode);
 bool fusex_inode_uncached(struct inode *inode);
-void fusex_inode_let_go(struct inode *inode);
+bool fusex_inode_let_go(struct inode *inode);
+void fusex_d_iput(struct dentry *dentry, struct inode *inode);
 int fusex_drop_inode(struct inode *inode);
 void fusex_evict_inode(struct inode *inode);
 int fusex_write_inode(struct inode *inode, struct writeback_control *wbc);

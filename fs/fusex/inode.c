@@ -11,6 +11,7 @@
 #include <linux/pagemap.h>
 #include <linux/posix_acl.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 #include <linux/writeback.h>
 
@@ -388,6 +389,8 @@ void fusex_free_inode(struct inode *inode)
 struct fusex_let_go {
 	struct work_struct work;
 	struct inode *inode;
+	const struct task_struct *task;
+	struct list_head link;
 };
 
 /**
@@ -404,6 +407,17 @@ bool fusex_inode_uncached(struct inode *inode)
 }
 
 /*
+ * Is what is dirty to be written back before it goes?  That the kernel has removed the
+ * last name it knows of is not to say that the server knows no other.
+ */
+static bool fusex_stays(struct inode *inode)
+{
+	const struct fusex_attr_ops *attr = fusex_i(inode)->attr;
+
+	return inode->i_nlink || (attr->shared && !attr->fresh(inode));
+}
+
+/*
  * Will VFS wait for the server when nobody has it any more?  What has a name is
  * written back then, if it is not to be cached.
  */
@@ -417,23 +431,60 @@ static bool fusex_goes_slowly(struct inode *inode)
 		return false;
 	if (state & I_SYNC || mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
 		return true;
-	return !drop && (state & I_DIRTY_ALL ||
-			 mapping_tagged(mapping, PAGECACHE_TAG_DIRTY));
+	if (!drop && state & I_DIRTY_ALL)
+		return true;
+	return mapping_tagged(mapping, PAGECACHE_TAG_DIRTY) &&
+	       fusex_stays(inode);
+}
+
+/* It may wait for the server when it drops the inode; nobody else may. */
+static void fusex_let_go_put(struct fusex_let_go *go, struct fusex_sb *fsb)
+{
+	go->task = current;
+	spin_lock(&fsb->going_lock);
+	list_add(&go->link, &fsb->going);
+	spin_unlock(&fsb->going_lock);
+	iput(go->inode);
+	spin_lock(&fsb->going_lock);
+	list_del(&go->link);
+	spin_unlock(&fsb->going_lock);
 }
 
 static void fusex_let_go_work(struct work_struct *work)
 {
 	struct fusex_let_go *go = container_of(work, struct fusex_let_go, work);
 	struct inode *inode = go->inode;
+	struct fusex_sb *fsb = fusex_sb(inode->i_sb);
 
 	/* Whoever looks it up meanwhile finds it, and does not wait. */
-	if (inode->i_nlink)
+	if (fusex_stays(inode))
 		write_inode_now(inode, 1);
 	else
 		filemap_fdatawait_keep_errors(inode->i_mapping);
+	clear_and_wake_up_bit(FUSEX_I_LETTING_GO, &fusex_i(inode)->state);
+	fusex_let_go_put(go, fsb);
 	kfree(go);
-	set_bit(FUSEX_I_LET_GO, &fusex_i(inode)->state);
-	fusex_io_later_done(inode);
+	fusex_io_later_end(fsb);
+}
+
+/* Is it the worker?  What its allocations drop may not wait. */
+static bool fusex_lets_go(struct inode *inode)
+{
+	struct fusex_sb *fsb = fusex_sb(inode->i_sb);
+	const struct fusex_let_go *go;
+	bool found = false;
+
+	if ((current->flags & (PF_WQ_WORKER | PF_MEMALLOC)) != PF_WQ_WORKER)
+		return false;
+	spin_lock(&fsb->going_lock);
+	list_for_each_entry(go, &fsb->going, link) {
+		if (go->inode == inode && go->task == current) {
+			found = true;
+			break;
+		}
+	}
+	spin_unlock(&fsb->going_lock);
+	return found;
 }
 
 /**
@@ -441,42 +492,58 @@ static void fusex_let_go_work(struct work_struct *work)
  * @inode: a reference is held, and dropped afterwards
  *
  * Context: process, does not wait for the server.
+ * Return: true if FUSEX_I_LETTING_GO is cleared when there is nothing to wait for.
  */
-void fusex_inode_let_go(struct inode *inode)
+bool fusex_inode_let_go(struct inode *inode)
 {
 	struct fusex_let_go *go;
 
-	if (icount_read_once(inode) > 1 || !fusex_goes_slowly(inode))
-		return;
+	if (icount_read_once(inode) > 1 || !fusex_goes_slowly(inode) ||
+	    test_and_set_bit(FUSEX_I_LETTING_GO, &fusex_i(inode)->state))
+		return false;
 	go = kmalloc_obj(*go, GFP_KERNEL | __GFP_NOFAIL);
 	INIT_WORK(&go->work, fusex_let_go_work);
 	go->inode = inode;
 	fusex_io_later(inode, &go->work);
+	return true;
+}
+
+/**
+ * fusex_d_iput - a name lets go of its inode
+ * @dentry: the name
+ * @inode: its inode, the reference is taken over
+ *
+ * Programs wait until a file that is not to be cached is gone, as who opens it next
+ * expects a new inode; but not when they are killed.
+ *
+ * Context: process, sleeps on the server, killable; does not sleep on it in memory
+ * reclaim, in kernel threads and in exiting tasks.
+ */
+void fusex_d_iput(struct dentry *dentry, struct inode *inode)
+{
+	const unsigned int others = PF_MEMALLOC | PF_KTHREAD | PF_EXITING;
+
+	if (!inode_generic_drop(inode) && !(current->flags & others) &&
+	    fusex_inode_let_go(inode))
+		wait_on_bit(&fusex_i(inode)->state, FUSEX_I_LETTING_GO,
+			    TASK_KILLABLE);
+	iput(inode);
 }
 
 /**
  * fusex_drop_inode - nobody has an inode any more
  * @inode: its i_lock is held
  *
- * Of what is only not to be cached programs wait for the end, as who opens it
- * next expects a new inode; memory reclaim and workers do not.
- *
  * Return: nonzero to evict it without writing it back.
  */
 int fusex_drop_inode(struct inode *inode)
 {
 	struct fusex_inode *fi = fusex_i(inode);
-	/* The worker may wait for the server, but not when it allocates. */
-	bool waits = test_and_clear_bit(FUSEX_I_LET_GO, &fi->state) &&
-		     current->flags & PF_WQ_WORKER &&
-		     !(current->flags & PF_MEMALLOC);
 	int drop = inode_generic_drop(inode);
 
 	if (test_and_clear_bit(FUSEX_I_UNCACHED, &fi->state))
 		inode_state_set(inode, I_DONTCACHE);
-	if (!drop && !(current->flags & (PF_MEMALLOC | PF_KTHREAD)))
-		return drop;
-	if (waits || !fusex_goes_slowly(inode) ||
+	if (!fusex_goes_slowly(inode) || fusex_lets_go(inode) ||
 	    !fusex_chan_keep_inode(fusex_chan_of(inode), inode))
 		return drop;
 	/* Or VFS would write it back all the same. */

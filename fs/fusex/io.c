@@ -442,43 +442,77 @@ int fusex_io_write_back(struct inode *inode)
  * fusex_dio_drain - wait until no direct I/O of an inode is going on
  * @inode: of any file system
  *
- * Context: process, interruptible.
- * Return: 0, or -ERESTARTSYS when a signal came.
+ * Context: process, killable.
+ * Return: 0, or -EINTR when killed.
  */
 int fusex_dio_drain(struct inode *inode)
 {
 	/* Some, which take no lock, may have begun meanwhile. */
-	do {
-		inode_dio_wait_interruptible(inode);
-		if (!atomic_read(&inode->i_dio_count))
-			return 0;
-	} while (!signal_pending(current));
-	return -ERESTARTSYS;
+	while (atomic_read(&inode->i_dio_count)) {
+		if (wait_var_event_killable(&inode->i_dio_count,
+					    !atomic_read(&inode->i_dio_count)))
+			return -EINTR;
+	}
+	return 0;
 }
 
 /**
- * fusex_io_dio_wait - wait until no request moves data from or to programs
+ * fusex_io_dio_close - wait until no request moves data from or to programs
  * @inode: the file, i_rwsem is held, so that no write starts
  *
  * Reads do without that lock, so a write may wait for a read at the server.  Those
- * that come while this waits have to wait as well, or who takes turns at reading
+ * that come from now on wait for fusex_io_dio_open(), or who takes turns at reading
  * could keep everybody from writing.
  *
- * Context: process, sleeps on the server, interruptible.
- * Return: 0, or -ERESTARTSYS.
+ * What a read stores to may be a mapping of the same file, so whoever waits here must
+ * not have what a fault takes.
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0, followed by fusex_io_dio_open(), or -EINTR.
  */
-int fusex_io_dio_wait(struct inode *inode)
+int fusex_io_dio_close(struct inode *inode)
 {
-	unsigned long *state = &fusex_i(inode)->state;
 	int err;
 
 	/* One at a time. */
 	lockdep_assert_held_write(&inode->i_rwsem);
+	set_bit(FUSEX_I_DRAINING, &fusex_i(inode)->state);
+	/* Either a read sees it, or it is waited for. */
+	smp_mb__after_atomic();
+	err = fusex_dio_drain(inode);
+	if (err)
+		fusex_io_dio_open(inode);
+	return err;
+}
+
+/**
+ * fusex_io_dio_open - let reads begin again
+ * @inode: as of fusex_io_dio_close()
+ *
+ * Context: process.
+ */
+void fusex_io_dio_open(struct inode *inode)
+{
+	clear_and_wake_up_bit(FUSEX_I_DRAINING, &fusex_i(inode)->state);
+}
+
+/**
+ * fusex_io_dio_wait - wait until what moves data from or to programs has ended
+ * @inode: as of fusex_io_dio_close(); reads may begin again afterwards
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0 or -EINTR.
+ */
+int fusex_io_dio_wait(struct inode *inode)
+{
+	int err;
+
+	lockdep_assert_held_write(&inode->i_rwsem);
 	if (!atomic_read(&inode->i_dio_count))
 		return 0;
-	set_bit(FUSEX_I_DRAINING, state);
-	err = fusex_dio_drain(inode);
-	clear_and_wake_up_bit(FUSEX_I_DRAINING, state);
+	err = fusex_io_dio_close(inode);
+	if (!err)
+		fusex_io_dio_open(inode);
 	return err;
 }
 
@@ -544,7 +578,13 @@ void fusex_io_later_delayed(struct inode *inode, struct delayed_work *work,
 	queue_delayed_work(fsb->io_wq, work, delay);
 }
 
-static void io_late_dec(struct fusex_sb *fsb)
+/**
+ * fusex_io_later_end - the end of a work function that has dropped its inode
+ * @fsb: whose unmount may not have waited for anything else
+ *
+ * Context: workqueue.
+ */
+void fusex_io_later_end(struct fusex_sb *fsb)
 {
 	if (atomic_dec_and_test(&fsb->io_late))
 		wake_up_var(&fsb->io_late);
@@ -561,7 +601,7 @@ void fusex_io_later_done(struct inode *inode)
 	struct fusex_sb *fsb = fusex_sb(inode->i_sb);
 
 	iput(inode);
-	io_late_dec(fsb);
+	fusex_io_later_end(fsb);
 }
 
 /**
@@ -576,7 +616,24 @@ void fusex_io_later_not(struct inode *inode)
 	struct fusex_sb *fsb = fusex_sb(inode->i_sb);
 
 	fusex_chan_defer_iput(fsb->chan, inode);
-	io_late_dec(fsb);
+	fusex_io_later_end(fsb);
+}
+
+/**
+ * fusex_io_progress - does an unmount get on?
+ * @fsb: being unmounted
+ *
+ * A device takes as long as it takes: the server, which waits for it as well, is not
+ * given up for that.
+ *
+ * Return: another number than before if the server has answered something, or if
+ * writeback is on a device, or was.
+ */
+u64 fusex_io_progress(const struct fusex_sb *fsb)
+{
+	u64 answers = fusex_chan_answers(fsb->chan);
+
+	return atomic_read(&fsb->wb_bios) ? answers + get_jiffies_64() : answers;
 }
 
 static int fusex_io_wait_late(struct fusex_sb *fsb)
@@ -584,10 +641,10 @@ static int fusex_io_wait_late(struct fusex_sb *fsb)
 	if (likely(!(current->flags & PF_EXITING)))
 		return wait_var_event_killable(&fsb->io_late,
 					       !atomic_read(&fsb->io_late));
-	if (fusex_wait_progress(fsb->chan,
-				wait_var_event_timeout(&fsb->io_late,
-						       !atomic_read(&fsb->io_late),
-						       FUSEX_EXIT_WAIT)))
+	if (fusex_wait_while(fusex_io_progress(fsb),
+			     wait_var_event_timeout(&fsb->io_late,
+						    !atomic_read(&fsb->io_late),
+						    FUSEX_EXIT_WAIT)))
 		return 0;
 	return -EINTR;
 }
@@ -626,6 +683,8 @@ int fusex_io_init(struct fusex_sb *fsb, const struct user_namespace *ns)
 {
 	int most = ns == &init_user_ns ? WQ_MAX_ACTIVE : FUSEX_USER_WORKERS;
 
+	spin_lock_init(&fsb->going_lock);
+	INIT_LIST_HEAD(&fsb->going);
 	fsb->io_wq = alloc_workqueue("fusex_io", WQ_UNBOUND, most);
 	if (!fsb->io_wq)
 		return -ENOMEM;

@@ -138,6 +138,8 @@ ssize_t fusex_write_send(struct inode *inode, struct file *file, loff_t *pos,
 int fusex_io_write_size(struct kiocb *iocb);
 void fusex_io_written(struct inode *inode, loff_t oldsize, loff_t end);
 int fusex_dio_drain(struct inode *inode);
+int fusex_io_dio_close(struct inode *inode);
+void fusex_io_dio_open(struct inode *inode);
 int fusex_io_dio_wait(struct inode *inode);
 int fusex_io_write_back(struct inode *inode);
 void fusex_io_later(struct inode *inode, struct work_struct *work);
@@ -145,7 +147,9 @@ bool fusex_io_later_grab(struct inode *inode, struct work_struct *work);
 void fusex_io_later_delayed(struct inode *inode, struct delayed_work *work,
 			    unsigned long delay);
 void fusex_io_later_done(struct inode *inode);
+void fusex_io_later_end(struct fusex_sb *fsb);
 void fusex_io_later_not(struct inode *inode);
+u64 fusex_io_progress(const struct fusex_sb *fsb);
 void fusex_io_drain(struct super_block *sb);
 
 /**

@@ -120,8 +120,9 @@ static bool fusex_writes_ended(const struct fusex_inode *fi, u32 enough)
 static int fusex_wait_writes(struct inode *inode)
 {
 	struct fusex_inode *fi = fusex_i(inode);
+	u32 others = min(fusex_conf_of(inode)->max_background, S32_MAX / 2);
 	u32 enough = atomic_read(&fi->wb_ended) + atomic_read(&fi->wb_writes) +
-		     fusex_conf_of(inode)->max_background;
+		     others;
 
 	if (!atomic_read(&fi->wb_writes))
 		return 0;

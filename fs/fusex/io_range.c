@@ -468,17 +468,25 @@ ssize_t fusex_copy_file_range(struct file *in, loff_t pos_in, struct file *out,
 }
 
 /*
- * What generic_remap_file_range_prep() waits for without heeding signals, and
- * the sizes it goes by.
+ * What generic_remap_file_range_prep() waits for without heeding signals, and the
+ * sizes it goes by.  Direct I/O may need a page of either file to be made, so it is
+ * waited for without the locks of the mappings.
  */
-static int fusex_remap_settle(struct inode *inode, loff_t pos, loff_t len)
+static int fusex_remap_close(struct inode *inode)
 {
-	int err = fusex_range_settle(inode);
+	int err = fusex_space_wait(inode, false);
 
-	return err ?: fusex_copy_flush(inode, pos, len);
+	if (!err)
+		err = fusex_io_dio_close(inode);
+	if (err)
+		return err;
+	err = fusex_i(inode)->attr->refresh(inode, FUSEX_ATTR_SIZE, 0);
+	if (err)
+		fusex_io_dio_open(inode);
+	return err;
 }
 
-static loff_t fusex_remap_locked(struct file *in, loff_t pos_in,
+static loff_t fusex_remap_mapped(struct file *in, loff_t pos_in,
 				 struct file *out, loff_t pos_out, loff_t len,
 				 unsigned int flags)
 {
@@ -486,9 +494,9 @@ static loff_t fusex_remap_locked(struct file *in, loff_t pos_in,
 	bool rest = !len;
 	ssize_t ret;
 
-	ret = fusex_remap_settle(file_inode(in), pos_in, len);
+	ret = fusex_copy_flush(file_inode(in), pos_in, len);
 	if (!ret)
-		ret = fusex_remap_settle(file_inode(out), pos_out, len);
+		ret = fusex_copy_flush(file_inode(out), pos_out, len);
 	if (!ret)
 		ret = generic_remap_file_range_prep(in, pos_in, out, pos_out,
 						    &len, flags);
@@ -500,6 +508,31 @@ static loff_t fusex_remap_locked(struct file *in, loff_t pos_in,
 	else if (rest)
 		len = 0;
 	return fusex_copy_prepared(in, pos_in, out, pos_out, len, send);
+}
+
+static loff_t fusex_remap_locked(struct file *in, loff_t pos_in,
+				 struct file *out, loff_t pos_out, loff_t len,
+				 unsigned int flags)
+{
+	struct inode *from = file_inode(in);
+	struct inode *to = file_inode(out);
+	loff_t ret;
+
+	ret = fusex_remap_close(from);
+	if (ret)
+		return ret;
+	if (to != from)
+		ret = fusex_remap_close(to);
+	if (ret)
+		goto open_from;
+	filemap_invalidate_lock_two(from->i_mapping, to->i_mapping);
+	ret = fusex_remap_mapped(in, pos_in, out, pos_out, len, flags);
+	filemap_invalidate_unlock_two(from->i_mapping, to->i_mapping);
+	if (to != from)
+		fusex_io_dio_open(to);
+open_from:
+	fusex_io_dio_open(from);
+	return ret;
 }
 
 /**
@@ -532,9 +565,7 @@ loff_t fusex_remap_file_range(struct file *in, loff_t pos_in, struct file *out,
 	if (fusex_chan_lacks(fusex_chan_of(to), FUSEX_OP_COPY_RANGE))
 		return -EOPNOTSUPP;
 	lock_two_nondirectories(from, to);
-	filemap_invalidate_lock_two(from->i_mapping, to->i_mapping);
 	ret = fusex_remap_locked(in, pos_in, out, pos_out, len, flags);
-	filemap_invalidate_unlock_two(from->i_mapping, to->i_mapping);
 	unlock_two_nondirectories(from, to);
 	return ret;
 }

@@ -421,12 +421,15 @@ static void fusex_part_end(struct fusex_call *call)
 
 /* ----------------------------------------------------------------- submitting */
 
+/* Takes over what inode_dio_begin() has begun. */
 static struct fusex_user_io *fusex_user_alloc(struct kiocb *iocb, bool write)
 {
 	struct fusex_user_io *io = kzalloc_obj(*io, GFP_KERNEL_ACCOUNT);
 
-	if (!io)
+	if (!io) {
+		inode_dio_end(file_inode(iocb->ki_filp));
 		return NULL;
+	}
 	refcount_set(&io->refs, 1);
 	INIT_WORK(&io->work, fusex_user_work);
 	INIT_WORK(&io->cancel, fusex_user_cancel_work);
@@ -436,7 +439,6 @@ static struct fusex_user_io *fusex_user_alloc(struct kiocb *iocb, bool write)
 	io->inode = file_inode(iocb->ki_filp);
 	io->pos = iocb->ki_pos;
 	io->write = write;
-	inode_dio_begin(io->inode);
 	return io;
 }
 
@@ -593,17 +595,26 @@ static int fusex_user_read_prepare(struct kiocb *iocb, size_t count)
 	return err;
 }
 
-/* See fusex_io_dio_wait(). */
-static int fusex_user_read_turn(const struct kiocb *iocb)
+/* See fusex_io_dio_close(). */
+static int fusex_user_read_begin(const struct kiocb *iocb)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	unsigned long *state = &fusex_i(inode)->state;
+	int err;
 
-	if (likely(!test_bit(FUSEX_I_DRAINING, state)))
-		return 0;
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		return -EAGAIN;
-	return wait_on_bit(state, FUSEX_I_DRAINING, TASK_KILLABLE);
+	for (;;) {
+		inode_dio_begin(inode);
+		/* Either who has closed it waits for this, or it is seen here. */
+		smp_mb__after_atomic();
+		if (likely(!test_bit(FUSEX_I_DRAINING, state)))
+			return 0;
+		inode_dio_end(inode);
+		if (iocb->ki_flags & IOCB_NOWAIT)
+			return -EAGAIN;
+		err = wait_on_bit(state, FUSEX_I_DRAINING, TASK_KILLABLE);
+		if (err)
+			return err;
+	}
 }
 
 /**
@@ -627,7 +638,7 @@ ssize_t fusex_user_fetch(struct kiocb *iocb, struct iov_iter *to, bool one)
 
 	ret = fusex_user_read_prepare(iocb, count);
 	if (!ret)
-		ret = fusex_user_read_turn(iocb);
+		ret = fusex_user_read_begin(iocb);
 	if (ret)
 		return ret;
 	io = fusex_user_alloc(iocb, false);
@@ -676,9 +687,11 @@ static struct fusex_user_io *fusex_user_write_start(struct kiocb *iocb,
 						    struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	struct fusex_user_io *io = fusex_user_alloc(iocb, true);
 	bool append = iocb->ki_flags & IOCB_APPEND;
+	struct fusex_user_io *io;
 
+	inode_dio_begin(inode);
+	io = fusex_user_alloc(iocb, true);
 	if (!io)
 		return NULL;
 	io->write_flags = fusex_i(inode)->attr->write_flags(inode, append);

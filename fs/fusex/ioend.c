@@ -201,6 +201,7 @@ static void write_bio_end(struct bio *bio)
 	ioend->io_error = blk_status_to_errno(bio->bi_status);
 	if (fusex_map_failing(ioend->io_private))
 		ioend->io_error = -ENODEV;
+	atomic_dec(&fusex_sb(ioend->io_inode->i_sb)->wb_bios);
 	fusex_ioend_later(ioend);
 }
 
@@ -316,6 +317,7 @@ static int writeback_submit(struct iomap_writepage_ctx *wpc, int error)
 	struct iomap_ioend *ioend = wpc->wb_ctx;
 
 	atomic_inc(&fusex_i(wpc->inode)->wb_writes);
+	atomic_inc(&fusex_sb(wpc->inode->i_sb)->wb_bios);
 	ioend->io_bio.bi_end_io = write_bio_end;
 	return iomap_ioend_writeback_submit(wpc, error);
 }

@@ -365,6 +365,9 @@ int fusex_name_refused(struct inode *dir, struct dentry *dentry, int err)
 	if (IS_ERR(inode))
 		return err;
 	iput(inode);
+	/* Or the name would go on to say that there is nothing. */
+	if (d_really_is_negative(dentry))
+		d_drop(dentry);
 	return -EEXIST;
 }
 

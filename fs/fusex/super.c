@@ -541,7 +541,6 @@ static void fusex_umount_sync_work(struct work_struct *work)
  */
 static void fusex_umount_sync(struct super_block *sb)
 {
-	struct fusex_chan *chan = fusex_sb(sb)->chan;
 	struct fusex_umount_sync f = { .sb = sb };
 
 	if (sb_rdonly(sb) || !fusex_sb(sb)->used)
@@ -553,11 +552,11 @@ static void fusex_umount_sync(struct super_block *sb)
 	if (!(current->flags & PF_EXITING) &&
 	    !wait_for_completion_killable(&f.done))
 		goto out;
-	if (fusex_wait_progress(chan,
-				wait_for_completion_timeout(&f.done,
-							    FUSEX_EXIT_WAIT)))
+	if (fusex_wait_while(fusex_io_progress(fusex_sb(sb)),
+			     wait_for_completion_timeout(&f.done,
+							 FUSEX_EXIT_WAIT)))
 		goto out;
-	fusex_chan_abort(chan);
+	fusex_chan_abort(fusex_sb(sb)->chan);
 	wait_for_completion(&f.done);
 out:
 	/* The work may be about to return from complete(). */
@@ -568,26 +567,31 @@ out:
 /**
  * struct fusex_umount_watch - looks after an unmount that no signal can end
  * @work: comes every FUSEX_KTHREAD_WAIT
- * @chan: the channel
- * @answers: of the server, when it came last
+ * @fs: of the super block
+ * @progress: fusex_io_progress() when it came last
+ * @until: jiffies, when it has taken too long
  */
 struct fusex_umount_watch {
 	struct delayed_work work;
-	struct fusex_chan *chan;
-	u64 answers;
+	const struct fusex_sb *fs;
+	u64 progress;
+	unsigned long until;
 };
 
 static void fusex_umount_watch_work(struct work_struct *work)
 {
 	struct fusex_umount_watch *watch =
 		container_of(work, struct fusex_umount_watch, work.work);
-	u64 answers = fusex_chan_answers(watch->chan);
+	u64 progress = fusex_io_progress(watch->fs);
+	/* A user's server may get on as slowly as it likes. */
+	bool late = watch->fs->user_ns != &init_user_ns &&
+		    time_after(jiffies, watch->until);
 
-	if (answers == watch->answers) {
-		fusex_chan_abort(watch->chan);
+	if (late || progress == watch->progress) {
+		fusex_chan_abort(watch->fs->chan);
 		return;
 	}
-	watch->answers = answers;
+	watch->progress = progress;
 	queue_delayed_work(system_dfl_wq, &watch->work, FUSEX_KTHREAD_WAIT);
 }
 
@@ -601,6 +605,8 @@ static void fusex_umount(struct super_block *sb)
 		fusex_io_drain(sb);
 		fusex_chan_quiesce(fs->chan);
 		fusex_io_drain(sb);
+		/* What that has made dirty, or what failed; VFS waits unkillably. */
+		fusex_umount_sync(sb);
 	}
 	kill_anon_super(sb);
 }
@@ -615,12 +621,13 @@ static void fusex_umount(struct super_block *sb)
 static void fusex_kill_sb(struct super_block *sb)
 {
 	struct fusex_sb *fs = fusex_sb(sb);
-	struct fusex_umount_watch watch = { .chan = fs->chan };
+	struct fusex_umount_watch watch = { .fs = fs };
 
 	if (!(current->flags & PF_KTHREAD) || !fs->attached) {
 		fusex_umount(sb);
 	} else {
-		watch.answers = fusex_chan_answers(fs->chan);
+		watch.progress = fusex_io_progress(fs);
+		watch.until = jiffies + FUSEX_KTHREAD_MOST;
 		INIT_DELAYED_WORK_ONSTACK(&watch.work, fusex_umount_watch_work);
 		queue_delayed_work(system_dfl_wq, &watch.work,
 				   FUSEX_KTHREAD_WAIT);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Memory reclaim does not wait for the server, whatever it frees: here it has the last
- * reference to an inode that is not clean.  And what is on its way takes little memory.
+ * reference to an inode that is not clean.  Nor does who works for the whole machine,
+ * or was killed.  And what is on its way takes little memory.
  */
 #include "answer.h"
 #include "fs.h"
@@ -10,9 +11,12 @@
 #include "tap.h"
 
 #include <linux/fs.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 
 #define MAP_D	3	/* "d" of the tree */
 
@@ -185,6 +189,150 @@ TEST(chattr, of_a_file_with_many_names)
 	UNTIL(is_set, &r->forgotten[MAP_F]);
 	raw_stop(r);
 }
+
+/* ------------------------------------------------- files not to be cached */
+
+static pid_t start(struct raw *r, int (*what)(const char *path),
+		   const char *path)
+{
+	pid_t pid = (pid_t)OK(fork());
+
+	if (pid)
+		return pid;
+	close(r->fd);
+	_exit(what(path));
+}
+
+static int change_not_to_be_cached(const char *path)
+{
+	int flags = FS_NODUMP_FL;
+	int fd = open(path, O_RDWR);
+
+	char *map = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED || ioctl(fd, FS_IOC_SETFLAGS, &flags))
+		return 1;
+	*map = 'z';
+	munmap(map, 1);
+	return close(fd) ? 2 : 0;
+}
+
+static int look_at(const char *path)
+{
+	return access(path, F_OK) ? 1 : 0;
+}
+
+/* Who closes it waits for its data to be written; who is killed, not. */
+TEST(close, of_a_file_not_to_be_cached)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	pid_t pid;
+
+	raw_bend(r, 0, keep_changes, NULL);
+	/* That somebody is told of the closing would keep it as well. */
+	open_and_close(raw_path(r, "f"));
+	pid = start(r, change_not_to_be_cached, raw_path(r, "f"));
+	UNTIL_SEEN(r, FUSEX_OP_WRITE);
+	UNTIL(sleeps_deep, &pid);
+	/* Nor does who wants to have it. */
+	EQ(WAIT(start(r, look_at, raw_path(r, "f"))), 0);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	CHECK(!r->forgotten[MAP_F]);
+	raw_bend(r, 0, NULL, NULL);
+	fail_kept(r);
+	UNTIL(is_set, &r->forgotten[MAP_F]);
+	raw_stop(r);
+}
+
+/* ------------------------------------- who drops files for the whole machine */
+
+/* Closed by a kernel thread: only the descriptor itself has it still. */
+static void close_by_a_thread(int fd)
+{
+	char space[CMSG_SPACE(sizeof(int))] = {};
+	struct iovec iov = { "x", 1 };
+	struct msghdr msg = {
+		.msg_iov	= &iov,
+		.msg_iovlen	= 1,
+		.msg_control	= space,
+		.msg_controllen	= sizeof(space),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	int pair[2];
+	int both[2];
+
+	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	both[0] = fd;
+	both[1] = pair[0];
+	/* The socket holds itself, and the file. */
+	for (int i = 0; i < 2; i++) {
+		memcpy(CMSG_DATA(cmsg), &both[i], sizeof(int));
+		OK(sendmsg(pair[1], &msg, 0));
+	}
+	OK(close(fd));
+	OK(close(pair[0]));
+	OK(close(pair[1]));
+}
+
+static void store_and_send(struct raw *r, int fd)
+{
+	unsigned int before = atomic_load(&r->count[FUSEX_OP_WRITE]);
+	char *map = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(map != MAP_FAILED);
+	++*map;
+	OK(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
+	OK(munmap(map, 1));
+	while (atomic_load(&r->count[FUSEX_OP_WRITE]) == before)
+		usleep(1000);
+}
+
+/* The server finds the node again that was removed. */
+static int open_again(struct raw *r)
+{
+	pthread_mutex_lock(&r->lock);
+	strcpy(r->nodes[MAP_F].name, "again");
+	r->nodes[MAP_F].nlink = 1;
+	pthread_mutex_unlock(&r->lock);
+	return (int)OK(open(raw_path(r, "again"), O_RDWR));
+}
+
+/* A worker has waited for it once, but others took it up meanwhile. */
+TEST(closed_by_a_thread, and_being_written)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	struct pollfd end = { .events = POLLIN };
+	int pipes[2];
+	int fd;
+
+	raw_bend(r, 0, keep_changes, NULL);
+	open_and_close(raw_path(r, "f"));
+	fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+	store_and_send(r, fd);
+	OK(unlink(raw_path(r, "f")));
+	OK(close(fd));
+	fd = open_again(r);
+	answer_write(r, &kept, &kept_write, RAW_SIZE, 0);
+	OK(unlink(raw_path(r, "again")));
+	raw_ask_on(r);
+	store_and_send(r, fd);
+	close_by_a_thread(fd);
+	OK(pipe(pipes));
+	close_by_a_thread(pipes[1]);
+	end.fd = pipes[0];
+	EQ(OK(poll(&end, 1, 20000)), 1);
+	OK(close(pipes[0]));
+	CHECK(!r->forgotten[MAP_F]);
+	answer_write(r, &kept, &kept_write, RAW_SIZE, 0);
+	UNTIL(is_set, &r->forgotten[MAP_F]);
+	raw_stop(r);
+}
+
+/* ------------------------------------------------------------------ memory */
 
 static atomic_bool go_on;
 

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Nobody waits for the other one of two who wait for each other, nor for ever when
+ * killed; and what was found out meanwhile is true.
+ */
+#include "answer.h"
+#include "fs.h"
+#include "maps.h"
+#include "raw.h"
+#include "tap.h"
+
+#include <linux/fs.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+
+/* ------------------------------------------------ clones and direct reads */
+
+static atomic_bool go_on;
+
+/* Nothing that is known of a file is good for longer than the question. */
+static void expire(struct raw *r, const struct fusex_in_header *in,
+		   struct raw_reply *rep)
+{
+	struct fusex_attr_out *out = (void *)rep->body;
+
+	(void)r;
+	if (in->opcode == FUSEX_OP_LOOKUP)
+		((struct fusex_entry_out *)rep->body)->entry.attr_valid = 0;
+	if (in->opcode != FUSEX_OP_GETATTR)
+		return;
+	out->attr_valid = 0;
+	while (in->nodeid == MAP_F && !atomic_load(&go_on))
+		usleep(1000);
+}
+
+static int clone_file(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY);
+	int out = open(to, O_RDWR | O_CREAT, 0600);
+
+	if (in < 0 || out < 0)
+		return 1;
+	return ioctl(out, FICLONE, in) ? 2 : 0;
+}
+
+/* To read the file takes a page of the file. */
+static int read_into_itself(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECT);
+	char *map = mmap(NULL, 2 * BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+			 fd, 0);
+
+	if (fd < 0 || map == MAP_FAILED)
+		return 1;
+	return pread(fd, map + BLOCK, BLOCK, 0) == BLOCK ? 0 : 2;
+}
+
+static pid_t start(struct raw *r, int (*what)(const char *path),
+		   const char *path)
+{
+	pid_t pid = (pid_t)OK(fork());
+
+	if (pid)
+		return pid;
+	close(r->fd);
+	_exit(what(path));
+}
+
+TEST(clone, of_a_file_that_is_read_into_a_mapping_of_itself)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	pid_t cloner;
+	pid_t reader;
+
+	raw_bend(r, 0, expire, NULL);
+	cloner = (pid_t)OK(fork());
+	if (!cloner) {
+		close(r->fd);
+		_exit(clone_file(raw_path(r, "f"), raw_path(r, "new")));
+	}
+	UNTIL_SEEN(r, FUSEX_OP_GETATTR);
+	reader = start(r, read_into_itself, raw_path(r, "f"));
+	UNTIL(sleeps_deep, &reader);
+	atomic_store(&go_on, true);
+	EQ(WAIT(cloner), 0);
+	EQ(WAIT(reader), 0);
+	raw_stop(r);
+}
+
+/* -------------------------------------------------------------- unmounting */
+
+/* Times cannot be stored just now, and then are not. */
+static void fail_once(struct raw *r, const struct fusex_in_header *in,
+		      struct raw_reply *rep)
+{
+	if (in->opcode != FUSEX_OP_SETATTR)
+		return;
+	rep->drop = atomic_load(&r->count[FUSEX_OP_SETATTR]) > 1;
+	rep->oh.error = -ENOMEM;
+	rep->len = 0;
+}
+
+static bool seen_again(void *arg)
+{
+	struct raw *r = arg;
+
+	return atomic_load(&r->count[FUSEX_OP_SETATTR]) > 1;
+}
+
+TEST(unmount, of_what_is_written_back_again)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	pid_t pid;
+
+	raw_bend(r, 0, fail_once, NULL);
+	make_file(raw_path(r, "d/x"), NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(umount2(r->mnt, 0) ? 1 : 0);
+	}
+	UNTIL(seen_again, r);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	rmdir(r->mnt);
+}
+
+/* ------------------------------------------------------------------- names */
+
+static void no_space(struct raw *r, const struct fusex_in_header *in,
+		     struct raw_reply *rep)
+{
+	(void)r;
+	(void)in;
+	rep->oh.error = -ENOSPC;
+	rep->len = 0;
+}
+
+/* There is no such file, and there will not be. */
+static void none_for_ever(struct raw *r, const struct fusex_in_header *in,
+			  struct raw_reply *rep)
+{
+	struct fusex_entry_out *out = (void *)rep->body;
+
+	(void)r;
+	(void)in;
+	if (rep->oh.error != -ENOENT)
+		return;
+	rep->oh.error = 0;
+	rep->len = sizeof(*out);
+	memset(out, 0, sizeof(*out));
+	out->entry.entry_valid = FUSEX_FOREVER;
+}
+
+/* What a name was found to be while something else was made of it, it is. */
+TEST(name, that_others_have_made)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+
+	raw_bend(r, FUSEX_OP_LOOKUP, none_for_ever, NULL);
+	FAILS(access(raw_path(r, "e"), F_OK), ENOENT);
+	pthread_mutex_lock(&r->lock);
+	strcpy(r->nodes[MAP_G].name, "e");
+	pthread_mutex_unlock(&r->lock);
+	raw_bend(r, FUSEX_OP_MKDIR, no_space, NULL);
+	FAILS(mkdir(raw_path(r, "e"), 0700), EEXIST);
+	OK(access(raw_path(r, "e"), F_OK));
+	raw_stop(r);
+}
