@@ -315,6 +315,7 @@ TEST(closed_by_a_thread, and_being_written)
 	store_and_send(r, fd);
 	OK(unlink(raw_path(r, "f")));
 	OK(close(fd));
+	raw_ask_on(r);
 	fd = open_again(r);
 	answer_write(r, &kept, &kept_write, RAW_SIZE, 0);
 	OK(unlink(raw_path(r, "again")));

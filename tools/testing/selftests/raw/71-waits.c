@@ -17,9 +17,10 @@
 
 /* ------------------------------------------------ clones and direct reads */
 
+static atomic_bool held;
 static atomic_bool go_on;
 
-/* Nothing that is known of a file is good for longer than the question. */
+/* Attributes are not good for longer than the question; the first one takes its time. */
 static void expire(struct raw *r, const struct fusex_in_header *in,
 		   struct raw_reply *rep)
 {
@@ -31,61 +32,53 @@ static void expire(struct raw *r, const struct fusex_in_header *in,
 	if (in->opcode != FUSEX_OP_GETATTR)
 		return;
 	out->attr_valid = 0;
-	while (in->nodeid == MAP_F && !atomic_load(&go_on))
+	if (!atomic_load(&held) || in->nodeid != MAP_F)
+		return;
+	atomic_store(&held, false);
+	while (!atomic_load(&go_on))
 		usleep(1000);
 }
 
-static int clone_file(const char *from, const char *to)
+static bool was_asked(void *arg)
 {
-	int in = open(from, O_RDONLY);
-	int out = open(to, O_RDWR | O_CREAT, 0600);
-
-	if (in < 0 || out < 0)
-		return 1;
-	return ioctl(out, FICLONE, in) ? 2 : 0;
+	(void)arg;
+	return !atomic_load(&held);
 }
 
 /* To read the file takes a page of the file. */
-static int read_into_itself(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECT);
-	char *map = mmap(NULL, 2 * BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE,
-			 fd, 0);
-
-	if (fd < 0 || map == MAP_FAILED)
-		return 1;
-	return pread(fd, map + BLOCK, BLOCK, 0) == BLOCK ? 0 : 2;
-}
-
-static pid_t start(struct raw *r, int (*what)(const char *path),
-		   const char *path)
-{
-	pid_t pid = (pid_t)OK(fork());
-
-	if (pid)
-		return pid;
-	close(r->fd);
-	_exit(what(path));
-}
-
 TEST(clone, of_a_file_that_is_read_into_a_mapping_of_itself)
 {
 	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
 	pid_t cloner;
 	pid_t reader;
+	char *map;
+	int out;
+	int in;
 
 	raw_bend(r, 0, expire, NULL);
+	in = (int)OK(open(raw_path(r, "f"), O_RDONLY | O_DIRECT));
+	out = (int)OK(open(raw_path(r, "new"), O_RDWR | O_CREAT, 0600));
+	map = mmap(NULL, 2 * BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE, in, 0);
+	CHECK(map != MAP_FAILED);
+	atomic_store(&held, true);
 	cloner = (pid_t)OK(fork());
 	if (!cloner) {
 		close(r->fd);
-		_exit(clone_file(raw_path(r, "f"), raw_path(r, "new")));
+		_exit(ioctl(out, FICLONE, in) ? 1 : 0);
 	}
-	UNTIL_SEEN(r, FUSEX_OP_GETATTR);
-	reader = start(r, read_into_itself, raw_path(r, "f"));
+	UNTIL(was_asked, NULL);
+	reader = (pid_t)OK(fork());
+	if (!reader) {
+		close(r->fd);
+		_exit(pread(in, map + BLOCK, BLOCK, 0) == BLOCK ? 0 : 1);
+	}
 	UNTIL(sleeps_deep, &reader);
 	atomic_store(&go_on, true);
 	EQ(WAIT(cloner), 0);
 	EQ(WAIT(reader), 0);
+	OK(munmap(map, 2 * BLOCK));
+	OK(close(in));
+	OK(close(out));
 	raw_stop(r);
 }
 
