@@ -34,6 +34,7 @@ struct dio_range {
  * @orig: the caller's
  * @grows: it ends behind the file
  * @tells: the server is to be told, or may have to
+ * @waited: the caller waits for it, and does what is due at its end
  * @nr: ranges that the server is to be told about
  * @max: room for ranges in @more
  * @first: the first of them
@@ -45,6 +46,7 @@ struct dio_write {
 	struct kiocb *orig;
 	bool grows;
 	bool tells;
+	bool waited;
 	unsigned int nr;
 	unsigned int max;
 	struct dio_range first;
@@ -282,6 +284,7 @@ static void dio_submit_write(const struct iomap_iter *iter, struct bio *bio,
 						    pos + len),
 		.use		= iomap->private,
 	};
+	bool later;
 
 	/*
 	 * Nor is it told of if a reply has cut the file since it began: what fs/iomap
@@ -294,11 +297,11 @@ static void dio_submit_write(const struct iomap_iter *iter, struct bio *bio,
 		dio->op.err = -ENOMEM;
 	/*
 	 * fs/iomap does not know of all there is to be told, which the last bio
-	 * to end, whichever that is, does.
+	 * to end, whichever that is, does if nobody waits for it.
 	 */
-	dio_submit(iter, bio, pos, dio->tells || r.in.flags ?
-					   dio_bio_end_later :
-					   fusex_dio_bio_end);
+	later = !dio->waited && (dio->tells || r.in.flags);
+	dio_submit(iter, bio, pos,
+		   later ? dio_bio_end_later : fusex_dio_bio_end);
 }
 
 /* One range, as far as it is part of what was written. */
@@ -425,6 +428,7 @@ ssize_t fusex_dio_write(struct kiocb *iocb, struct iov_iter *from, bool wait)
 	/* Once: what it says of the size meanwhile, see dio_submit_write(). */
 	dio->tells = fusex_i(inode)->attr->shared ||
 		     end > READ_ONCE(fusex_maps_get(inode)->known);
+	dio->waited = wait || is_sync_kiocb(iocb);
 	if (!is_sync_kiocb(iocb))
 		dio->iocb.ki_complete = dio_complete;
 	ret = iomap_dio_rw(&dio->iocb, from, &fusex_map_iomap_ops,
