@@ -660,6 +660,8 @@ static int dev_open(struct inode *inode, struct file *file)
 	INIT_LIST_HEAD(&dev->link);
 	INIT_LIST_HEAD(&dev->readers);
 	file->private_data = dev;
+	/* RWF_NOWAIT, beside others who read and wait. */
+	file->f_mode |= FMODE_NOWAIT;
 	return stream_open(inode, file);
 }
 

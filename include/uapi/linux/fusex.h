@@ -627,8 +627,8 @@ enum fusex_opcode {
  * Errors of the read: EINVAL the buffer has less than fusex_setup.request_size
  * bytes; ENOTCONN the channel is not set up; ENODEV it is gone, which is how a
  * server learns that its file system was unmounted; EAGAIN nothing is there, with
- * O_NONBLOCK; EINTR a signal came; EFAULT the memory cannot be written to, and
- * another read gets the request.
+ * O_NONBLOCK or RWF_NOWAIT; EINTR a signal came; EFAULT the memory cannot be written to,
+ * and another read gets the request.
  */
 struct fusex_in_header {
 	__u32	len;

@@ -637,6 +637,24 @@ struct fusex_run_options {
  */
 int fusex_run(struct fusex_session *se, const struct fusex_run_options *opts);
 
+/**
+ * fusex_serve_one() - serve one request, from an event loop of the program's own
+ * @se: a session that was set up, and that fusex_run() does not serve meanwhile
+ *
+ * To be called, by one thread at a time, when fusex_session_fd() can be read.  It
+ * does not wait for a request, nor does it look after signals.  Handlers are called
+ * in it; one that would take long returns FUSEX_DEFERRED.
+ *
+ * Who serves must not use the file system, nor wait for somebody who does:
+ * fusex_session_unmount() is for another thread or process.
+ *
+ * Return: 1 when there was one, and there may be more; 0 when there was none;
+ * -ENODEV when the file system was unmounted, or its channel was aborted;
+ * another -errno, with fusex_session_error(), when the channel failed or memory is
+ * short.
+ */
+int fusex_serve_one(struct fusex_session *se);
+
 /* ---------------------------------------------------------------- requests */
 
 /**

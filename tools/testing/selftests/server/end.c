@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A server that is told to end by a signal and cannot unmount.
+ * How a server ends that has an event loop, and one that is told to by a signal and
+ * cannot unmount.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -11,6 +12,26 @@
 #include <unistd.h>
 
 #include "server.h"
+
+/* It has one thread, which is not to wait in read(2) when others are first. */
+TEST(end, of_an_event_loop)
+{
+	static const struct srv_options o = {
+		.attr_mode = FUSEX_ATTR_REMOTE, .loop = true,
+	};
+	char text[8];
+	int fd;
+
+	srv_start(&o);
+	file("f", "text");
+	fd = (int)OK(open("m/f", O_RDWR));
+	EQ(OK(pwrite(fd, "next", 4, 4)), 4);
+	EQ(OK(pread(fd, text, sizeof(text), 0)), 8);
+	EQ(memcmp(text, "textnext", 8), 0);
+	OK(close(fd));
+	OK(unlink("m/f"));
+	srv_stop();
+}
 
 /* Something is dirty, and only the kernel has it. */
 static uint64_t serve_dirty(const struct srv_options *o, int *fd)

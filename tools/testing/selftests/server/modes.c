@@ -631,7 +631,7 @@ BOTH(direct, reads_do_not_keep_a_file_from_being_cut)
 	before = in_child(read_page, fd);
 	UNTIL(is_held, NULL);
 	cutting = in_child(cut, fd);
-	UNTIL(sleeps, &cutting);
+	UNTIL(sleeps_deep, &cutting);
 	after = in_child(read_page, fd);
 	UNTIL(sleeps_deep, &after);
 	EQ(srv_calls(FUSEX_OP_READ), 1);

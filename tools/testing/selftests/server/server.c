@@ -3,6 +3,7 @@
  * The test's side of the server: starting, stopping, commanding it.
  */
 #include <linux/capability.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -104,6 +105,20 @@ static int give_up(void)
 	return (int)syscall(SYS_capset, &header, none);
 }
 
+/* Who looks at what has come does not wait for more. */
+static int serve_in_loop(struct fusex_session *se)
+{
+	struct pollfd pfd = { .fd = fusex_session_fd(se), .events = POLLIN };
+	int ret;
+
+	do {
+		ret = poll(&pfd, 1, -1) < 0 ? -errno : 1;
+		while (ret > 0)
+			ret = fusex_serve_one(se);
+	} while (!ret);
+	return ret == -ENODEV ? 0 : ret;
+}
+
 static int serve(const struct srv_options *o)
 {
 	struct fusex_run_options run = { sizeof(run), 0, 2, 8 };
@@ -144,9 +159,9 @@ static int serve(const struct srv_options *o)
 		return 1;
 	if (pthread_create(&thread, NULL, obey, se))
 		return 1;
-	err = fusex_run(se, &run);
+	err = o->loop ? serve_in_loop(se) : fusex_run(se, &run);
 	if (err)
-		tap_note("fusex_run: %s", fusex_session_error(se));
+		tap_note("serving: %s", fusex_session_error(se));
 	shutdown(control, SHUT_RDWR);
 	pthread_join(thread, NULL);
 	fusex_session_free(se);

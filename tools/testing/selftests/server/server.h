@@ -125,6 +125,7 @@ extern struct srv *srv;
  * @mount: mount options
  * @signals: it ends when it gets one
  * @powerless: it gives up its privileges when it has mounted
+ * @loop: it has an event loop instead of workers
  */
 struct srv_options {
 	uint32_t attr_mode;
@@ -140,6 +141,7 @@ struct srv_options {
 	const char *mount;
 	bool signals;
 	bool powerless;
+	bool loop;
 };
 
 /**
