@@ -206,3 +206,15 @@ bool sleeps_deep(void *arg)
 {
 	return is_in_state(*(pid_t *)arg, 'D');
 }
+
+bool waits_in(void *arg)
+{
+	const struct wait_in *w = arg;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stack", w->pid);
+	/* Not all kernels say where. */
+	if (access(path, R_OK))
+		return sleeps_deep(arg);
+	return strstr(slurp(path), w->function);
+}

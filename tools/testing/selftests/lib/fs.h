@@ -79,6 +79,19 @@ bool sleeps(void *arg);
 /** sleeps_deep() - likewise, in one that only a fatal signal ends? */
 bool sleeps_deep(void *arg);
 
+/**
+ * struct wait_in - where a process is to wait
+ * @pid: the process
+ * @function: of the kernel's; the beginning of its name will do
+ */
+struct wait_in {
+	pid_t pid;
+	const char *function;
+};
+
+/** waits_in() - does the process of a struct wait_in wait there?  For UNTIL() */
+bool waits_in(void *arg);
+
 /** fs_mode() - does $FUSEX_MODE, "io/attr" or "native", contain @word? */
 bool fs_mode(const char *word);
 

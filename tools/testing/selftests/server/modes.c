@@ -617,7 +617,8 @@ static int cut(int fd)
 /* Who comes after it waits for it. */
 BOTH(direct, reads_do_not_keep_a_file_from_being_cut)
 {
-	pid_t before, cutting, after;
+	struct wait_in cutting = { .function = "fusex_dio_drain" };
+	pid_t before, after;
 	int fd, other;
 	uint64_t id;
 
@@ -630,15 +631,15 @@ BOTH(direct, reads_do_not_keep_a_file_from_being_cut)
 	srv->hold = 2;
 	before = in_child(read_page, fd);
 	UNTIL(is_held, NULL);
-	cutting = in_child(cut, fd);
-	UNTIL(sleeps_deep, &cutting);
+	cutting.pid = in_child(cut, fd);
+	UNTIL(waits_in, &cutting);
 	after = in_child(read_page, fd);
 	UNTIL(sleeps_deep, &after);
 	EQ(srv_calls(FUSEX_OP_READ), 1);
 	/* Now the first is answered. */
 	shows(other, "abc", 0);
 	EQ(WAIT(before), 0);
-	EQ(WAIT(cutting), 0);
+	EQ(WAIT(cutting.pid), 0);
 	EQ(WAIT(after), 0);
 	EQ(srv->nodes[id].attr.size, 0);
 	OK(close(other));
