@@ -309,8 +309,10 @@ void alloc_closing(struct volume *v)
 
 void alloc_committed(struct volume *v)
 {
-	if (v->closing_count)
+	if (v->closing_count) {
 		ext2fs_clear_block_bitmap(v->closing);
+		v->freed++;
+	}
 	v->closing_count = 0;
 }
 

@@ -142,6 +142,7 @@ struct recalls {
  * @pending_count: how many
  * @closing: blocks freed by the transaction that is being written
  * @closing_count: how many
+ * @freed: transactions after which some could be used
  * @kept: blocks that only trees of extents may have, the very last ones
  * @for_tree: what libext2fs takes now is for one
  * @system: blocks of the superblock, descriptors, bitmaps and inode tables
@@ -185,6 +186,7 @@ struct volume {
 	uint64_t		pending_count;
 	ext2fs_block_bitmap	closing;
 	uint64_t		closing_count;
+	atomic_ullong		freed;
 	uint64_t		kept;
 	bool			for_tree;
 	ext2fs_block_bitmap	system;

@@ -6,6 +6,9 @@
 
 #include "ops.h"
 
+/* Transactions that a request without space leaves it to. */
+#define COMMITS_MAX	3u
+
 static bool is_same(const struct node *n, const struct fusex_node *node)
 {
 	return !n->dead && n->raw.i_generation == node->generation;
@@ -123,16 +126,35 @@ int op_entry(struct volume *v, struct node *n, struct fusex_entry_reply *out)
 	return ret;
 }
 
+/*
+ * Others may be faster to take what a transaction has freed, and have freed more
+ * meanwhile; or one has freed it since there was none.
+ */
+static bool is_freed(struct volume *v, struct op_tries *tries)
+{
+	bool waits = alloc_waits(v), more;
+
+	if (tries->commits == COMMITS_MAX)
+		return false;
+	tries->commits++;
+	if (waits && commit_space(v))
+		return false;
+	more = tries->freed != v->freed;
+	tries->freed = v->freed;
+	return more;
+}
+
 /* What was freed is free soon; then there is what files have in advance. */
 bool op_again(struct volume *v, const struct fusex_node *self, int ret,
-	      int *tries)
+	      struct op_tries *tries)
 {
-	if (ret != -ENOSPC || *tries > 1)
+	if (ret != -ENOSPC)
 		return false;
-	if (!(*tries)++ && alloc_waits(v))
-		return !commit_space(v);
-	*tries = 2;
-	return self && reclaim(v, self->nodeid) && !commit_space(v);
+	if (is_freed(v, tries))
+		return true;
+	if (!self || tries->reclaims++)
+		return false;
+	return reclaim(v, self->nodeid) && !commit_space(v);
 }
 
 /* May the request use the last blocks? */

@@ -55,15 +55,27 @@ void op_end(struct volume *v, struct node *n);
 int op_entry(struct volume *v, struct node *n, struct fusex_entry_reply *out);
 
 /**
+ * struct op_tries - what was done about it that there was no space
+ * @commits: times that it was left to a transaction
+ * @freed: struct volume.freed the last time
+ * @reclaims: times that files were to give back what they do not need
+ */
+struct op_tries {
+	unsigned int	commits;
+	uint64_t	freed;
+	unsigned int	reclaims;
+};
+
+/**
  * op_again() - was there no space, and is there now?
  * @v: the file system, not locked
  * @self: the inode that wants it; NULL: there is no time for others to give back
  *	what they do not need
  * @ret: what it came to
- * @tries: how often, 0 at first
+ * @tries: what was done so far, nothing at first
  */
 bool op_again(struct volume *v, const struct fusex_node *self, int ret,
-	      int *tries);
+	      struct op_tries *tries);
 
 /** op_takes() - from op_begin() to op_end(): it may take blocks, if there are for it */
 void op_takes(const struct volume *v, const struct fusex_req *req);

@@ -53,7 +53,8 @@ int ext4_setattr(struct fusex_req *req, const struct fusex_node *node,
 		 const struct fusex_setattr_in *in, struct fusex_attr_out *out)
 {
 	struct volume *v = volume_of(req);
-	int ret, tries = 0;
+	struct op_tries tries = { 0 };
+	int ret;
 
 	do {
 		ret = setattr_once(v, node, in, out);
@@ -131,7 +132,8 @@ int ext4_setxattr(struct fusex_req *req, const struct fusex_node *node,
 		  const char *name, const void *value, size_t size,
 		  uint32_t flags, struct fusex_attr_out *out)
 {
-	int ret, tries = 0;
+	struct op_tries tries = { 0 };
+	int ret;
 
 	do {
 		ret = setxattr_once(req, node, name, value, size, flags, out);

@@ -75,7 +75,8 @@ int ext4_write(struct fusex_req *req, const struct fusex_node *node,
 	       const struct fusex_write_in *in, const void *buf,
 	       struct fusex_write_out *out)
 {
-	int ret, tries = 0;
+	struct op_tries tries = { 0 };
+	int ret;
 
 	do {
 		ret = write_once(req, node, in, buf, out);
@@ -137,7 +138,8 @@ int ext4_fallocate(struct fusex_req *req, const struct fusex_node *node,
 		   const struct fusex_fallocate_in *in,
 		   struct fusex_attr_out *out)
 {
-	int ret, tries = 0;
+	struct op_tries tries = { 0 };
+	int ret;
 
 	do {
 		ret = fallocate_once(req, node, in, out);
@@ -210,7 +212,8 @@ int ext4_map_begin(struct fusex_req *req, const struct fusex_node *node,
 	/* To write back, the kernel may have locked what it would give back. */
 	const struct fusex_node *self = in->op & FUSEX_MAP_OP_WRITEBACK ? NULL :
 									  node;
-	int ret = begin_fast(req, node, in, out), tries = 0;
+	struct op_tries tries = { 0 };
+	int ret = begin_fast(req, node, in, out);
 
 	if (ret != -EAGAIN)
 		return ret;
@@ -245,7 +248,8 @@ int ext4_map_ioend(struct fusex_req *req, const struct fusex_node *node,
 		   const struct fusex_map_ioend_in *in,
 		   struct fusex_attr_out *out)
 {
-	int ret, tries = 0;
+	struct op_tries tries = { 0 };
+	int ret;
 
 	do {
 		ret = ioend_once(req, node, in, out);

@@ -136,7 +136,8 @@ static int make(struct fusex_req *req, const struct fusex_node *dir,
 		const struct fusex_make_in *in, struct fusex_entry_reply *out)
 {
 	struct make mk;
-	int ret, tries = 0;
+	struct op_tries tries = { 0 };
+	int ret;
 
 	ret = fill_make(req, in, target, &mk);
 	if (ret)
@@ -210,7 +211,8 @@ int ext4_link(struct fusex_req *req, const struct fusex_node *node,
 	      const struct fusex_node *dir, const char *name,
 	      struct fusex_entry_reply *out)
 {
-	int ret, tries = 0;
+	struct op_tries tries = { 0 };
+	int ret;
 
 	do {
 		ret = link_once(req, node, dir, name, out);
@@ -255,7 +257,8 @@ static int remove_name(struct fusex_req *req, const struct fusex_node *node,
 		       struct fusex_unlink_out *out)
 {
 	struct volume *v = volume_of(req);
-	int ret, tries = 0;
+	struct op_tries tries = { 0 };
+	int ret;
 
 	do {
 		ret = -EAGAIN;
@@ -330,7 +333,8 @@ int ext4_rename(struct fusex_req *req, const struct fusex_node *dir,
 		const char *name2, uint32_t flags,
 		struct fusex_rename_out *out)
 {
-	int ret, tries = 0;
+	struct op_tries tries = { 0 };
+	int ret;
 
 	do {
 		ret = rename_once(req, dir, name, dir2, name2, flags, out);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "image.h"
+#include "ops.h"
 #include "record.h"
 #include "tap.h"
 
@@ -727,6 +728,39 @@ static void test_reserved(const char *kind)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* A block that is free after the next transaction. */
+static void free_one(struct volume *v, struct node *n)
+{
+	WR_LOCK(v);
+	is(put(v, n, 0) ?: size_set(v, n, 0), 0, "a block comes and goes");
+	UNLOCK(v);
+}
+
+/* What a transaction frees is not all that the next one may. */
+static void test_again(void)
+{
+	const char *path = image_make("-b 1024", 32);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "file", 0);
+	struct op_tries tries = { 0 };
+	unsigned int i;
+
+	v->iomap = true;
+	for (i = 0; i < 3; i++) {
+		free_one(v, n);
+		ok(op_again(v, NULL, -ENOSPC, &tries), "it is tried again");
+		ok(!alloc_waits(v), "when that can be had");
+	}
+	free_one(v, n);
+	ok(!op_again(v, NULL, -ENOSPC, &tries), "not for ever");
+	is(commit_now(v), 0, "a transaction of somebody else's");
+	tries = (struct op_tries){ 0 };
+	ok(op_again(v, NULL, -ENOSPC, &tries), "may have freed it before");
+	ok(!op_again(v, NULL, -ENOSPC, &tries), "which is so once");
+	ok(!op_again(v, NULL, -EIO, &tries), "nor after other errors");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 static void test_kind(const char *kind)
 {
 	const char *path = image_make(kind, 64);
@@ -756,6 +790,7 @@ int main(void)
 	test_unlink();
 	test_moved();
 	test_short();
+	test_again();
 	test_reserved("-b 4096");
 	test_reserved("-b 4096 -O ea_inode");
 	test_reserved("-b 1024 -O ^extents,^64bit");
