@@ -1426,12 +1426,14 @@ uint64_t remote_lease(const struct volume *v, const struct node *n);
 /**
  * reclaim() - there is no space: what files have in advance is taken back
  * @v: the file system
- * @self: number of the inode that wants it, whose own is not
+ * @self: number of the inode that wants it, whose own the kernel cannot give back
+ * @from: where to go on; 0 to begin with, and as it was left when that was not enough
  *
  * Context: not with any lock; waits for the kernel, for a few seconds at most.
- * Return: true if there may be space now, when a transaction has been written.
+ * Return: true if there may be space now, when a transaction has been written; false
+ *	when there is nothing more.
  */
-bool reclaim(struct volume *v, uint64_t self);
+bool reclaim(struct volume *v, uint64_t self, size_t *from);
 
 /** reclaim_returned() - one of those that were asked for has been given back */
 void reclaim_returned(struct volume *v);

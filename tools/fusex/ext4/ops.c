@@ -152,9 +152,10 @@ bool op_again(struct volume *v, const struct fusex_node *self, int ret,
 		return false;
 	if (is_freed(v, tries))
 		return true;
-	if (!self || tries->reclaims++)
+	if (!self && v->iomap)
 		return false;
-	return reclaim(v, self->nodeid) && !commit_space(v);
+	return reclaim(v, self ? self->nodeid : 0, &tries->reclaimed) &&
+	       !commit_space(v);
 }
 
 /* May the request use the last blocks? */

@@ -58,12 +58,12 @@ int op_entry(struct volume *v, struct node *n, struct fusex_entry_reply *out);
  * struct op_tries - what was done about it that there was no space
  * @commits: times that it was left to a transaction
  * @freed: struct volume.freed the last time
- * @reclaims: times that files were to give back what they do not need
+ * @reclaimed: up to where files were to give back what they do not need
  */
 struct op_tries {
 	unsigned int	commits;
 	uint64_t	freed;
-	unsigned int	reclaims;
+	size_t		reclaimed;
 };
 
 /**

@@ -5,7 +5,10 @@
  * A file that is written from front to back has more space than it needs, and the
  * kernel may know where, and write there without asking.  So it is asked to give
  * that back: MAP_RETURN says that it does not go by what it knew any more, and then
- * the space is free.
+ * the space is free.  Where data goes by way of the server, the kernel knows nothing,
+ * and it is free at once.
+ *
+ * It is some files at a time, until who wants space has found it, or all were asked.
  *
  * Who wants space waits for that, but not for long: the kernel may be waiting for
  * the answer before it can give back anything.
@@ -16,7 +19,7 @@
 
 #include "ext4.h"
 
-/* Files that are asked for at a time. */
+/* Files that are asked for at a time, at most. */
 #define FILES_MAX	64u
 #define SECONDS_MAX	2
 
@@ -32,9 +35,11 @@ struct recall {
 	uint64_t	offset;
 };
 
-static bool is_wanted(const struct node *n, uint64_t self)
+/* Without mappings nothing in the kernel goes by it, also of who wants more. */
+static bool is_wanted(const struct volume *v, const struct node *n,
+		      uint64_t self)
 {
-	return n->reserved && !n->dead && n->ino != self;
+	return n->reserved && !n->dead && (n->ino != self || !v->iomap);
 }
 
 /* What the kernel does not know is free at once.  Returns true if it was that. */
@@ -46,17 +51,16 @@ static bool take_at_once(struct volume *v, struct node *n)
 	return true;
 }
 
-/* Called alone.  Returns how many have to be asked for. */
-static unsigned int collect(struct volume *v, uint64_t self,
+/* Called alone.  Returns how many files the kernel has to be told about. */
+static unsigned int collect(struct volume *v, uint64_t self, size_t *from,
 			    struct recall *list, bool *some)
 {
 	unsigned int count = 0;
 	struct node *n;
-	size_t i;
 
-	for (i = 0; i <= v->nodes_mask && count < FILES_MAX; i++) {
-		for (n = v->nodes[i]; n && count < FILES_MAX; n = n->next) {
-			if (!is_wanted(n, self))
+	for (; *from <= v->nodes_mask && count < FILES_MAX / 2; ++*from) {
+		for (n = v->nodes[*from]; n && count < FILES_MAX; n = n->next) {
+			if (!is_wanted(v, n, self))
 				continue;
 			if (take_at_once(v, n)) {
 				*some = true;
@@ -68,6 +72,8 @@ static unsigned int collect(struct volume *v, uint64_t self,
 				.lease = remote_lease(v, n),
 				.offset = map_spare(v, n) << v->block_bits,
 			};
+			if (!v->iomap && !map_trim(v, n))
+				*some = true;
 		}
 	}
 	return count;
@@ -92,9 +98,11 @@ void reclaim_returned(struct volume *v)
 	pthread_mutex_unlock(&v->recalls.lock);
 }
 
-static void wait_returned(struct volume *v)
+/* Returns false if that takes too long. */
+static bool wait_returned(struct volume *v)
 {
 	struct timespec until;
+	bool all;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += SECONDS_MAX;
@@ -104,9 +112,11 @@ static void wait_returned(struct volume *v)
 					   &v->recalls.lock, &until) ==
 		    ETIMEDOUT)
 			break;
+	all = !v->recalls.count;
 	/* Those that are late are not waited for any more. */
 	v->recalls.count = 0;
 	pthread_mutex_unlock(&v->recalls.lock);
+	return all;
 }
 
 /* Returns true if the kernel is going to give it back. */
@@ -119,25 +129,46 @@ static bool ask(struct volume *v, const struct recall *r)
 	return false;
 }
 
-bool reclaim(struct volume *v, uint64_t self)
+/* Returns false if the kernel does not give back what it was asked for. */
+static bool ask_all(struct volume *v, const struct recall *list,
+		    unsigned int count)
 {
-	struct recall *list = malloc(FILES_MAX * sizeof(*list));
-	unsigned int count, asked = 0, i;
+	unsigned int asked = 0, i;
+
+	for (i = 0; i < count; i++)
+		asked += ask(v, &list[i]);
+	return !asked || wait_returned(v);
+}
+
+/* Some of the files from a place of the table on.  Returns true if they had some. */
+static bool reclaim_some(struct volume *v, uint64_t self, size_t *from,
+			 struct recall *list)
+{
+	uint64_t freed = v->freed;
+	unsigned int count, i;
 	bool some = false;
 
-	if (!list)
-		return false;
 	WR_LOCK(v);
-	count = collect(v, self, list, &some);
+	count = collect(v, self, from, list, &some);
 	UNLOCK(v);
-	for (i = 0; v->se && i < count; i++)
-		asked += ask(v, &list[i]);
-	if (asked)
-		wait_returned(v);
+	if (v->se && v->iomap && !ask_all(v, list, count))
+		*from = v->nodes_mask + 1;
 	/* How many blocks these files have it does not know by itself. */
 	for (i = 0; v->se && i < count; i++)
 		fusex_notify_inval_inode(v->se, &list[i].node,
 					 FUSEX_INVAL_ATTR, 0, 0);
+	return some || alloc_waits(v) || v->freed != freed;
+}
+
+bool reclaim(struct volume *v, uint64_t self, size_t *from)
+{
+	struct recall *list = malloc(FILES_MAX * sizeof(*list));
+	bool some = false;
+
+	if (!list)
+		return false;
+	while (*from <= v->nodes_mask && !some)
+		some = reclaim_some(v, self, from, list);
 	free(list);
-	return some || asked;
+	return some;
 }

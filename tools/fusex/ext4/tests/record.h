@@ -21,6 +21,14 @@ int __real_bcache_take(ext2_filsys fs, struct dirty_block **list,
 		       size_t *count);
 int __wrap_bcache_take(ext2_filsys fs, struct dirty_block **list,
 		       size_t *count);
+int __wrap_fusex_notify_map_recall(struct fusex_session *se,
+				   const struct fusex_node_ref *node,
+				   uint64_t lease, uint64_t offset,
+				   uint64_t length);
+int __wrap_fusex_notify_inval_inode(struct fusex_session *se,
+				    const struct fusex_node_ref *node,
+				    uint32_t flags, uint64_t offset,
+				    uint64_t length);
 void __wrap_fusex_session_stop(struct fusex_session *se);
 errcode_t __real_ext2fs_extent_open2(ext2_filsys fs, ext2_ino_t ino,
 				     struct ext2_inode *inode,

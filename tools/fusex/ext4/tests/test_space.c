@@ -53,6 +53,42 @@ errcode_t __wrap_ext2fs_xattr_remove(struct ext2_xattr_handle *h,
 			   __real_ext2fs_xattr_remove(h, name);
 }
 
+/* What is asked of the kernel, that is: it has mappings of this file system's files. */
+static struct volume *mapped;
+static unsigned int told;
+
+int __wrap_fusex_notify_map_recall(struct fusex_session *se,
+				   const struct fusex_node_ref *node,
+				   uint64_t lease, uint64_t offset,
+				   uint64_t length)
+{
+	const struct fusex_map_return_in in = { .offset = offset };
+	struct volume *v = mapped;
+	struct node *n;
+
+	/* Every fifth file it does not give back. */
+	if (!v || node->nodeid % 5 == 0)
+		return -EINVAL;
+	RD_LOCK(v);
+	n = node_peek(v, (ext2_ino_t)node->nodeid);
+	node_lock(n);
+	map_return(v, n, &in);
+	node_unlock(n);
+	node_put(v, n);
+	UNLOCK(v);
+	reclaim_returned(v);
+	return 0;
+}
+
+int __wrap_fusex_notify_inval_inode(struct fusex_session *se,
+				    const struct fusex_node_ref *node,
+				    uint32_t flags, uint64_t offset,
+				    uint64_t length)
+{
+	told++;
+	return 0;
+}
+
 static struct state *state_of(struct volume *v, struct node *n)
 {
 	struct state *s = need(1, sizeof(*s));
@@ -680,6 +716,87 @@ static void test_unmount(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* Files that the kernel knows, and that have more in advance; how many. */
+static unsigned int make_growing(struct volume *v, struct node **files,
+				 unsigned int count)
+{
+	unsigned int i, have = 0;
+	char name[16];
+
+	for (i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "growing%u", i);
+		files[i] = image_file(v, image_root(v), name, 0);
+		WR_LOCK(v);
+		files[i]->lookups = 1;
+		write_pieces(v, files[i], 0, 128 << 10);
+		UNLOCK(v);
+		have += !!files[i]->reserved;
+	}
+	return have;
+}
+
+/* Wants space until there is none to be had; how often there was. */
+static unsigned int want_space(struct volume *v, const struct node *n)
+{
+	const struct fusex_node self = { .nodeid = n->ino };
+	struct op_tries tries = { 0 };
+	unsigned int count = 0;
+
+	while (op_again(v, &self, -ENOSPC, &tries))
+		count++;
+	return count;
+}
+
+/* What files have in advance is there for others, however many they are. */
+static void test_reclaim(bool iomap)
+{
+	const char *path = image_make("-b 4096", 128);
+	struct volume *v = image_open(path);
+	struct fusex_session *se = need(1, 64);
+	unsigned int i, left = 0, keep = 0;
+	struct node *files[200];
+
+	printf("# mappings: %d\n", iomap);
+	is(make_growing(v, files, 200), 200, "many files grow");
+	v->se = se;
+	v->iomap = iomap;
+	mapped = iomap ? v : NULL;
+	told = 0;
+	ok(want_space(v, files[0]) > 2, "space is found");
+	ok(told >= 199, "the kernel is told of all of them");
+	for (i = 0; i < 200; i++) {
+		left += !!files[i]->reserved;
+		keep += iomap && (!i || files[i]->ino % 5 == 0);
+	}
+	is(left, keep, "those have some left that do not give it back");
+	v->se = NULL;
+	free(se);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* A writer that goes by no mappings finds what he has in advance himself. */
+static void test_own(void)
+{
+	const char *path = image_make("-b 4096", 64);
+	struct volume *v = image_open(path);
+	struct node *n;
+	struct op_tries tries = { 0 };
+	uint64_t hidden;
+	int ret;
+
+	is(make_growing(v, &n, 1), 1, "a file that grows");
+	hidden = image_starve(v, v->kept);
+	do {
+		WR_LOCK(v);
+		ret = put(v, n, 1000);
+		UNLOCK(v);
+	} while (op_again(v, NULL, ret, &tries));
+	is(ret, 0, "has a block elsewhere");
+	ok(!n->reserved, "that it had in advance");
+	image_feed(v, hidden);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* What takes blocks that are not of data. */
 static void take_each(struct volume *v, struct node *n, int expected)
 {
@@ -791,6 +908,9 @@ int main(void)
 	test_moved();
 	test_short();
 	test_again();
+	test_reclaim(true);
+	test_reclaim(false);
+	test_own();
 	test_reserved("-b 4096");
 	test_reserved("-b 4096 -O ea_inode");
 	test_reserved("-b 1024 -O ^extents,^64bit");
