@@ -156,6 +156,7 @@ struct recalls {
  * @hand: where icache_shrink() goes on
  * @orphans: inodes that have to be seen to after a crash, the last one first, as on
  *	the disk; see orphan.c
+ * @frozen: see orphan_freeze()
  * @generation: of the next inode
  */
 struct volume {
@@ -199,6 +200,7 @@ struct volume {
 	atomic_size_t		dirty_count;
 	size_t			hand;
 	struct node		*orphans;
+	bool			frozen;
 	uint32_t		generation;
 };
 
@@ -227,6 +229,8 @@ struct volume {
  * @dir: names of a directory, NULL if not read
  * @reserved: blocks beyond the end of the file that were taken in advance, from
  *	this one on; 0 for none
+ * @wanted: behind the last block that was asked for, and stays where it is behind the
+ *	end of the file; LBLK_END if that may be any
  * @window: blocks to take in advance the next time
  * @next_write: block behind the space that was given to the last write
  * @raw: the inode, struct volume.inode_size bytes of it
@@ -250,6 +254,7 @@ struct node {
 	struct node	*orphan_next;
 	struct dirindex	*dir;
 	uint64_t	reserved;
+	uint64_t	wanted;
 	uint64_t	window;
 	uint64_t	next_write;
 	struct ext2_inode_large raw;
@@ -1294,12 +1299,19 @@ void orphan_add(struct volume *v, struct node *n);
 void orphan_remove(struct volume *v, struct node *n);
 
 /**
- * orphan_update() - struct node.reserved has changed; it is locked
+ * orphan_update() - struct node.reserved has changed, or what decides on it; it is locked
  *
- * Blocks behind the end of a file without extents cannot be told from others, and are
- * to be found after a crash.
+ * What was taken in advance is to be given back after a crash as well.  Blocks behind
+ * the end of a file without extents cannot be told from that.
  */
 void orphan_update(struct volume *v, struct node *n);
+
+/**
+ * orphan_freeze() - until told otherwise, only those are in the list that have to be
+ *
+ * Context: not with the lock.
+ */
+void orphan_freeze(struct volume *v, bool freeze);
 
 /** orphan_link() - before it is written: where the list goes on; alone */
 void orphan_link(struct node *n);

@@ -65,12 +65,19 @@ static int reserve(struct volume *v, struct node *n, uint64_t lblk,
 	return ret;
 }
 
-static void grow(struct volume *v, struct node *n, uint32_t mode, uint64_t end)
+/* It is all there: as part of the file, or behind its end for good. */
+static void note(struct volume *v, struct node *n, uint32_t mode, uint64_t end)
 {
-	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > size_of(n)) {
+	uint64_t last = blocks_of(v, end);
+
+	if (mode & FALLOC_FL_KEEP_SIZE) {
+		if (n->wanted < last)
+			n->wanted = last;
+	} else if (end > size_of(n)) {
 		set_size(n, end);
 		node_dirty(v, n);
 	}
+	orphan_update(v, n);
 }
 
 static int allocate(struct volume *v, struct node *n, uint32_t mode,
@@ -80,7 +87,7 @@ static int allocate(struct volume *v, struct node *n, uint32_t mode,
 
 	ret = reserve(v, n, r->offset >> v->block_bits, blocks_of(v, r->end));
 	if (!ret)
-		grow(v, n, mode, r->end);
+		note(v, n, mode, r->end);
 	return ret;
 }
 

@@ -254,6 +254,7 @@ int node_get(struct volume *v, ext2_ino_t ino, struct node **out)
 		return ret;
 	}
 	n->type = n->raw.i_mode & LINUX_S_IFMT;
+	n->wanted = LBLK_END;
 	*out = insert_read(v, n);
 	return 0;
 }
@@ -274,6 +275,7 @@ static void revive(struct node *n, unsigned int size)
 	n->checked = false;
 	n->is_orphan = false;
 	n->reserved = 0;
+	n->wanted = 0;
 	n->window = 0;
 	n->next_write = 0;
 }

@@ -6,7 +6,8 @@
  * data when the data is there.  Who makes a file longer from front to back is given
  * more than was asked for, the more the longer it goes on, so that the file
  * becomes few extents and the kernel asks rarely; what is left of it goes back
- * when the kernel forgets the file, or when there is no other space (reclaim.c).
+ * when the kernel forgets the file, when there is no other space (reclaim.c), or after
+ * a crash (orphan.c).
  * Until then it is there for all to see, as what XFS takes is, and as there it is
  * behind the end of the file, and none of a small one.
  */
@@ -114,6 +115,9 @@ static int allocate(struct volume *v, struct node *n, uint64_t lblk,
 		alloc_free(v, r.pblk, r.len);
 	else
 		ret = add(v, n, &r);
+	/* What there was when it was read into memory may have been asked for. */
+	if (n->wanted == LBLK_END && hole->lblk + hole->len == LBLK_END)
+		n->wanted = hole->lblk;
 	if (!ret && (r.len > len || !extents) &&
 	    (!n->reserved || lblk + len < n->reserved))
 		n->reserved = lblk + len;
@@ -344,6 +348,7 @@ int map_ioend(struct volume *v, struct node *n,
 	    in->size > size_of(n)) {
 		set_size(n, in->size);
 		node_dirty(v, n);
+		orphan_update(v, n);
 	}
 	if (!ret && in->flags & FUSEX_IOEND_MTIME)
 		remote_wrote(v, n, &in->mtime);

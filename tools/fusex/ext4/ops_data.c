@@ -273,6 +273,12 @@ int ext4_map_return(struct fusex_req *req, const struct fusex_node *node,
 	return ret;
 }
 
+static void thaw(struct volume *v)
+{
+	commit_pause(v, false);
+	orphan_freeze(v, false);
+}
+
 /* The kernel has written everything; nothing here may write by itself then. */
 int ext4_freeze(struct fusex_req *req, uint32_t flags)
 {
@@ -280,12 +286,16 @@ int ext4_freeze(struct fusex_req *req, uint32_t flags)
 	int ret;
 
 	if (flags & FUSEX_FREEZE_THAW) {
-		commit_pause(v, false);
+		thaw(v);
 		return 0;
 	}
 	commit_pause(v, true);
+	orphan_freeze(v, true);
 	ret = commit_now(v);
 	/* Until that is in its places, too. */
-	commit_pause(v, !ret);
+	if (ret)
+		thaw(v);
+	else
+		commit_pause(v, true);
 	return ret;
 }

@@ -8,6 +8,15 @@
  * the inode is written, so that who puts an inode into the list, or takes it out,
  * need not have the one before it locked.
  *
+ * A file that has space in advance is written because of that, and so is the
+ * superblock, which counts what is free: to be in the list costs no block more.
+ * What e2fsck cuts it to is its size, so no file is there that has space behind that
+ * which somebody has asked for.  Nor is one with extents where there is no journal: of a
+ * list that was half written e2fsck does not make sense by itself.  Nor is one with a
+ * block of attributes, which e2fsck frees along with what is behind the end, though
+ * the file still has it; without extents it may be longer instead after a crash.  Nor
+ * is one while the file system is frozen, which leaves it as if it were unmounted.
+ *
  * Context: the inode is locked; the list is for who has volume.core.
  */
 #include <errno.h>
@@ -43,10 +52,19 @@ static void take_out(struct volume *v, struct node *n)
 	n->raw.i_dtime = 0;
 }
 
+/* After a crash, is all behind its end to go? */
+static bool is_spare(const struct volume *v, struct node *n)
+{
+	if (!n->reserved || ext2fs_file_acl_block(v->fs, inode_of(n)))
+		return false;
+	if (!node_has(n, EXT4_EXTENTS_FL))
+		return true;
+	return v->journal && !v->frozen && n->wanted <= blocks_of(v, size_of(n));
+}
+
 void orphan_update(struct volume *v, struct node *n)
 {
-	bool listed = n->is_orphan ||
-		      (n->reserved && !node_has(n, EXT4_EXTENTS_FL));
+	bool listed = n->is_orphan || is_spare(v, n);
 
 	if (listed == n->is_listed)
 		return;
@@ -58,6 +76,20 @@ void orphan_update(struct volume *v, struct node *n)
 		take_out(v, n);
 	node_dirty(v, n);
 	core_unlock(v);
+}
+
+void orphan_freeze(struct volume *v, bool freeze)
+{
+	struct node *n;
+	size_t i;
+
+	WR_LOCK(v);
+	v->frozen = freeze;
+	for (i = 0; i <= v->nodes_mask; i++)
+		for (n = v->nodes[i]; n; n = n->next)
+			if (n->reserved && !n->dead)
+				orphan_update(v, n);
+	UNLOCK(v);
 }
 
 void orphan_add(struct volume *v, struct node *n)

@@ -187,6 +187,7 @@ ssize_t plain_write_some(struct volume *v, struct node *n, const void *buf,
 	if (done && offset + done > size_of(n)) {
 		set_size(n, offset + done);
 		node_dirty(v, n);
+		orphan_update(v, n);
 	}
 	return done ? (ssize_t)done : len;
 }

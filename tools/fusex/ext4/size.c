@@ -73,6 +73,7 @@ int size_set(struct volume *v, struct node *n, uint64_t size)
 		if (!ret)
 			ret = file_punch(v, n, blocks_of(v, size), LBLK_END);
 		n->reserved = 0;
+		n->wanted = 0;
 		orphan_update(v, n);
 	}
 	if (ret)

@@ -346,6 +346,8 @@ static int close_all(struct volume *v, struct node *n,
 	if (!ret2)
 		ret2 = drop_empty(v, n);
 	node_dirty(v, n);
+	/* It has a block of them now, or none any more. */
+	orphan_update(v, n);
 	large = large_blocks(v, n);
 	if (large > was)
 		ext2fs_iblk_add_blocks(v->fs, inode_of(n), large - was);

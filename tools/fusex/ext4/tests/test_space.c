@@ -393,6 +393,35 @@ static void test_behind(bool crash)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* A file without extents that has attributes has them after a crash. */
+static void test_labeled(void)
+{
+	const char *path = image_make("-b 1024 -I 128 -O ^extents,^64bit,^metadata_csum -J size=4",
+				      64);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "labeled", 0);
+	struct run r;
+	bool fresh;
+
+	WR_LOCK(v);
+	is(put(v, n, 0), 0, "a block");
+	is(xattr_set(v, n, "user.a", "value", 5, 0), 0, "attributes");
+	is(map_allocate(v, n, 1, 30, &r, &fresh), 0, "and more behind its end");
+	UNLOCK(v);
+	is(commit_now(v), 0, "durable");
+	volume_abandon(v);
+	/* It is longer then: that is not looked at without being told to. */
+	is(image_run("e2fsck -fp %s >/dev/null 2>&1", path) & ~1, 0,
+	   "e2fsck repairs it");
+	ok(image_check(path), "and finds nothing more");
+	v = image_open(path);
+	WR_LOCK(v);
+	is(xattr_get(v, image_name(v, "labeled"), "user.a", NULL, 0), 5,
+	   "the attributes are there");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* An image with a file and a directory that are in their inodes. */
 static const char *make_inline(void)
 {
@@ -716,6 +745,156 @@ static void test_unmount(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* Space for what is not written yet, and more in advance. */
+static void ask_pieces(struct volume *v, struct node *n, uint64_t from,
+		       uint64_t to)
+{
+	struct fusex_map_begin_in in = { .op = FUSEX_MAP_OP_WRITE,
+					 .offset = from };
+	struct fusex_map_begin_out out;
+	int ret = 0;
+
+	for (; in.offset < to && !ret; in.offset += out.read.length) {
+		in.length = 32 << 10;
+		ret = map_begin(v, n, &in, &out);
+	}
+	is(ret, 0, "space for data that is to come");
+	ok(n->reserved, "and more in advance");
+}
+
+/* A file with space behind its end that is to stay, as it was before it is in memory. */
+static const char *make_kept(void)
+{
+	const char *path = image_make("-b 4096 -J size=4", 64);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "old", 0);
+
+	WR_LOCK(v);
+	is(range(v, n, FALLOC_FL_KEEP_SIZE, 0, 200), 0, "space for a file");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+	return path;
+}
+
+/* Files whose trees have leaves, of which the last may have nothing else. */
+static void make_leaves(struct volume *v, struct node *root)
+{
+	char name[16];
+	struct node *n;
+	uint64_t i, count;
+
+	for (count = 336; count <= 344; count++) {
+		snprintf(name, sizeof(name), "leaves%u", (unsigned int)count);
+		n = image_file(v, root, name, 0);
+		WR_LOCK(v);
+		for (i = 0; i < count; i++)
+			put(v, n, 2 * i);
+		ask_pieces(v, n, 2 * i << 12, (2 * i << 12) + (128 << 10));
+		UNLOCK(v);
+	}
+}
+
+/* What is left of them. */
+static void test_leaves(struct volume *v)
+{
+	unsigned int count, bad = 0;
+	char name[16];
+	struct run r;
+
+	WR_LOCK(v);
+	for (count = 336; count <= 344; count++) {
+		snprintf(name, sizeof(name), "leaves%u", count);
+		bad += file_find(v, image_name(v, name), 2 * count - 2, &r) ||
+		       r.type != RUN_DATA;
+		bad += file_find(v, image_name(v, name), 2 * count, &r) ||
+		       r.type != RUN_HOLE;
+	}
+	is(bad, 0, "leaves have what there is data in");
+	UNLOCK(v);
+}
+
+/* Files that have more in advance when the server is gone. */
+static void leave_growing(const char *path)
+{
+	struct volume *v = image_open(path);
+	struct node *root = image_root(v);
+	struct node *grown = image_file(v, root, "grown", 0);
+	struct node *asked = image_file(v, root, "asked", 0);
+	struct node *later = image_file(v, root, "later", 0);
+	struct node *labeled = image_file(v, root, "labeled", 0);
+	struct node *old = image_name(v, "old");
+	char value[1000] = { 0 };
+
+	make_leaves(v, root);
+	WR_LOCK(v);
+	write_pieces(v, grown, 0, 1 << 20);
+	write_pieces(v, asked, 0, 1 << 20);
+	is(range(v, asked, FALLOC_FL_KEEP_SIZE, 1000, 3), 0,
+	   "space behind the end of another");
+	write_pieces(v, labeled, 0, 1 << 20);
+	is(xattr_set(v, labeled, "user.a", value, sizeof(value), 0), 0,
+	   "one has attributes in a block");
+	ask_pieces(v, later, 0, 256 << 10);
+	ask_pieces(v, old, 200 << 12, (200 << 12) + (256 << 10));
+	ok(grown->reserved && asked->reserved && labeled->reserved,
+	   "they have more in advance");
+	UNLOCK(v);
+	is(commit_now(v), 0, "durable");
+	volume_abandon(v);
+}
+
+/* What files had in advance is free after a crash, and what was asked for is there. */
+static void test_crash(void)
+{
+	const char *path = make_kept();
+	struct volume *v;
+	struct run r;
+
+	leave_growing(path);
+	is(image_run("e2fsck -p %s >/dev/null 2>&1", path) & ~1, 0,
+	   "e2fsck repairs it");
+	ok(image_check(path), "and finds nothing more");
+	v = image_open(path);
+	is(image_name(v, "grown")->raw.i_blocks, 256 * 8,
+	   "what grew has what it needs");
+	is((long long)size_of(image_name(v, "grown")), 1 << 20,
+	   "and is as long as it was");
+	is(image_name(v, "later")->raw.i_blocks, 0,
+	   "nothing is left of what did not come");
+	test_leaves(v);
+	WR_LOCK(v);
+	is(xattr_get(v, image_name(v, "labeled"), "user.a", NULL, 0), 1000,
+	   "attributes are there");
+	is(file_find(v, image_name(v, "asked"), 1002, &r), 0, "one is");
+	is(r.type, RUN_UNWRITTEN, "what was asked for behind its end");
+	is(file_find(v, image_name(v, "old"), 199, &r), 0, "as is");
+	is(r.type, RUN_UNWRITTEN, "what was behind one before");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* Frozen, it is as if nobody had more than he needs. */
+static void test_frozen(void)
+{
+	const char *path = image_make("-b 4096 -J size=4", 64);
+	struct volume *v = image_open(path);
+	struct node *a = image_file(v, image_root(v), "a", 0);
+	struct node *b = image_file(v, image_root(v), "b", 0);
+
+	WR_LOCK(v);
+	write_pieces(v, a, 0, 1 << 20);
+	write_pieces(v, b, 0, 1 << 20);
+	UNLOCK(v);
+	is(commit_now(v), 0, "two files grow");
+	ok(a->is_listed && b->is_listed, "which would be cut");
+	orphan_freeze(v, true);
+	is(commit_now(v), 0, "frozen");
+	ok(image_check(path), "e2fsck finds nothing");
+	orphan_freeze(v, false);
+	ok(a->is_listed && b->is_listed, "and afterwards they would again");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* Files that the kernel knows, and that have more in advance; how many. */
 static unsigned int make_growing(struct volume *v, struct node **files,
 				 unsigned int count)
@@ -901,7 +1080,10 @@ int main(void)
 	test_lists();
 	test_behind(false);
 	test_behind(true);
+	test_labeled();
 	test_unmount();
+	test_crash();
+	test_frozen();
 	test_inline();
 	test_no_memory();
 	test_unlink();
