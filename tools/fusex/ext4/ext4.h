@@ -222,7 +222,7 @@ struct volume {
  * @is_detached: another inode has its number now
  * @dead: deleted; its number may be used again
  * @checked: its blocks were looked at, and can be true
- * @changed: number of the transaction that its last change is part of
+ * @changed: number of the transaction that its last change is part of, at the latest
  * @dirty_next: list of dirty inodes
  * @orphan_prev: the orphan that was made after it
  * @orphan_next: and the one before

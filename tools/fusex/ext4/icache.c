@@ -255,6 +255,8 @@ int node_get(struct volume *v, ext2_ino_t ino, struct node **out)
 	}
 	n->type = n->raw.i_mode & LINUX_S_IFMT;
 	n->wanted = LBLK_END;
+	/* What is known of it may still be on its way to the disk. */
+	n->changed = commit_next(v) - 1;
 	*out = insert_read(v, n);
 	return 0;
 }

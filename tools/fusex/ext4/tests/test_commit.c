@@ -5,6 +5,7 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,6 +15,17 @@
 #include "tap.h"
 
 static atomic_uint fail, tries;
+/* Who flushes the device waits for this to end. */
+static pthread_mutex_t stuck = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool flushing;
+
+int __wrap_device_flush(const struct device *d)
+{
+	flushing = true;
+	pthread_mutex_lock(&stuck);
+	pthread_mutex_unlock(&stuck);
+	return __real_device_flush(d);
+}
 
 int __wrap_bcache_take(ext2_filsys fs, struct dirty_block **list,
 		       size_t *count)
@@ -82,6 +94,42 @@ static void test_patience(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+static struct node *forget_and_find(struct volume *v, const char *name)
+{
+	struct node *n;
+
+	WR_LOCK(v);
+	icache_shrink(v, 0);
+	is(name_lookup(v, image_root(v), name, &n), 0, "it is read again");
+	UNLOCK(v);
+	return n;
+}
+
+/* What is read anew is not durable before the transaction is that it is part of. */
+static void test_anew(void)
+{
+	const char *path = image_make("-b 4096", 32);
+	struct volume *v = open_with(path, 60);
+	struct node *n;
+
+	ok(image_file(v, image_root(v), "file", 0), "a file");
+	pthread_mutex_lock(&stuck);
+	flushing = false;
+	commit_kick(v);
+	while (!flushing)
+		usleep(1000);
+	n = forget_and_find(v, "file");
+	ok(!commit_is_done(v, n->changed), "while it is being written");
+	pthread_mutex_unlock(&stuck);
+	is(commit_now(v), 0, "when that is over");
+	ok(commit_is_done(v, n->changed), "it is durable");
+	node_put(v, n);
+	n = forget_and_find(v, "file");
+	ok(commit_is_done(v, n->changed), "and at once");
+	node_put(v, n);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* Where corruption ends writing, e2fsck gets to know of it all the same. */
 static void test_corrupted(uint32_t interval)
 {
@@ -116,6 +164,7 @@ int main(void)
 	test_once(0);
 	test_once(60);
 	test_patience();
+	test_anew();
 	test_corrupted(0);
 	test_corrupted(60);
 	return tap_end();
