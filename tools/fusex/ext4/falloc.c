@@ -125,10 +125,12 @@ static int collapse(struct volume *v, struct node *n, const struct range *r)
 
 	if (!is_aligned(v, r) || r->end >= size_of(n))
 		return -EINVAL;
-	ret = extents_shift(v, n, r->last, -(int64_t)len);
+	/* Where it would be then is not noted anywhere. */
+	ret = map_trim(v, n);
+	if (!ret)
+		ret = extents_shift(v, n, r->last, -(int64_t)len);
 	if (ret)
 		return ret;
-	n->reserved = 0;
 	set_size(n, size_of(n) - (r->end - r->offset));
 	return 0;
 }

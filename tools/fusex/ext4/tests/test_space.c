@@ -745,6 +745,21 @@ static void test_unmount(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* What is taken out of the middle of a file takes along what it has in advance. */
+static void test_collapse(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "collapsed", 0);
+	uint64_t size = 1 << 20, cut = 16 << v->block_bits;
+
+	WR_LOCK(v);
+	write_pieces(v, n, 0, size);
+	ok(n->reserved, "a file with more in advance");
+	is(range(v, n, FALLOC_FL_COLLAPSE_RANGE, 8, 16), 0, "is collapsed");
+	ok(is_just(v, n, 0, size - cut), "and has what it needs");
+	ok(!n->reserved && !n->is_listed, "there is nothing to give back");
+	UNLOCK(v);
+}
+
 /* Space for what is not written yet, and more in advance. */
 static void ask_pieces(struct volume *v, struct node *n, uint64_t from,
 		       uint64_t to)
@@ -1067,6 +1082,7 @@ static void test_kind(const char *kind)
 	test_split(v, root);
 	test_shift(v, root);
 	test_advance(v, root);
+	test_collapse(v, root);
 	test_kept(v, root);
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
