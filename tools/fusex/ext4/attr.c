@@ -23,6 +23,8 @@
 					     FS_PROJINHERIT_FL | \
 					     FS_JOURNAL_DATA_FL))
 #define FLAGS_OF_OTHERS	(FS_NODUMP_FL | FS_NOATIME_FL)
+/* Flags that only directories have. */
+#define FLAGS_OF_DIRS	(FS_DIRSYNC_FL | FS_TOPDIR_FL | FS_PROJINHERIT_FL)
 
 /* Where a field begins, and the one before it ends. */
 #define UP_TO(field)	offsetof(struct ext2_inode_large, field)
@@ -291,6 +293,14 @@ void attr_get_flags(struct volume *v, struct node *n,
 		out->projid = n->raw.i_projid;
 }
 
+/* Those that can be set of what it is; e2fsck does not like others. */
+static uint32_t settable(const struct node *n)
+{
+	if (is_dir(n))
+		return FLAGS_SET;
+	return FLAGS_SET & (is_reg(n) ? ~FLAGS_OF_DIRS : FLAGS_OF_OTHERS);
+}
+
 int attr_set_flags(struct volume *v, struct node *n,
 		   const struct fusex_fileattr *in)
 {
@@ -303,6 +313,8 @@ int attr_set_flags(struct volume *v, struct node *n,
 	 */
 	if (change & (FS_EXTENT_FL | FS_JOURNAL_DATA_FL | FS_CASEFOLD_FL |
 		      FS_VERITY_FL))
+		return -EOPNOTSUPP;
+	if (in->flags & FLAGS_SET & ~settable(n))
 		return -EOPNOTSUPP;
 	if (in->extsize || in->cowextsize)
 		return -EOPNOTSUPP;

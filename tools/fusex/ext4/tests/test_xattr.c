@@ -406,6 +406,36 @@ static void test_flags(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+/* What is no file and no directory has few of them. */
+static void test_few_flags(struct volume *v, struct node *root)
+{
+	static const uint32_t modes[] = { S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK };
+	struct fusex_fileattr fa;
+	struct node *n;
+	char name[16];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "special%u", i);
+		n = image_file(v, root, name, modes[i] | 0644);
+		WR_LOCK(v);
+		fa = (struct fusex_fileattr){ .flags = FS_IMMUTABLE_FL };
+		is(attr_set_flags(v, n, &fa), -EOPNOTSUPP, "not this one");
+		fa.flags = FS_NODUMP_FL | FS_NOATIME_FL;
+		is(attr_set_flags(v, n, &fa), 0, "but these");
+		UNLOCK(v);
+	}
+	n = image_file(v, root, "no directory", 0);
+	WR_LOCK(v);
+	attr_get_flags(v, n, &fa);
+	fa.flags |= FS_DIRSYNC_FL;
+	is(attr_set_flags(v, n, &fa), -EOPNOTSUPP, "a file is no directory");
+	attr_get_flags(v, root, &fa);
+	fa.flags |= FS_DIRSYNC_FL | FS_TOPDIR_FL;
+	is(attr_set_flags(v, root, &fa), 0, "which has more");
+	UNLOCK(v);
+}
+
 /* A file whose data is in its inode, as the kernel makes them. */
 static struct node *make_inline(struct volume *v, struct node *root,
 				const char *name, const void *data, size_t len)
@@ -464,6 +494,7 @@ static void test_kind(const char *kind)
 	test_last(v, root);
 	test_times(v, root);
 	test_flags(v, root);
+	test_few_flags(v, root);
 	test_shared(v, root);
 	if (ext2fs_has_feature_ea_inode(v->fs->super)) {
 		test_half(v, root);
