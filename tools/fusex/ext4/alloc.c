@@ -51,12 +51,14 @@ static enum who who_asks(void)
 /**
  * struct search - for blocks that follow each other
  * @v: the file system
+ * @end: behind the last one that can be taken
  * @want: how many
  * @best: the first of the longest run so far
  * @len: its length
  */
 struct search {
 	struct volume	*v;
+	uint64_t	end;
 	uint64_t	want;
 	uint64_t	best;
 	uint64_t	len;
@@ -124,6 +126,8 @@ static bool search_group(struct search *s, dgrp_t group, uint64_t from)
 
 	if (!ext2fs_bg_free_blocks_count(fs, group))
 		return false;
+	if (last >= s->end)
+		last = s->end - 1;
 	if (from < ext2fs_group_first_block2(fs, group))
 		from = ext2fs_group_first_block2(fs, group);
 	while (next_run(s->v, &from, last, &end)) {
@@ -134,20 +138,20 @@ static bool search_group(struct search *s, dgrp_t group, uint64_t from)
 	return false;
 }
 
-static uint64_t legal_goal(const struct volume *v, uint64_t goal)
+static uint64_t legal_goal(const struct search *s, uint64_t goal)
 {
-	if (goal < v->fs->super->s_first_data_block ||
-	    goal >= ext2fs_blocks_count(v->fs->super))
-		return v->fs->super->s_first_data_block;
-	return goal;
+	uint32_t first = s->v->fs->super->s_first_data_block;
+
+	return goal < first || goal >= s->end ? first : goal;
 }
 
 /* At the goal, in what follows, in its group, and in the groups behind it. */
 static void search_all(struct search *s, uint64_t goal)
 {
 	ext2_filsys fs = s->v->fs;
-	uint64_t from = goal, end, last = ext2fs_blocks_count(fs->super) - 1;
+	dgrp_t count = ext2fs_group_of_blk2(fs, s->end - 1) + 1;
 	dgrp_t first = ext2fs_group_of_blk2(fs, goal), g = first, i;
+	uint64_t from = goal, end, last = s->end - 1;
 
 	if (last - goal >= s->want)
 		last = goal + s->want - 1;
@@ -158,10 +162,10 @@ static void search_all(struct search *s, uint64_t goal)
 	}
 	if (search_group(s, first, goal))
 		return;
-	for (i = 0; i < fs->group_desc_count; i++) {
+	for (i = 0; i < count; i++) {
 		if (search_group(s, g, 0))
 			return;
-		if (++g == fs->group_desc_count)
+		if (++g == count)
 			g = 0;
 		if (i >= GROUPS_MAX && s->len)
 			return;
@@ -180,17 +184,20 @@ static uint64_t room(const struct volume *v, enum who who)
 	return all > not ? all - not : 0;
 }
 
-static int64_t find_run(struct volume *v, uint64_t goal, uint64_t want,
-			enum who who, uint64_t *out)
+/* What lists of numbers lead to has one that there is room for. */
+static int64_t find_run(struct volume *v, bool listed, uint64_t goal,
+			uint64_t want, enum who who, uint64_t *out)
 {
 	struct search s = { .v = v, .want = want };
 	uint64_t have = room(v, who);
+
+	s.end = listed ? v->lists_end : ext2fs_blocks_count(v->fs->super);
 
 	if (s.want > have)
 		s.want = have;
 	if (!s.want)
 		return -ENOSPC;
-	search_all(&s, legal_goal(v, goal));
+	search_all(&s, legal_goal(&s, goal));
 	if (!s.len)
 		return -ENOSPC;
 	*out = s.best;
@@ -208,20 +215,21 @@ static void note(struct volume *v, uint64_t block, uint64_t count, int inuse)
 	bcache_forget(v->cache, block, count);
 }
 
-int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want,
-		  uint64_t *out)
+int64_t alloc_run(struct volume *v, const struct node *n, uint64_t goal,
+		  uint64_t want, uint64_t *out)
 {
-	int64_t n;
+	bool listed = !node_has(n, EXT4_EXTENTS_FL);
+	int64_t got;
 
 	core_lock(v);
-	n = find_run(v, goal, want, who_asks(), out);
-	if (n > 0) {
-		bcache_forget(v->cache, *out, (uint64_t)n);
-		ext2fs_block_alloc_stats_range(v->fs, *out, (blk_t)n, 1);
-		note(v, *out, (uint64_t)n, 1);
+	got = find_run(v, listed, goal, want, who_asks(), out);
+	if (got > 0) {
+		bcache_forget(v->cache, *out, (uint64_t)got);
+		ext2fs_block_alloc_stats_range(v->fs, *out, (blk_t)got, 1);
+		note(v, *out, (uint64_t)got, 1);
 	}
 	core_unlock(v);
-	return n;
+	return got;
 }
 
 void alloc_free(struct volume *v, uint64_t block, uint64_t count)
@@ -262,8 +270,8 @@ static errcode_t on_get(ext2_filsys fs, blk64_t goal, blk64_t *out)
 {
 	struct volume *v = fs->priv_data;
 	uint64_t block;
-	int64_t n = find_run(v, goal, 1, v->for_tree ? WHO_TREE : who_asks(),
-			     &block);
+	int64_t n = find_run(v, v->for_list, goal, 1,
+			     v->for_tree ? WHO_TREE : who_asks(), &block);
 
 	if (n < 0)
 		return EXT2_ET_BLOCK_ALLOC_FAIL;
@@ -286,10 +294,17 @@ void alloc_tree(struct volume *v, bool tree)
 	v->for_tree = tree;
 }
 
+void alloc_list(struct volume *v, bool list)
+{
+	v->for_list = list;
+}
+
 int alloc_open(struct volume *v)
 {
-	uint64_t part = ext2fs_blocks_count(v->fs->super) / KEPT_PART;
+	uint64_t all = ext2fs_blocks_count(v->fs->super);
+	uint64_t part = all / KEPT_PART;
 
+	v->lists_end = all < 1ull << 32 ? all : 1ull << 32;
 	if (ext2fs_has_feature_extents(v->fs->super))
 		v->kept = part < KEPT_MAX ? part : KEPT_MAX;
 	ext2fs_set_alloc_block_callback(v->fs, on_get, NULL);

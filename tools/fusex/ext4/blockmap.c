@@ -136,8 +136,10 @@ static errcode_t set_number(struct volume *v, struct node *n, uint64_t lblk,
 	blk64_t block = pblk;
 	errcode_t err;
 
+	alloc_list(v, true);
 	err = ext2fs_bmap2(v->fs, n->ino, inode_of(n), NULL,
 			   BMAP_SET | BMAP_ALLOC, lblk, NULL, &block);
+	alloc_list(v, false);
 	left -= ext2fs_free_blocks_count(v->fs->super);
 	if (err && left)
 		ext2fs_iblk_add_blocks(v->fs, inode_of(n), left);

@@ -145,6 +145,8 @@ struct recalls {
  * @freed: transactions after which some could be used
  * @kept: blocks that only trees of extents may have, the very last ones
  * @for_tree: what libext2fs takes now is for one
+ * @for_list: what it takes is for a list of numbers of blocks
+ * @lists_end: behind the last block whose number such a list can have
  * @system: blocks of the superblock, descriptors, bitmaps and inode tables
  * @groups: GROUP_*, of each group
  * @last_group: group that the last directory near the root was put into
@@ -190,6 +192,8 @@ struct volume {
 	atomic_ullong		freed;
 	uint64_t		kept;
 	bool			for_tree;
+	bool			for_list;
+	uint64_t		lists_end;
 	ext2fs_block_bitmap	system;
 	uint8_t			*groups;
 	uint32_t		last_group;
@@ -668,6 +672,7 @@ bool alloc_as_root(bool root);
 /**
  * alloc_run() - allocate blocks that follow each other
  * @v: the file system
+ * @n: whose they are to be; without extents they have to have small numbers
  * @goal: where they should be
  * @want: how many at most
  * @out: returned: the first block
@@ -677,8 +682,8 @@ bool alloc_as_root(bool root);
  * Called with the lock.
  * Return: how many, or -ENOSPC.
  */
-int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want,
-		  uint64_t *out);
+int64_t alloc_run(struct volume *v, const struct node *n, uint64_t goal,
+		  uint64_t want, uint64_t *out);
 
 /**
  * alloc_tree() - is what libext2fs takes from now on for a tree of extents?
@@ -686,6 +691,9 @@ int64_t alloc_run(struct volume *v, uint64_t goal, uint64_t want,
  * Context: with volume.core.
  */
 void alloc_tree(struct volume *v, bool tree);
+
+/** alloc_list() - is it for a list of numbers of blocks?  Likewise */
+void alloc_list(struct volume *v, bool list);
 
 /** alloc_free() - free them; they are not used before the next transaction */
 void alloc_free(struct volume *v, uint64_t block, uint64_t count);

@@ -106,7 +106,7 @@ static int allocate(struct volume *v, struct node *n, uint64_t lblk,
 		return ret;
 	if (len + more > LBLK_END - 1 - lblk)
 		more = 0;
-	got = alloc_run(v, goal, len + more, &r.pblk);
+	got = alloc_run(v, n, goal, len + more, &r.pblk);
 	if (got < 0)
 		return (int)got;
 	r.len = (uint64_t)got;
@@ -159,7 +159,7 @@ int map_find_block(struct volume *v, struct node *n, uint64_t lblk,
 	ret = goal_of(v, n, lblk, &goal);
 	if (ret)
 		return ret;
-	got = alloc_run(v, goal, 1, pblk);
+	got = alloc_run(v, n, goal, 1, pblk);
 	return got < 0 ? (int)got : 0;
 }
 

@@ -431,7 +431,7 @@ static int copy_block(struct volume *v, struct node *n, uint64_t old,
 	int64_t got;
 	int ret;
 
-	got = alloc_run(v, alloc_goal(v, n), 1, &block);
+	got = alloc_run(v, n, alloc_goal(v, n), 1, &block);
 	if (got < 0)
 		return (int)got;
 	h->h_refcount = 1;

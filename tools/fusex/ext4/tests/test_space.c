@@ -352,6 +352,50 @@ static void test_lists(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* Is all that it has, lists as well, where a list can lead to? */
+static bool is_low(struct volume *v, struct node *n, uint64_t end)
+{
+	bool low = n->raw.i_block[EXT2_IND_BLOCK] < end &&
+		   n->raw.i_block[EXT2_DIND_BLOCK] < end;
+	uint64_t lblk;
+	struct run r;
+
+	for (lblk = 0; lblk < blocks_of(v, size_of(n)) && low;
+	     lblk = r.lblk + r.len)
+		low = !file_find(v, n, lblk, &r) && r.pblk + r.len <= end;
+	return low;
+}
+
+/* Blocks whose numbers are too large for a list are for others. */
+static void test_low(void)
+{
+	const char *path = image_make("-b 1024 -O ^flex_bg", 64);
+	struct volume *v = image_open(path);
+	struct node *n = image_file(v, image_root(v), "list", 0);
+	struct node *tree = image_file(v, image_root(v), "tree", 0);
+	struct run r = { .pblk = 0 };
+	uint64_t i;
+	int ret = 0;
+
+	WR_LOCK(v);
+	memset(n->raw.i_block, 0, sizeof(n->raw.i_block));
+	n->raw.i_flags &= ~(uint32_t)EXT4_EXTENTS_FL;
+	for (i = 0; i < EXT2_NDIR_BLOCKS; i++)
+		ret = ret ? ret : put(v, n, i);
+	is(ret ? ret : file_find(v, n, i - 1, &r), 0, "some blocks");
+	v->lists_end = r.pblk + i - r.lblk + 1;
+	is(put(v, n, i), -ENOSPC, "a block, but none for a list");
+	v->lists_end = 12000;
+	for (ret = 0; !ret && i < 20000; i++)
+		ret = put(v, n, i);
+	is(ret, -ENOSPC, "there is no space for a list");
+	ok(i > 500, "after %llu blocks", (unsigned long long)i);
+	ok(is_low(v, n, 12000), "which have small numbers");
+	is(put(v, tree, 0), 0, "there is for a tree");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* Space behind the end of a file without extents is given back, in any case. */
 static void test_behind(bool crash)
 {
@@ -1094,6 +1138,7 @@ int main(void)
 	test_kind("-b 4096");
 	test_pieces();
 	test_lists();
+	test_low();
 	test_behind(false);
 	test_behind(true);
 	test_labeled();
