@@ -165,8 +165,18 @@ static errcode_t mark_system(struct volume *v)
 	return err;
 }
 
+bool bitmaps_claim(struct volume *v, uint64_t block)
+{
+	if (!bitmaps_is_data(v, block, 1))
+		return false;
+	core_lock(v);
+	ext2fs_mark_block_bitmap2(v->system, block);
+	core_unlock(v);
+	return true;
+}
+
 /* Without checksums, the bitmap may say that they are free. */
-static void claim_system(struct volume *v)
+void bitmaps_claimed(struct volume *v)
 {
 	uint64_t last = ext2fs_blocks_count(v->fs->super) - 1;
 	ext2fs_block_bitmap all = v->fs->block_map;
@@ -246,7 +256,7 @@ int bitmaps_open(struct volume *v)
 	if (!err)
 		err = mark_system(v);
 	if (!err)
-		claim_system(v);
+		bitmaps_claimed(v);
 	fs->write_bitmaps = write_changed;
 	return err ? volume_error(v, err) : 0;
 }

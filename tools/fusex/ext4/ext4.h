@@ -147,7 +147,7 @@ struct recalls {
  * @for_tree: what libext2fs takes now is for one
  * @for_list: what it takes is for a list of numbers of blocks
  * @lists_end: behind the last block whose number such a list can have
- * @system: blocks of the superblock, descriptors, bitmaps and inode tables
+ * @system: blocks of the superblock, descriptors, bitmaps, inode tables and journal
  * @groups: GROUP_*, of each group
  * @last_group: group that the last directory near the root was put into
  * @nodes: hash table of inodes in memory
@@ -567,6 +567,12 @@ int bitmaps_new(struct volume *v, const char *what, ext2fs_block_bitmap *out);
 
 /** bitmaps_is_data() - can these blocks be a file's? */
 bool bitmaps_is_data(struct volume *v, uint64_t block, uint64_t count);
+
+/** bitmaps_claim() - from now on it cannot; false if it could not before */
+bool bitmaps_claim(struct volume *v, uint64_t block);
+
+/** bitmaps_claimed() - what cannot is in use, whatever the bitmap says; alone */
+void bitmaps_claimed(struct volume *v);
 
 /** bitmaps_touch() - blocks were allocated or freed; with volume.core */
 void bitmaps_touch(struct volume *v, uint64_t block, uint64_t count);

@@ -329,30 +329,49 @@ int journal_write(struct volume *v, const struct dirty_block *list,
 	return ret;
 }
 
+/**
+ * struct layout - the journal being found
+ * @v: the file system
+ * @j: the journal
+ * @bad: it is where it cannot be
+ */
+struct layout {
+	struct volume	*v;
+	struct journal	*j;
+	bool		bad;
+};
+
+/* All of it is no file's from now on, its tree as well. */
 static int note_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t nr,
 		      blk64_t ref, int offset, void *data)
 {
-	struct journal *j = data;
+	struct layout *l = data;
+	struct journal *j = l->j;
 
-	if (nr != (e2_blkcnt_t)j->blocks || j->blocks == MAX_BLOCKS)
+	l->bad = !bitmaps_claim(l->v, *block);
+	if (l->bad)
 		return BLOCK_ABORT;
-	j->map[j->blocks++] = *block;
+	if (nr == (e2_blkcnt_t)j->blocks && j->blocks < MAX_BLOCKS)
+		j->map[j->blocks++] = *block;
 	return 0;
 }
 
 static int map_blocks(struct volume *v, struct journal *j)
 {
-	ext2_filsys fs = v->fs;
+	struct layout l = { .v = v, .j = j };
+	ext2_ino_t ino = v->fs->super->s_journal_inum;
 	errcode_t err;
 
 	j->map = malloc(MAX_BLOCKS * sizeof(*j->map));
 	if (!j->map)
 		return -ENOMEM;
-	err = ext2fs_block_iterate3(fs, fs->super->s_journal_inum,
-				    BLOCK_FLAG_READ_ONLY | BLOCK_FLAG_DATA_ONLY,
-				    NULL, note_block, j);
-	if (err && !j->blocks)
+	err = ext2fs_block_iterate3(v->fs, ino, BLOCK_FLAG_READ_ONLY, NULL,
+				    note_block, &l);
+	if (err)
 		return volume_error(v, err);
+	if (l.bad || !j->blocks)
+		return volume_corrupt(v, ino, "place of the journal");
+	bitmaps_claimed(v);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "tap.h"
 
 #define LISTS	"-b 1024 -O ^extents,^64bit"
+#define DEBUGFS	"PATH=$PATH:/usr/sbin:/sbin debugfs -w "
 
 /* A block that the device cannot read. */
 static uint64_t unreadable;
@@ -352,6 +353,66 @@ static void test_flag(const char *kind, unsigned int names)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* A field, as debugfs names it, of an inode. */
+static int set_field(const char *path, const char *field, uint64_t value)
+{
+	return image_run(DEBUGFS "-R 'sif %s %llu' %s >/dev/null 2>&1", field,
+			 (unsigned long long)value, path);
+}
+
+/* The journal is not opened with this block at a place. */
+static void test_journal_at(const char *path, const char *place,
+			    uint64_t block, const char *what)
+{
+	const struct volume_options o = { .readonly = false };
+	struct volume *v;
+
+	is(set_field(path, place, block), 0, what);
+	is(volume_open(path, &o, &v), -ECORRUPT, "is no journal's");
+}
+
+static void test_journal_places(const char *path, uint64_t table,
+				const struct ext2_inode *inode)
+{
+	test_journal_at(path, "<8> block[3]", table,
+			"a block of the table of inodes");
+	test_journal_at(path, "<8> block[3]", inode->i_block[4],
+			"a block for the second time");
+	set_field(path, "<8> block[3]", inode->i_block[3]);
+	test_journal_at(path, "<8> block[IND]", table, "a list that is none");
+	set_field(path, "<8> block[IND]", inode->i_block[EXT2_IND_BLOCK]);
+	test_journal_at(path, "<8> block[0]", 0, "none");
+	set_field(path, "<8> block[0]", inode->i_block[0]);
+}
+
+/* The journal is written to without looking: it has to be all its own. */
+static void test_journal(void)
+{
+	const char *path = image_make(LISTS " -J size=4", 64);
+	struct volume *v = image_open(path);
+	uint64_t table = ext2fs_inode_table_loc(v->fs, 0);
+	struct ext2_inode inode;
+	char buf[16];
+
+	ok(image_file(v, image_root(v), "file", 0), "a file");
+	is((long long)ext2fs_read_inode(v->fs, EXT2_JOURNAL_INO, &inode), 0,
+	   "the journal");
+	ok(image_close(v, path), "e2fsck finds nothing");
+	test_journal_places(path, table, &inode);
+	ok(image_check(path), "it is where it was");
+	is(set_field(path, "file block[0]", inode.i_block[5]) |
+	   set_field(path, "file size", 1024), 0,
+	   "a block of the journal is a file's");
+	v = image_open(path);
+	WR_LOCK(v);
+	is(plain_write(v, image_name(v, "file"), "text", 4, 0), -ECORRUPT,
+	   "which does not get at it");
+	is(plain_read(v, image_name(v, "file"), buf, 16, 0), -ECORRUPT,
+	   "either way");
+	UNLOCK(v);
+	is(volume_close(v), 0, "the rest is written");
+}
+
 int main(void)
 {
 	setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1);
@@ -361,6 +422,7 @@ int main(void)
 	test_stuck();
 	test_bitmap();
 	test_kinds();
+	test_journal();
 	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 20);
 	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 200);
 	test_flag("-b 1024 -O ^metadata_csum", 20);
