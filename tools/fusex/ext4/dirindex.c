@@ -4,13 +4,17 @@
  *
  * A directory that is used has all its names in a hash table, and how much room
  * there is in each of its blocks, so that no name is ever searched for on the
- * disk.  They are dropped with the inode.
+ * disk.  They are dropped with the inode, or when there are many of directories that
+ * are not used.
  *
  * They are listed in the order of their hashes, as the kernel's ext4 does it: a
  * cookie is good no matter what happens to other names, and to the place of this
  * one.  Of names with the same hash, which are rare, each has the cookie behind
- * that of the last: they may get others when one more is added.  Where there are no
+ * that of the last: they may have others when they are read again.  Where there are no
  * hashes, names do not move, and it is the place.
+ *
+ * The first time that they are listed all are sorted.  From then on a name is put where
+ * it belongs: the order is in chunks, of which only one changes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -30,14 +34,53 @@
 #define KEY_MIN		3u
 #define KEY_MAX		(INT64_MAX - (1 << 20))
 
+/* Names of a chunk at most, and of one that is made when all are sorted. */
+#define CHUNK		256u
+#define CHUNK_BEGIN	(CHUNK * 3 / 4)
+
+/**
+ * struct listed - a name in a chunk
+ * @key: its key
+ * @name: it
+ */
+struct listed {
+	uint64_t	key;
+	struct dir_name	*name;
+};
+
+/**
+ * struct chunk - names that are listed one after the other
+ * @count: how many, 1 at least
+ * @room: how many there is room for
+ * @list: them
+ */
+struct chunk {
+	unsigned int	count;
+	unsigned int	room;
+	struct listed	list[];
+};
+
+/**
+ * struct place - of a name in the order that they are listed in
+ * @chunk: which chunk
+ * @i: which of its names
+ */
+struct place {
+	size_t		chunk;
+	unsigned int	i;
+};
+
 /**
  * struct dirindex - the names
+ * @v: the file system, which counts them
+ * @is_used: since icache_limit() looked at it the last time
  * @table: by hash
  * @mask: its size less one
  * @count: how many, without "." and ".."
- * @sorted: all of them in the order they are listed in, NULL for those removed
- * @nr_sorted: how many
- * @is_sorted: none was added since
+ * @chunks: all of them in the order they are listed in
+ * @nr_chunks: how many
+ * @room: how many there is room for
+ * @is_sorted: they are in order; without that there are none
  * @gaps: of each block, the longest entry that fits
  * @nr_blocks: how many blocks
  * @scan: where there was room the last time
@@ -46,11 +89,14 @@
  * @in_inode: the names are in the inode
  */
 struct dirindex {
+	struct volume	*v;
+	atomic_bool	is_used;
 	struct dir_name	**table;
 	size_t		mask;
 	size_t		count;
-	struct dir_name	**sorted;
-	size_t		nr_sorted;
+	struct chunk	**chunks;
+	size_t		nr_chunks;
+	size_t		room;
 	bool		is_sorted;
 	uint32_t	*gaps;
 	uint32_t	nr_blocks;
@@ -131,6 +177,176 @@ static struct dir_name *new_name(const char *name, size_t len)
 	return n;
 }
 
+static void drop_order(struct dirindex *d)
+{
+	while (d->nr_chunks)
+		free(d->chunks[--d->nr_chunks]);
+	free(d->chunks);
+	d->chunks = NULL;
+	d->room = 0;
+	d->is_sorted = false;
+}
+
+static bool grow_chunk(struct chunk **c, unsigned int room)
+{
+	struct chunk *more;
+
+	more = realloc(*c, sizeof(*more) + room * sizeof(struct listed));
+	if (!more)
+		return false;
+	more->room = room;
+	*c = more;
+	return true;
+}
+
+/* A chunk without names, for somebody to put some in. */
+static struct chunk *add_chunk(struct dirindex *d, size_t at, unsigned int room)
+{
+	size_t places = d->room ? 2 * d->room : 1;
+	struct chunk *c = NULL, **more;
+
+	if (d->nr_chunks == d->room) {
+		more = realloc(d->chunks, places * sizeof(struct chunk *));
+		if (!more)
+			return NULL;
+		d->chunks = more;
+		d->room = places;
+	}
+	if (!grow_chunk(&c, room))
+		return NULL;
+	c->count = 0;
+	memmove(d->chunks + at + 1, d->chunks + at,
+		(d->nr_chunks - at) * sizeof(struct chunk *));
+	d->chunks[at] = c;
+	d->nr_chunks++;
+	return c;
+}
+
+/* The chunk is full: half of it goes to a new one. */
+static bool halve(struct dirindex *d, size_t at)
+{
+	struct chunk *c = add_chunk(d, at + 1, CHUNK), *first = d->chunks[at];
+
+	if (!c)
+		return false;
+	first->count = CHUNK / 2;
+	c->count = CHUNK - first->count;
+	memcpy(c->list, first->list + first->count,
+	       c->count * sizeof(struct listed));
+	return true;
+}
+
+static unsigned int behind_in(const struct chunk *c, uint64_t key)
+{
+	unsigned int low = 0, high = c->count, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (c->list[mid].key > key)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
+/* The first name that is listed behind a key, or behind all. */
+static struct place behind(const struct dirindex *d, uint64_t key)
+{
+	size_t low = 0, high = d->nr_chunks, mid;
+	struct place p = { 0, 0 };
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (d->chunks[mid]->list[0].key > key)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	if (low) {
+		p.chunk = low - 1;
+		p.i = behind_in(d->chunks[p.chunk], key);
+	}
+	if (low && low < d->nr_chunks && p.i == d->chunks[p.chunk]->count)
+		p = (struct place){ low, 0 };
+	return p;
+}
+
+static struct dir_name *name_at(const struct dirindex *d,
+				const struct place *p)
+{
+	if (p->chunk >= d->nr_chunks || p->i >= d->chunks[p->chunk]->count)
+		return NULL;
+	return d->chunks[p->chunk]->list[p->i].name;
+}
+
+/* Where a name with its key would be; if that is another's it gets one behind it. */
+static struct place place_for(const struct dirindex *d, struct dir_name *n)
+{
+	struct place p = behind(d, n->key - 1);
+	const struct dir_name *other = name_at(d, &p);
+
+	while (other && other->key == n->key) {
+		n->key++;
+		p = behind(d, n->key - 1);
+		other = name_at(d, &p);
+	}
+	return p;
+}
+
+/* So that there is room for one more at a place, which may be elsewhere then. */
+static bool make_room(struct dirindex *d, struct place *p)
+{
+	unsigned int room;
+
+	if (!d->nr_chunks)
+		return add_chunk(d, 0, 1);
+	room = d->chunks[p->chunk]->room;
+	if (d->chunks[p->chunk]->count < room)
+		return true;
+	if (room < CHUNK)
+		return grow_chunk(&d->chunks[p->chunk],
+				  2 * room < CHUNK ? 2 * room : CHUNK);
+	if (!halve(d, p->chunk))
+		return false;
+	if (p->i > d->chunks[p->chunk]->count)
+		p->i -= d->chunks[p->chunk++]->count;
+	return true;
+}
+
+/* Without memory for it, all are sorted once more when they are listed. */
+static void enlist(struct dirindex *d, struct dir_name *n)
+{
+	struct place p = place_for(d, n);
+	struct chunk *c;
+
+	if (!make_room(d, &p)) {
+		drop_order(d);
+		return;
+	}
+	c = d->chunks[p.chunk];
+	memmove(c->list + p.i + 1, c->list + p.i,
+		(c->count - p.i) * sizeof(struct listed));
+	c->list[p.i] = (struct listed){ n->key, n };
+	c->count++;
+}
+
+static void delist(struct dirindex *d, const struct dir_name *n)
+{
+	struct place p = behind(d, n->key - 1);
+	struct chunk *c = d->chunks[p.chunk];
+
+	c->count--;
+	memmove(c->list + p.i, c->list + p.i + 1,
+		(c->count - p.i) * sizeof(struct listed));
+	if (c->count)
+		return;
+	free(c);
+	d->nr_chunks--;
+	memmove(d->chunks + p.chunk, d->chunks + p.chunk + 1,
+		(d->nr_chunks - p.chunk) * sizeof(struct chunk *));
+}
+
 /* A name that is there now.  It is slower to find in a table that does not grow. */
 static void put_in(const struct volume *v, struct dirindex *d,
 		   struct dir_name *n, const struct dirent_at *at)
@@ -145,7 +361,10 @@ static void put_in(const struct volume *v, struct dirindex *d,
 	n->next = *slot;
 	*slot = n;
 	d->count++;
-	d->is_sorted = false;
+	d->v->names++;
+	d->v->names_new++;
+	if (d->is_sorted)
+		enlist(d, n);
 }
 
 static int note(const struct volume *v, struct dirindex *d, const char *name,
@@ -159,52 +378,18 @@ static int note(const struct volume *v, struct dirindex *d, const char *name,
 	return 0;
 }
 
-/* The first one that is listed behind a key; those removed count. */
-static size_t behind(const struct dirindex *d, const uint64_t *keys,
-		     uint64_t key)
-{
-	size_t low = 0, high = d->nr_sorted, mid;
-
-	while (low < high) {
-		mid = low + (high - low) / 2;
-		if (keys[mid] > key)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return low;
-}
-
-/* The keys are behind the pointers. */
-static uint64_t *keys_of(const struct dirindex *d)
-{
-	return (uint64_t *)(d->sorted + d->nr_sorted);
-}
-
-static void unlist(struct dirindex *d, const struct dir_name *n)
-{
-	size_t i;
-
-	if (!d->is_sorted)
-		return;
-	for (i = behind(d, keys_of(d), n->key); i; i--) {
-		if (d->sorted[i - 1] == n) {
-			d->sorted[i - 1] = NULL;
-			return;
-		}
-	}
-}
-
 static void forget(struct dirindex *d, struct dir_name *n)
 {
 	struct dir_name **link;
 
-	unlist(d, n);
+	if (d->is_sorted)
+		delist(d, n);
 	link = &d->table[hash(n->name, n->len) & d->mask];
 	while (*link != n)
 		link = &(*link)->next;
 	*link = n->next;
 	d->count--;
+	d->v->names--;
 	free(n);
 }
 
@@ -219,17 +404,25 @@ static int by_key(const void *a, const void *b)
 }
 
 /* Names follow each other by their keys, so each has one of its own. */
-static void note_keys(struct dirindex *d)
+static bool put_in_order(struct dirindex *d, struct dir_name **all,
+			 size_t count)
 {
-	uint64_t *keys = keys_of(d), next = KEY_MIN;
+	uint64_t next = KEY_MIN;
+	struct chunk *c = NULL;
 	size_t i;
 
-	for (i = 0; i < d->nr_sorted; i++) {
-		if (d->sorted[i]->key < next)
-			d->sorted[i]->key = next;
-		keys[i] = d->sorted[i]->key;
-		next = keys[i] + 1;
+	for (i = 0; i < count; i++) {
+		if (i % CHUNK_BEGIN == 0)
+			c = add_chunk(d, d->nr_chunks, count - i < CHUNK_BEGIN ?
+				      (unsigned int)(count - i) : CHUNK);
+		if (!c)
+			return false;
+		if (all[i]->key < next)
+			all[i]->key = next;
+		next = all[i]->key + 1;
+		c->list[c->count++] = (struct listed){ all[i]->key, all[i] };
 	}
+	return true;
 }
 
 int dir_sort(struct node *dir)
@@ -240,32 +433,47 @@ int dir_sort(struct node *dir)
 
 	if (d->is_sorted)
 		return 0;
-	all = malloc((d->count + 1) * (sizeof(*all) + sizeof(uint64_t)));
+	all = malloc((d->count + 1) * sizeof(struct dir_name *));
 	if (!all)
 		return -ENOMEM;
 	for (i = 0; i <= d->mask; i++)
 		for (n = d->table[i]; n; n = n->next)
 			all[count++] = n;
-	qsort(all, count, sizeof(*all), by_key);
-	free(d->sorted);
-	d->sorted = all;
-	d->nr_sorted = count;
-	note_keys(d);
-	d->is_sorted = true;
-	return 0;
+	qsort(all, count, sizeof(struct dir_name *), by_key);
+	d->is_sorted = put_in_order(d, all, count);
+	free(all);
+	if (d->is_sorted)
+		return 0;
+	drop_order(d);
+	return -ENOMEM;
+}
+
+/* Who only looks at it does not disturb others that do. */
+static void use(struct dirindex *d)
+{
+	if (!d->is_used)
+		d->is_used = true;
 }
 
 bool dir_is_sorted(const struct node *dir)
 {
+	use(dir->dir);
 	return dir->dir->is_sorted;
 }
 
-static struct dirindex *index_new(uint32_t blocks)
+bool dir_was_used(const struct node *dir)
+{
+	return atomic_exchange(&dir->dir->is_used, false);
+}
+
+static struct dirindex *index_new(struct volume *v, uint32_t blocks)
 {
 	struct dirindex *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return NULL;
+	d->v = v;
+	d->is_used = true;
 	d->mask = TABLE_MIN - 1;
 	d->table = calloc(TABLE_MIN, sizeof(struct dir_name *));
 	d->gaps = calloc(blocks ? blocks : 1, sizeof(*d->gaps));
@@ -289,8 +497,9 @@ static void index_free(struct dirindex *d)
 			free(n);
 		}
 	}
+	d->v->names -= d->count;
+	drop_order(d);
 	free(d->table);
-	free(d->sorted);
 	free(d->gaps);
 	free(d);
 }
@@ -423,7 +632,7 @@ static int load(struct volume *v, struct node *dir, struct dirindex **out)
 
 	if (blocks > BLOCKS_MAX)
 		return volume_corrupt(v, dir->ino, "size of the directory");
-	d = index_new((uint32_t)blocks);
+	d = index_new(v, (uint32_t)blocks);
 	if (!d)
 		return -ENOMEM;
 	ret = in_inode ? load_inline(v, dir, d) : load_blocks(v, dir, d);
@@ -437,8 +646,10 @@ static int load(struct volume *v, struct node *dir, struct dirindex **out)
 
 int dir_load(struct volume *v, struct node *dir)
 {
-	if (dir->dir)
+	if (dir->dir) {
+		use(dir->dir);
 		return 0;
+	}
 	if (!is_dir(dir))
 		return -ENOTDIR;
 	return load(v, dir, &dir->dir);
@@ -785,19 +996,11 @@ int dir_init(struct volume *v, struct node *dir, ext2_ino_t parent)
 	return ret;
 }
 
-static const struct dir_name *from(const struct dirindex *d, size_t i)
-{
-	for (; i < d->nr_sorted; i++)
-		if (d->sorted[i])
-			return d->sorted[i];
-	return NULL;
-}
-
 const struct dir_name *dir_first(const struct node *dir, uint64_t cookie)
 {
-	const struct dirindex *d = dir->dir;
+	const struct place p = behind(dir->dir, cookie);
 
-	return from(d, cookie < KEY_MIN ? 0 : behind(d, keys_of(d), cookie));
+	return name_at(dir->dir, &p);
 }
 
 const struct dir_name *dir_next(const struct node *dir,

@@ -153,6 +153,9 @@ struct recalls {
  * @nodes: hash table of inodes in memory
  * @nodes_mask: its size less one
  * @node_count: how many
+ * @names: names of directories in memory
+ * @names_new: those that came since icache_limit() dropped some
+ * @names_max: so many are not too many
  * @dirty: inodes to be written
  * @dirty_count: how many
  * @hand: where icache_shrink() goes on
@@ -200,6 +203,9 @@ struct volume {
 	struct node		**nodes;
 	size_t			nodes_mask;
 	size_t			node_count;
+	atomic_size_t		names;
+	atomic_size_t		names_new;
+	size_t			names_max;
 	struct node		*dirty;
 	atomic_size_t		dirty_count;
 	size_t			hand;
@@ -797,6 +803,13 @@ int icache_flush(struct volume *v);
  */
 void icache_forgotten(struct volume *v);
 
+/**
+ * icache_limit() - when there are many names in memory, drop those nobody uses
+ *
+ * Context: before the lock is taken.
+ */
+void icache_limit(struct volume *v);
+
 /** icache_is_full() - is it time to drop some? */
 bool icache_is_full(struct volume *v, size_t keep);
 
@@ -1168,7 +1181,10 @@ struct dir_name {
 /** dir_sort() - before names are listed; called with the lock */
 int dir_sort(struct node *dir);
 
-/** dir_is_sorted() - need dir_sort() not be called? */
+/** dir_was_used() - were names wanted since it was asked the last time? */
+bool dir_was_used(const struct node *dir);
+
+/** dir_is_sorted() - names are wanted: need dir_sort() not be called? */
 bool dir_is_sorted(const struct node *dir);
 
 /**

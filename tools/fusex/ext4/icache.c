@@ -16,6 +16,8 @@
 #define TABLE_SIZE	(1u << 16)
 /* Blocks of the inode table that are read at once. */
 #define AHEAD		8u
+/* Names of directories that may be in memory, of about 100 bytes each. */
+#define NAMES_MAX	(1u << 20)
 /* Places of the table that are looked at, at a time. */
 #define SHRINK_MAX	1024u
 
@@ -85,6 +87,7 @@ int icache_open(struct volume *v)
 	if (!v->nodes)
 		return -ENOMEM;
 	v->nodes_mask = TABLE_SIZE - 1;
+	v->names_max = NAMES_MAX;
 	v->fs->read_inode = on_read;
 	v->fs->write_inode = on_write;
 	return 0;
@@ -548,6 +551,34 @@ void icache_forgotten(struct volume *v)
 		}
 		UNLOCK(v);
 	}
+}
+
+/* What is used stays, and is looked at again when as many have come as make it worth it. */
+static bool has_many_names(const struct volume *v)
+{
+	return v->names > v->names_max && v->names_new > v->names_max / 4;
+}
+
+static void drop_names(struct volume *v)
+{
+	struct node *n;
+	size_t i;
+
+	for (i = 0; i <= v->nodes_mask; i++)
+		for (n = v->nodes[i]; n; n = n->next)
+			if (n->dir && !dir_was_used(n))
+				dir_unload(n);
+	v->names_new = 0;
+}
+
+void icache_limit(struct volume *v)
+{
+	if (!has_many_names(v))
+		return;
+	WR_LOCK(v);
+	if (has_many_names(v))
+		drop_names(v);
+	UNLOCK(v);
 }
 
 bool icache_is_full(struct volume *v, size_t keep)

@@ -95,6 +95,8 @@ int op_begin(struct volume *v, const struct fusex_node *node, enum op_how how,
 {
 	int ret = 0;
 
+	if (how >= OP_LOAD)
+		icache_limit(v);
 	if (how >= OP_CHANGE)
 		ret = commit_room(v);
 	if (ret)

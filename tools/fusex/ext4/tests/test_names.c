@@ -376,6 +376,108 @@ static void test_equal(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+static uint64_t key_of(struct node *d, const char *name)
+{
+	const struct dir_name *at = dir_first(d, 0);
+
+	while (at && strcmp(at->name, name))
+		at = dir_next(d, at);
+	return at ? at->key : 0;
+}
+
+/* Is each listed behind the one before, and are they so many? */
+static bool is_in_order(struct node *d, unsigned int count)
+{
+	const struct dir_name *at;
+	uint64_t last = 0;
+
+	for (at = dir_first(d, 0); at && at->key > last; at = dir_next(d, at)) {
+		last = at->key;
+		count--;
+	}
+	return !at && !count;
+}
+
+/* Names that come and go take their places in the order that there is. */
+static void test_order(void)
+{
+	const char *path = image_make("-b 4096", 32);
+	struct volume *v = image_open(path);
+	struct node *d = image_file(v, image_root(v), "d", S_IFDIR | 0755);
+	struct node *n = image_file(v, d, "stays", 0);
+	unsigned int i, count = 1, bad = 0;
+	bool there[1500] = { false };
+	char name[32];
+	uint64_t key;
+
+	WR_LOCK(v);
+	is(dir_sort(d), 0, "one name is in order");
+	key = key_of(d, "stays");
+	for (i = 0; i < 6000; i++) {
+		unsigned int nr = i < 1500 ? i : rnd(i < 4000 ? 1500 : 1000);
+
+		snprintf(name, sizeof(name), "name %u", nr);
+		bad += there[nr] ? name_unlink(v, d, name, false, true, true,
+					       NULL) : name_link(v, d, name, n);
+		there[nr] = !there[nr];
+		count += there[nr] ? 1 : -1;
+		if (i % 500 == 0)
+			bad += !dir_is_sorted(d) || !is_in_order(d, count);
+	}
+	is(bad, 0, "so are others, without being sorted");
+	ok(is_in_order(d, count), "%u in the end", count);
+	ok(key && key_of(d, "stays") == key, "the cookie is what it was");
+	for (i = 0; i < 1500; i++) {
+		snprintf(name, sizeof(name), "name %u", i);
+		if (there[i])
+			bad += !!name_unlink(v, d, name, false, true, true, NULL);
+	}
+	is(bad, 0, "they are removed");
+	ok(is_in_order(d, 1), "all but one");
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+static void add_names(struct volume *v, struct node *d, unsigned int from,
+		      unsigned int count)
+{
+	unsigned int i, bad = 0;
+	char name[16];
+
+	for (i = from; i < from + count; i++) {
+		snprintf(name, sizeof(name), "name %u", i);
+		bad += !image_file(v, d, name, 0);
+	}
+	is(bad, 0, "some names");
+}
+
+/* When there are many names in memory, those of directories in use stay. */
+static void test_limit(void)
+{
+	const char *path = image_make("-b 4096", 32);
+	struct volume *v = image_open(path);
+	struct node *a = image_file(v, image_root(v), "a", S_IFDIR | 0755);
+	struct node *b = image_file(v, image_root(v), "b", S_IFDIR | 0755);
+
+	v->names_max = 100;
+	add_names(v, a, 0, 60);
+	icache_limit(v);
+	ok(a->dir, "all of them can stay");
+	add_names(v, b, 0, 60);
+	icache_limit(v);
+	ok(a->dir && b->dir, "as do more that were just used");
+	add_names(v, b, 60, 20);
+	icache_limit(v);
+	ok(a->dir, "and when few have come since");
+	add_names(v, b, 80, 20);
+	icache_limit(v);
+	ok(!a->dir && b->dir, "those that are not used go");
+	is((long long)v->names, 100, "the others are counted");
+	is(lookup(v, a, "name 59"), 0, "they are there if they are wanted");
+	is((long long)v->names, 160, "and in memory again");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 int main(void)
 {
 	size_t i;
@@ -383,6 +485,8 @@ int main(void)
 	test_large();
 	test_projects();
 	test_equal();
+	test_order();
+	test_limit();
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		test_kind(kinds[i]);
