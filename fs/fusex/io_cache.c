@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 #include <linux/writeback.h>
@@ -171,7 +172,10 @@ static int fusex_cache_flush(struct address_space *mapping, loff_t start,
 	err = fusex_wait_writeback(mapping, start, end);
 	if (err)
 		return err;
-	filemap_fdatawrite_range(mapping, start, end);
+	err = filemap_fdatawrite_range(mapping, start, end);
+	/* A worker may do it, which who is killed has not waited for. */
+	if (err == -EINTR || fatal_signal_pending(current))
+		return -EINTR;
 	return fusex_wait_writeback(mapping, start, end);
 }
 

@@ -288,6 +288,40 @@ TEST(punch, goes_on_without_its_caller_and_is_written_back)
 	end(r, fd);
 }
 
+/*
+ * What is dirty is not written while a lease is being returned; who waits for that
+ * and is killed has nothing punched then, and loses nothing.
+ */
+TEST(punch, by_who_is_killed_before_anything_is_written)
+{
+	struct raw *r = with_f(MAPPED, 128 * KIB, 2 * MIB);
+	struct fusex_notify_recall n = {
+		.nodeid = MAP_F, .offset = 64 * KIB, .length = 64 * KIB,
+	};
+	int fd = open_rw(r, "f", 0);
+	pid_t pid;
+
+	shows_disk(fd, BLOCK, 0, 2 * MIB, 0);
+	raw_bend(r, FUSEX_OP_MAP_RETURN, hold_answer, NULL);
+	EQ(maps_notify(r, FUSEX_NOTIFY_MAP_RECALL, &n, sizeof(n), NULL, 0), 0);
+	UNTIL_SEEN(r, 0);
+	/* Where this goes is known. */
+	put(fd, BLOCK, 0, 1);
+	pid = (pid_t)OK(syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0));
+	if (!pid)
+		_exit(fallocate(fd, FALLOC_FL_PUNCH_HOLE |
+				FALLOC_FL_KEEP_SIZE, 0, 32 * KIB) != 0);
+	UNTIL(sleeps_deep, &pid);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	EQ(maps_count(r, FUSEX_OP_FALLOCATE), 0);
+	answering = true;
+	OK(fsync(fd));
+	disk_shows(r, 0, BLOCK, 2 * MIB, 0, 1);
+	shows(fd, BLOCK, 0, 1);
+	end(r, fd);
+}
+
 /* It may still be done, at any time: where its data is, nobody knows any more. */
 TEST(truncate, is_not_answered_in_time)
 {
