@@ -650,6 +650,8 @@ static int fusex_setattr_size(struct mnt_idmap *idmap, struct dentry *dentry,
 		err = fi->attr->setattr(idmap, dentry, attr);
 		fi->io->setsize_end(inode, oldsize,
 				    err ? oldsize : attr->ia_size);
+		if (!err && !attr->ia_size)
+			set_bit(FUSEX_I_EMPTIED, &fi->state);
 	}
 	filemap_invalidate_unlock(inode->i_mapping);
 	return err;

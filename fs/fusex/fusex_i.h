@@ -104,6 +104,8 @@ enum fusex_inode_bit {
 	FUSEX_I_UNUSED,
 	/* The server cuts the file: nothing is written back meanwhile. */
 	FUSEX_I_SHRINKING,
+	/* It was cut to nothing, and what was written then is not on its way. */
+	FUSEX_I_EMPTIED,
 	/* No direct read begins: somebody waits for those there are. */
 	FUSEX_I_DRAINING,
 	/* I_DONTCACHE, which VFS is not to see until a worker drops it. */

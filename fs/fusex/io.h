@@ -285,6 +285,7 @@ ssize_t fusex_cache_splice_read(struct file *in, loff_t *ppos,
 				unsigned int flags);
 void fusex_cache_lost(struct inode *inode, int err);
 void fusex_cache_ended(struct inode *inode, int count);
+bool fusex_cache_send(struct inode *inode);
 bool fusex_cache_ahead(const struct inode *inode);
 
 /*

@@ -232,6 +232,50 @@ int fusex_cache_write_back(struct inode *inode, loff_t start, loff_t end)
 	return err ?: fusex_lost_since(inode, lost);
 }
 
+struct fusex_send {
+	struct work_struct work;
+	struct inode *inode;
+};
+
+static void fusex_send_work(struct work_struct *work)
+{
+	struct fusex_send *s = container_of(work, struct fusex_send, work);
+
+	filemap_flush(s->inode->i_mapping);
+	fusex_io_later_done(s->inode);
+	kfree(s);
+}
+
+/**
+ * fusex_cache_send - have what is dirty written back now, and do not wait for it
+ * @inode: any
+ *
+ * Programs replace a file by renaming another one, or by cutting it to nothing and
+ * writing it anew, and many do not call fsync().  The server may make a name or a
+ * size durable long before the flusher comes for the data, and all that is left
+ * after a crash would be an empty file.
+ *
+ * Without memory for it the flusher still comes.
+ *
+ * Context: process.
+ * Return: whether there is anything dirty.
+ */
+bool fusex_cache_send(struct inode *inode)
+{
+	struct fusex_send *s;
+
+	if (!S_ISREG(inode->i_mode) ||
+	    !mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY))
+		return false;
+	s = kmalloc_obj(*s, GFP_KERNEL | __GFP_NOWARN);
+	if (!s)
+		return true;
+	INIT_WORK(&s->work, fusex_send_work);
+	s->inode = inode;
+	fusex_io_later(inode, &s->work);
+	return true;
+}
+
 /**
  * fusex_cache_ahead - is there data that the server does not have yet?
  * @inode: the file
@@ -911,6 +955,16 @@ static void fusex_late_release_work(struct work_struct *work)
 	kfree(late);
 }
 
+/* A file that was cut to nothing, and what has been written to it since. */
+static void fusex_send_anew(struct inode *inode, const struct file *file)
+{
+	unsigned long *state = &fusex_i(inode)->state;
+
+	if (unlikely(test_bit(FUSEX_I_EMPTIED, state)) &&
+	    file->f_mode & FMODE_WRITE && fusex_cache_send(inode))
+		clear_bit(FUSEX_I_EMPTIED, state);
+}
+
 /**
  * fusex_cache_release - an open file goes, as the file operation
  * @inode: the file
@@ -928,6 +982,7 @@ int fusex_cache_release(struct inode *inode, struct file *file)
 	struct fusex_file *ff = file->private_data;
 	struct fusex_late_release *late;
 
+	fusex_send_anew(inode, file);
 	if (!ff || list_empty(&ff->writer))
 		return fusex_release(inode, file);
 	if (!fusex_io_due(inode)) {

@@ -207,6 +207,8 @@ int fusex_rename(struct mnt_idmap *idmap, struct inode *olddir,
 	m->in.name_len = olddentry->d_name.len;
 	m->in.name2_len = newdentry->d_name.len;
 	fusex_ref(&m->in.dir2, newdir);
+	if (d_really_is_positive(newdentry) && !(flags & RENAME_EXCHANGE))
+		fusex_cache_send(d_inode(olddentry));
 	err = fusex_move_send(m);
 	kfree(m);
 	return err;
