@@ -168,6 +168,7 @@ out:
 static struct dentry *fusex_birth_named(struct fusex_birth *b)
 {
 	struct inode *inode = fusex_birth(b);
+	struct dentry *alias;
 	int err;
 
 	if (IS_ERR(inode)) {
@@ -175,8 +176,15 @@ static struct dentry *fusex_birth_named(struct fusex_birth *b)
 		return ERR_PTR(fusex_name_refused(b->dir, b->dentry, err));
 	}
 	d_drop(b->dentry);
-	return fusex_splice(b->dir, inode, b->dentry,
-			    b->r.out.entry.entry_valid, b->r.epoch);
+	alias = fusex_splice(b->dir, inode, b->dentry,
+			     b->r.out.entry.entry_valid, b->r.epoch);
+	if (IS_ERR(alias))
+		return alias;
+	err = fusex_names_durable(b->dir);
+	if (!err)
+		return alias;
+	dput(alias);
+	return ERR_PTR(err);
 }
 
 static int fusex_birth_nondir(struct fusex_birth *b)
@@ -298,6 +306,7 @@ static int fusex_create_open(struct fusex_birth *b, struct file *file)
 {
 	struct inode *inode = fusex_birth(b);
 	struct dentry *alias;
+	int err;
 
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
@@ -305,14 +314,15 @@ static int fusex_create_open(struct fusex_birth *b, struct file *file)
 	ihold(inode);
 	alias = fusex_splice(b->dir, inode, b->dentry,
 			     b->r.out.entry.entry_valid, b->r.epoch);
-	if (IS_ERR(alias)) {
-		fusex_release_fh(inode, b->r.open.fh, b->open_flags);
-		iput(inode);
-		return PTR_ERR(alias);
+	err = PTR_ERR_OR_ZERO(alias);
+	if (!err) {
+		file->f_mode |= FMODE_CREATED;
+		err = fusex_names_durable(b->dir);
 	}
+	if (err)
+		fusex_release_fh(inode, b->r.open.fh, b->open_flags);
 	iput(inode);
-	file->f_mode |= FMODE_CREATED;
-	return fusex_birth_open(b, inode, file);
+	return err ?: fusex_birth_open(b, inode, file);
 }
 
 /*

@@ -195,6 +195,23 @@ void fusex_name_failed(struct inode *dir, struct dentry *dentry,
 	}
 }
 
+/**
+ * fusex_names_durable - names of a directory were changed
+ * @dir: the directory, locked
+ *
+ * They are made durable at once where that was asked for (FS_DIRSYNC_FL, dirsync,
+ * sync).  If it fails the change was made all the same.
+ *
+ * Context: waits for the server.
+ * Return: 0 or a negative errno.
+ */
+int fusex_names_durable(struct inode *dir)
+{
+	if (likely(!IS_DIRSYNC(dir)))
+		return 0;
+	return fusex_fsync_server(dir, NULL, 0, LLONG_MAX, 0);
+}
+
 /* ------------------------------------------------------------------ lookup */
 
 /**
@@ -456,8 +473,9 @@ int fusex_link(struct dentry *old, struct inode *dir, struct dentry *dentry)
 	d_drop(dentry);
 	if (IS_ERR(linked))
 		return PTR_ERR(linked);
-	return PTR_ERR_OR_ZERO(fusex_splice(dir, linked, dentry,
-					    r.out.entry.entry_valid, r.epoch));
+	err = PTR_ERR_OR_ZERO(fusex_splice(dir, linked, dentry,
+					   r.out.entry.entry_valid, r.epoch));
+	return err ?: fusex_names_durable(dir);
 }
 
 static int fusex_check_removed(struct inode *dir, struct inode *inode,
@@ -559,7 +577,11 @@ static int fusex_remove(u32 op, struct inode *dir, struct dentry *dentry,
 	fusex_did_again(dir, &out.dir, epoch, dir_did);
 	fusex_did_again(inode, &out.node, epoch, node_did);
 	fusex_removed(dir, dentry, epoch);
-	return 0;
+	err = fusex_names_durable(dir);
+	/* VFS takes the name for one that is still there. */
+	if (err)
+		d_drop(dentry);
+	return err;
 }
 
 /**

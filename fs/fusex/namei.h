@@ -17,6 +17,7 @@ void fusex_did_again(struct inode *inode, const struct fusex_attr *attr,
 		     u64 epoch, u32 did);
 void fusex_name_failed(struct inode *dir, struct dentry *dentry,
 		       const struct fusex_call *call);
+int fusex_names_durable(struct inode *dir);
 int fusex_name_refused(struct inode *dir, struct dentry *dentry, int err);
 
 /* Operations that a server lacks are refused like by file systems on disk. */

@@ -167,7 +167,10 @@ static int fusex_move_send(struct fusex_move *m)
 	}
 	fusex_move_done(m);
 	fusex_move_names(m);
-	return 0;
+	err = fusex_names_durable(m->newdir);
+	if (m->olddir != m->newdir)
+		err = err ?: fusex_names_durable(m->olddir);
+	return err;
 }
 
 /**

@@ -1098,7 +1098,9 @@ struct fusex_write_out {
  * @reserved: zero
  *
  * The range is one of data.  What finds the data of the file, and where it ends, is
- * made durable as a whole.
+ * made durable as a whole.  Of a directory its names are; that is also asked for after
+ * each change of them where that is synchronous (FS_SYNC_FL, FS_DIRSYNC_FL, mounted
+ * with sync or dirsync), and an error is that of the change then, which was made.
  *
  * Reply: nothing.  ENOSYS: the server has nothing volatile; succeeds.
  */

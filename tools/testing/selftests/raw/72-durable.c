@@ -10,6 +10,7 @@
 #include "tap.h"
 
 #include <linux/fs.h>
+#include <sys/mount.h>
 
 /* ------------------------------------------------------- files that are replaced */
 
@@ -108,4 +109,140 @@ TEST(replaced, by_what_is_written_when_it_has_been_cut)
 	OK(close(fd));
 	UNTIL_SEEN(r, FUSEX_OP_WRITE);
 	stop_writeback(r);
+}
+
+/* ------------------------------------------------------------------------ names */
+
+static atomic_uint durable[RAW_NODES];
+static atomic_int refused;
+
+/* The server says that names are to be durable at once, and is asked to make them. */
+static void note_fsync(struct raw *r, const struct fusex_in_header *in,
+		       struct raw_reply *rep)
+{
+	struct fusex_entry_out *out = (void *)rep->body;
+
+	(void)r;
+	if (in->opcode == FUSEX_OP_LOOKUP && !rep->oh.error &&
+	    S_ISDIR(out->entry.attr.mode)) {
+		out->entry.attr.mask |= FUSEX_ATTR_FLAGS;
+		out->entry.attr.flags = FS_DIRSYNC_FL;
+	}
+	if (in->opcode != FUSEX_OP_FSYNC)
+		return;
+	atomic_fetch_add(&durable[in->nodeid], 1);
+	rep->oh.error = -atomic_load(&refused);
+}
+
+static struct raw *start_dirsync(uint32_t flags)
+{
+	struct raw *r = raw_alloc();
+
+	raw_setup_init(&r->setup, LOCAL);
+	r->setup.root.attr.mask |= FUSEX_ATTR_FLAGS;
+	r->setup.root.attr.flags = flags;
+	raw_mount(r);
+	raw_serve(r);
+	raw_bend(r, 0, note_fsync, NULL);
+	return r;
+}
+
+static const struct {
+	const char *name;
+	raw_action act;
+	unsigned int below;
+} changes[] = {
+	{ "create", do_create },
+	{ "mknod", do_mknod },
+	{ "mkdir", do_mkdir },
+	{ "symlink", do_symlink },
+	{ "link", do_link },
+	{ "unlink", do_unlink },
+	{ "rmdir", do_rmdir },
+	{ "rename", do_rename, 1 },
+};
+
+#define NR_CHANGES	(sizeof(changes) / sizeof(changes[0]))
+
+/* Each of them, and each of them alone, in a directory with these flags. */
+static void made_durable(uint32_t flags, unsigned int times)
+{
+	for (unsigned int i = 0; i < NR_CHANGES; i++) {
+		struct raw *r = start_dirsync(flags);
+
+		memset(durable, 0, sizeof(durable));
+		tap_note("%s", changes[i].name);
+		EQ(changes[i].act(r), 0);
+		EQ(atomic_load(&durable[RAW_ROOT]), times);
+		EQ(atomic_load(&durable[3]), changes[i].below);
+		raw_stop(r);
+	}
+}
+
+TEST(names, are_durable_in_a_directory)
+{
+	made_durable(FS_DIRSYNC_FL, 1);
+}
+
+TEST(names, are_durable_where_all_is)
+{
+	made_durable(FS_SYNC_FL, 1);
+}
+
+TEST(names, are_not_made_durable_elsewhere)
+{
+	made_durable(0, 0);
+}
+
+TEST(names, are_durable_on_a_mount)
+{
+	struct raw *r = start_dirsync(0);
+
+	OK(mount("none", r->mnt, NULL, MS_REMOUNT | MS_SYNCHRONOUS, NULL));
+	memset(durable, 0, sizeof(durable));
+	EQ(do_mkdir(r), 0);
+	EQ(atomic_load(&durable[RAW_ROOT]), 1);
+	raw_stop(r);
+}
+
+/* What has been done has been done, and whoever did it hears what went wrong. */
+TEST(names, are_not_durable)
+{
+	static const int errors[] = { EIO, ENOSPC };
+
+	for (unsigned int i = 0; i < 2 * NR_CHANGES; i++) {
+		struct raw *r = start_dirsync(FS_DIRSYNC_FL);
+		int err = errors[i / NR_CHANGES];
+
+		atomic_store(&refused, err);
+		tap_note("%s", changes[i % NR_CHANGES].name);
+		EQ(changes[i % NR_CHANGES].act(r), -err);
+		atomic_store(&refused, 0);
+		raw_stop(r);
+	}
+}
+
+TEST(names, are_not_durable_and_changed)
+{
+	struct raw *r = start_dirsync(FS_DIRSYNC_FL);
+
+	atomic_store(&refused, EIO);
+	EQ(do_create(r), -EIO);
+	EQ(do_unlink(r), -EIO);
+	EQ(do_rmdir(r), -EIO);
+	OK(access(raw_path(r, "new"), F_OK));
+	FAILS(access(raw_path(r, "f"), F_OK), ENOENT);
+	FAILS(access(raw_path(r, "d"), F_OK), ENOENT);
+	raw_stop(r);
+}
+
+TEST(names, of_a_server_without_fsync)
+{
+	struct raw *r = start_dirsync(FS_DIRSYNC_FL);
+
+	atomic_store(&refused, ENOSYS);
+	EQ(do_create(r), 0);
+	EQ(do_unlink(r), 0);
+	EQ(atomic_load(&durable[RAW_ROOT]), 1);
+	raw_stop(r);
 }
