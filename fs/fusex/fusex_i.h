@@ -46,6 +46,7 @@ struct fusex_maps;
  *	is moved by mappings
  * @io_late: works of fusex_io_later() that are not done
  * @wb_bios: of the page cache's writeback, on a device
+ * @thaws: of which nobody has heard that they are over, see fusex_thaw_later()
  * @going_lock: protects @going; innermost
  * @going: inodes that a worker is dropping, see fusex_drop_inode()
  * @room_work: writes back because a cgroup is full of dirty pages
@@ -71,6 +72,7 @@ struct fusex_sb {
 	struct workqueue_struct *ioend_wq;
 	atomic_t io_late;
 	atomic_t wb_bios;
+	atomic_t thaws;
 	spinlock_t going_lock;
 	struct list_head going;
 	struct work_struct room_work;

@@ -128,43 +128,107 @@ static int fusex_freeze_super(struct super_block *sb, enum freeze_holder who,
 	return freeze_super(sb, who, owner);
 }
 
-static int fusex_tell_freeze(struct super_block *sb, u32 flags,
-			     int (*ask)(struct fusex_chan *chan,
-					struct fusex_call *call))
+static void fusex_freeze_call(const struct fusex_sb *fs,
+			      struct fusex_call *call,
+			      const struct fusex_freeze_in *in)
 {
-	const struct fusex_conf *conf = fusex_sb(sb)->conf;
-	struct fusex_freeze_in in = { .flags = flags };
-	struct fusex_call call = {
+	const struct fusex_conf *conf = fs->conf;
+
+	*call = (struct fusex_call){
 		.op		= FUSEX_OP_FREEZE,
 		.id		= conf->root.nodeid,
 		.generation	= conf->root.generation,
 		.handle		= conf->root_handle,
 		.handle_len	= conf->root.handle_len,
-		.arg		= &in,
-		.arg_len	= sizeof(in),
+		.arg		= in,
+		.arg_len	= sizeof(*in),
 	};
-	int err = ask(fusex_sb(sb)->chan, &call);
+}
 
+/**
+ * struct fusex_thaw - the end of a FREEZE of which nobody knows what became
+ * @kept: while the server works on that
+ * @call: the THAW
+ * @in: its argument structure
+ * @fs: the file system, mounted until it is over
+ * @told: the THAW has ended
+ */
+struct fusex_thaw {
+	struct fusex_kept kept;
+	struct fusex_call call;
+	struct fusex_freeze_in in;
+	struct fusex_sb *fs;
+	bool told;
+};
+
+/*
+ * Whatever the server is still working on it might carry out last: the THAW comes
+ * after the FREEZE, and the next FREEZE after that.  May be in the server's own
+ * context.
+ */
+static void fusex_thaw_go(struct fusex_chan *chan, struct fusex_kept *kept)
+{
+	struct fusex_thaw *thaw = container_of(kept, struct fusex_thaw, kept);
+
+	if (fusex_stray_holds(chan, thaw->call.id, NULL, kept))
+		return;
+	if (!thaw->told &&
+	    !fusex_call_async(chan, &thaw->call, GFP_NOFS | __GFP_NOFAIL))
+		return;
+	atomic_dec(&thaw->fs->thaws);
+	kfree(thaw);
+}
+
+static void fusex_thaw_end(struct fusex_call *call)
+{
+	struct fusex_thaw *thaw = container_of(call, struct fusex_thaw, call);
+
+	thaw->told = true;
+	fusex_thaw_go(thaw->fs->chan, &thaw->kept);
+}
+
+/* Nobody waits for it: who is killed does not, and nobody else has asked. */
+static void fusex_thaw_later(struct fusex_sb *fs)
+{
+	struct fusex_thaw *thaw = kzalloc_obj(*thaw, GFP_NOFS | __GFP_NOFAIL);
+
+	thaw->fs = fs;
+	thaw->in.flags = FUSEX_FREEZE_THAW;
+	thaw->kept.go = fusex_thaw_go;
+	fusex_freeze_call(fs, &thaw->call, &thaw->in);
+	thaw->call.nofs = true;
+	thaw->call.dispensable = true;
+	thaw->call.end = fusex_thaw_end;
+	atomic_inc(&fs->thaws);
+	fusex_thaw_go(fs->chan, &thaw->kept);
+}
+
+static int fusex_tell_freeze(struct super_block *sb, u32 flags)
+{
+	struct fusex_sb *fs = fusex_sb(sb);
+	struct fusex_freeze_in in = { .flags = flags };
+	struct fusex_call call;
+	int err;
+
+	fusex_freeze_call(fs, &call, &in);
+	err = fusex_call(fs->chan, &call);
+	/* It may have been carried out, or be yet, and nobody will thaw it. */
+	if (err == -EINTR || err == -ETIMEDOUT)
+		fusex_thaw_later(fs);
 	return err == -ENOSYS ? 0 : err;
 }
 
 static int fusex_freeze_fs(struct super_block *sb)
 {
-	int err = fusex_tell_freeze(sb, 0, fusex_call);
-
-	/*
-	 * It may have been carried out, and nobody will thaw it.  Who is killed does
-	 * not wait for that, but it is not given up.
-	 */
-	if (err == -EINTR || err == -ETIMEDOUT)
-		fusex_tell_freeze(sb, FUSEX_FREEZE_THAW, fusex_call_sure);
-	return err;
+	if (atomic_read(&fusex_sb(sb)->thaws))
+		return -EBUSY;
+	return fusex_tell_freeze(sb, 0);
 }
 
 /* A server that is gone keeps nothing frozen. */
 static int fusex_unfreeze_fs(struct super_block *sb)
 {
-	int err = fusex_tell_freeze(sb, FUSEX_FREEZE_THAW, fusex_call);
+	int err = fusex_tell_freeze(sb, FUSEX_FREEZE_THAW);
 
 	return err == -ENOTCONN ? 0 : err;
 }

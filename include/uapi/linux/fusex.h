@@ -1679,6 +1679,9 @@ struct fusex_map_return_in {
  * Until it is thawed the server must not change the devices either.  Only sent
  * for file systems all of whose files are local and in iomap or dax mode; others
  * cannot be frozen.  Reply: nothing; an error refuses it.  ENOSYS: succeeds.
+ *
+ * If the caller does not wait for the answer, being killed, or if that comes too late,
+ * it is thawed when the server has answered after all.
  */
 struct fusex_freeze_in {
 	__u32	flags;

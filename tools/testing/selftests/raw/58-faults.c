@@ -746,7 +746,33 @@ TEST(freeze, is_refused_by_the_server)
 	end(r, fd);
 }
 
-/* The server may have done it by then, or does it yet. */
+static bool is_thawed(void *arg)
+{
+	struct raw *r = arg;
+
+	return maps_count(r, FUSEX_OP_FREEZE) > 1;
+}
+
+static bool can_be_frozen(void *arg)
+{
+	return !ioctl(*(int *)arg, FIFREEZE, 0);
+}
+
+/* It is being carried out, for nobody: what is to undo that comes after it. */
+static void is_taken_back(struct raw *r, int root)
+{
+	raw_ask_on(r);
+	FAILS(ioctl(root, FIFREEZE, 0), EBUSY);
+	EQ(maps_count(r, FUSEX_OP_FREEZE), 0);
+	answering = true;
+	UNTIL(is_thawed, r);
+	EQ(r->maps->freezes[0].flags, 0);
+	EQ(r->maps->freezes[1].flags, FUSEX_FREEZE_THAW);
+	UNTIL(can_be_frozen, &root);
+	OK(ioctl(root, FITHAW, 0));
+	EQ(maps_count(r, FUSEX_OP_FREEZE), 4);
+}
+
 TEST(freeze, is_taken_back_when_killed)
 {
 	struct raw *r = with_f(MAPPED);
@@ -763,11 +789,39 @@ TEST(freeze, is_taken_back_when_killed)
 	raw_bend(r, 0, NULL, NULL);
 	OK(kill(pid, SIGKILL));
 	EQ(WAIT(pid), 128 + SIGKILL);
-	/* The one that is held is not counted yet. */
-	UNTIL_SEEN(r, FUSEX_OP_FREEZE);
-	EQ(r->maps->freezes[0].flags, FUSEX_FREEZE_THAW);
-	answering = true;
+	is_taken_back(r, root);
 	put(fd, BLOCK, 0, 1);
+	OK(close(root));
+	end(r, fd);
+}
+
+TEST(freeze, is_taken_back_when_it_is_late)
+{
+	struct raw *r = with_f(MAPPED);
+	int fd = open_rw(r, "f", 0), root = (int)OK(open(r->mnt, O_RDONLY));
+
+	raw_bend(r, FUSEX_OP_FREEZE, hold_answer, NULL);
+	raw_sysfs_write(r, "timeout_ms", "200");
+	FAILS(ioctl(root, FIFREEZE, 0), ETIMEDOUT);
+	raw_sysfs_write(r, "timeout_ms", "0");
+	raw_bend(r, 0, NULL, NULL);
+	is_taken_back(r, root);
+	put(fd, BLOCK, 0, 1);
+	OK(close(root));
+	end(r, fd);
+}
+
+/* Nor does anybody wait for one that is never answered. */
+TEST(freeze, is_given_up_at_the_end)
+{
+	struct raw *r = with_f(MAPPED);
+	int fd = open_rw(r, "f", 0), root = (int)OK(open(r->mnt, O_RDONLY));
+
+	raw_bend(r, FUSEX_OP_FREEZE, raw_never, NULL);
+	raw_sysfs_write(r, "timeout_ms", "200");
+	FAILS(ioctl(root, FIFREEZE, 0), ETIMEDOUT);
+	raw_sysfs_write(r, "timeout_ms", "0");
+	raw_bend(r, 0, NULL, NULL);
 	OK(close(root));
 	end(r, fd);
 }
