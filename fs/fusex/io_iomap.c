@@ -43,14 +43,19 @@ static int iomap_mode_read_folio(struct file *file, struct folio *folio)
 /* Zeros, where there is anything; the size stays what it is. */
 static int iomap_mode_zero(struct inode *inode, loff_t from, loff_t to)
 {
-	struct fusex_map_op op = {};
+	int tries = FUSEX_MAP_TRIES;
+	struct fusex_map_op op;
 	int err;
 
 	if (from >= to)
 		return 0;
-	err = iomap_zero_range(inode, from, to - from, NULL,
-			       &fusex_map_iomap_ops, &fusex_map_zero_ops, &op);
-	return err ?: op.err;
+	do {
+		op = (struct fusex_map_op){};
+		err = iomap_zero_range(inode, from, to - from, NULL,
+				       &fusex_map_iomap_ops,
+				       &fusex_map_zero_ops, &op);
+	} while (op.err == -EAGAIN && --tries);
+	return err ?: (tries ? op.err : -EIO);
 }
 
 /*
@@ -150,14 +155,27 @@ static ssize_t iomap_mode_write_begin(struct kiocb *iocb, struct iov_iter *from,
 static ssize_t iomap_mode_buffered_locked(struct kiocb *iocb,
 					  struct iov_iter *from)
 {
-	struct fusex_map_op op = {};
+	int tries = FUSEX_MAP_TRIES;
+	struct fusex_map_op op;
+	ssize_t count;
 	ssize_t ret;
+	loff_t pos;
 
-	ret = iomap_mode_write_begin(iocb, from, false);
-	if (ret <= 0)
-		return ret;
-	ret = iomap_file_buffered_write(iocb, from, &fusex_map_iomap_ops,
-					&fusex_map_write_ops, &op);
+	count = iomap_mode_write_begin(iocb, from, false);
+	if (count <= 0)
+		return count;
+	pos = iocb->ki_pos;
+	do {
+		/* Again: what was inline is on the device now. */
+		iov_iter_revert(from, count - iov_iter_count(from));
+		iocb->ki_pos = pos;
+		op = (struct fusex_map_op){};
+		ret = iomap_file_buffered_write(iocb, from,
+						&fusex_map_iomap_ops,
+						&fusex_map_write_ops, &op);
+	} while (op.err == -EAGAIN && --tries);
+	if (!tries)
+		return -EIO;
 	return op.err ?: ret;
 }
 

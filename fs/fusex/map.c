@@ -366,7 +366,8 @@ static void map_behind_inline(struct inode *inode, loff_t pos, u64 len,
 /*
  * What the server keeps of the file, in a page of its own.  For who does not
  * write, it reaches to the end of the page; and what fills the page cache gets it
- * from read_folio_range(), since the file may be growing.
+ * from read_folio_range(), since the file may be growing.  It may have moved to the
+ * device since the server was asked (-EAGAIN).
  */
 static int map_inline(struct inode *inode, loff_t pos, u64 len, u32 op,
 		      struct iomap *iomap)
@@ -538,19 +539,17 @@ none:
 	return false;
 }
 
-/* The server is asked if it has to be. */
-static noinline int map_begin_asking(struct inode *inode, loff_t pos, u64 len,
-				     u32 op, const struct fusex_map_how *how,
-				     struct iomap *iomap, struct iomap *srcmap)
+/* An answer, used when this returns; @moved if it says what is not so any more. */
+static int map_begin_once(struct inode *inode, loff_t pos, u64 len, u32 op,
+			  const struct fusex_map_how *how, struct iomap *iomap,
+			  struct iomap *srcmap, bool *moved)
 {
 	struct fusex_maps *maps = fusex_i(inode)->maps;
 	struct map_answer a;
 	unsigned long use;
 	int err;
 
-	/* Nobody says any more whose the space is. */
-	if (!fusex_chan_alive(fusex_chan_of(inode)))
-		return op & FUSEX_MAP_OP_WRITEBACK ? -EIO : -ENOTCONN;
+	*moved = false;
 	err = map_find(inode, pos, len, op, how, &a, &use);
 	if (err)
 		return err;
@@ -565,6 +564,7 @@ static noinline int map_begin_asking(struct inode *inode, loff_t pos, u64 len,
 		memset(iomap, 0, sizeof(*iomap));
 		if (srcmap)
 			memset(srcmap, 0, sizeof(*srcmap));
+		*moved = err == -EAGAIN && a.read.type == FUSEX_MAP_INLINE;
 		return err;
 	}
 	if (map_op_fills(op))
@@ -573,6 +573,25 @@ static noinline int map_begin_asking(struct inode *inode, loff_t pos, u64 len,
 		iomap->flags |= IOMAP_F_PRIVATE;
 	iomap->flags |= map_flags(maps, pos + len, op);
 	return 0;
+}
+
+/* The server is asked if it has to be. */
+static noinline int map_begin_asking(struct inode *inode, loff_t pos, u64 len,
+				     u32 op, const struct fusex_map_how *how,
+				     struct iomap *iomap, struct iomap *srcmap)
+{
+	int tries = FUSEX_MAP_TRIES;
+	bool moved;
+	int err;
+
+	do {
+		/* Nobody says any more whose the space is. */
+		if (!fusex_chan_alive(fusex_chan_of(inode)))
+			return op & FUSEX_MAP_OP_WRITEBACK ? -EIO : -ENOTCONN;
+		err = map_begin_once(inode, pos, len, op, how, iomap, srcmap,
+				     &moved);
+	} while (moved && --tries);
+	return moved ? -EIO : err;
 }
 
 /**
@@ -763,6 +782,9 @@ static int map_iter_check(const struct iomap_iter *iter,
 
 	if (!(iter->flags & IOMAP_DIRECT))
 		return 0;
+	/* It may have to be done again, which the page cache makes possible. */
+	if (iter->flags & IOMAP_WRITE && iomap->type == IOMAP_INLINE)
+		return -ENOTBLK;
 	/* Some of it would be done, and then the rest would have to wait. */
 	if (iter->flags & IOMAP_NOWAIT &&
 	    iomap->offset + iomap->length < iter->pos + iter->len)

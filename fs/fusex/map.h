@@ -96,9 +96,13 @@ struct fusex_maps {
 	bool stored;
 };
 
+/* How often what is inline may have moved to a device when it is asked for. */
+#define FUSEX_MAP_TRIES		8
+
 /**
  * struct fusex_map_op - one operation on a file, iomap_iter.private
- * @err: what went wrong after a mapping was used, for the caller to return
+ * @err: what went wrong after a mapping was used, for the caller to return; -EAGAIN
+ *	if what was inline is not any more: it has to be begun again
  * @recalled: it has to wait for fusex_maps_settled() when it has no folio locked,
  *	and to be begun again
  * @given: the use of the last mapping is a bio's now

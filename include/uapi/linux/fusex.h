@@ -1440,7 +1440,8 @@ struct fusex_cancel_in {
  * @FUSEX_MAP_MAPPED: data, at addr of dev
  * @FUSEX_MAP_UNWRITTEN: space at addr of dev whose content is not the file's:
  *	reads as zeros, and becomes MAPPED by MAP_IOEND after data was written
- * @FUSEX_MAP_INLINE: data that the server keeps; moves by READ and WRITE
+ * @FUSEX_MAP_INLINE: data that the server keeps; moves by READ and WRITE, to which
+ *	the answer is EAGAIN if it is on a device by then: the kernel asks again
  * @FUSEX_MAP_NR: number of types, not a type
  */
 enum fusex_map_type {

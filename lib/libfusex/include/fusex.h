@@ -1091,6 +1091,8 @@ static inline void fusex_map_reserved(struct fusex_map *map, uint64_t offset,
  * fusex_map_inline() - the server keeps the data, which moves by READ and WRITE
  * @map: to be filled
  * @room: bytes that can be kept so, at most 4096
+ *
+ * They are answered with -EAGAIN when the data has moved to a device.
  */
 static inline void fusex_map_inline(struct fusex_map *map, uint64_t room)
 {

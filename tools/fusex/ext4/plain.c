@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Data by way of the server, where the kernel does not move it: through the page
- * cache of the device, as metadata then is, too.
+ * cache of the device, as metadata then is, too.  Where the kernel does, this is for
+ * what is in inodes, and the kernel has to look again when that has moved.
  *
  * Context: the file is locked; alone where its data is in the inode.
  */
@@ -66,6 +67,8 @@ ssize_t plain_read(struct volume *v, struct node *n, void *buf, size_t size,
 		return 0;
 	if (node_has(n, EXT4_INLINE_DATA_FL))
 		return read_inline(v, n, buf, size, offset);
+	if (v->iomap)
+		return -EAGAIN;
 	size = (size_t)min_u64(size, end - offset);
 	for (; done < size; done += len) {
 		ret = file_find(v, n, (offset + done) >> v->block_bits, &r);
@@ -177,6 +180,8 @@ ssize_t plain_write_some(struct volume *v, struct node *n, const void *buf,
 		if (ret <= 0)
 			return ret ? ret : (ssize_t)size;
 	}
+	if (v->iomap)
+		return -EAGAIN;
 	for (; done < size; done += (size_t)len) {
 		len = write_run(v, n, (const char *)buf + done, size - done,
 				offset + done);

@@ -962,6 +962,14 @@ static void kept_is(struct raw *r, const char *text)
 		     r->maps->files[MAP_F].data, text);
 }
 
+static void has_text(int fd, const char *text, off_t at)
+{
+	char buf[64];
+
+	EQ(OK(pread(fd, buf, strlen(text), at)), strlen(text));
+	EQ(memcmp(buf, text, strlen(text)), 0);
+}
+
 static void write_text(int fd, const char *text, off_t at)
 {
 	EQ(OK(pwrite(fd, text, strlen(text), at)), strlen(text));
@@ -1115,4 +1123,114 @@ TEST(within, write_fails)
 TEST(within, direct_write_fails)
 {
 	write_fails(O_DIRECT);
+}
+
+/* Once: it is on the device when the kernel comes for it, or with it. */
+static void moves(struct raw *r, const struct fusex_in_header *in,
+		  struct raw_reply *rep)
+{
+	struct map_file *f = &r->maps->files[MAP_F];
+
+	(void)in;
+	if (!f->room)
+		return;
+	f->room = 0;
+	maps_at(r, MAP_F, MAPPED, 0, BLOCK, 2 * MIB);
+	rep->oh.error = -EAGAIN;
+	rep->len = 0;
+}
+
+TEST(within, moves_before_it_is_read)
+{
+	struct raw *r = with_inline("some text", 200);
+	int fd = open_rw(r, "f", 0);
+
+	raw_bend(r, FUSEX_OP_READ, moves, NULL);
+	shows_disk(fd, 9, 0, 2 * MIB, 0);
+	EQ(begins(r), 2);
+	EQ(maps_count(r, FUSEX_OP_READ), 1);
+	end(r, fd);
+}
+
+/* What was written before that is written again, with the same bytes around it. */
+static void moves_before_it_is_written(int flags)
+{
+	struct raw *r = with_inline("some text", 200);
+	int fd = open_rw(r, "f", 0), writer = open_rw(r, "f", flags);
+
+	raw_bend(r, FUSEX_OP_WRITE, moves, NULL);
+	write_text(writer, "TEXT and more", 5);
+	OK(close(writer));
+	EQ(lseek(fd, 0, SEEK_END), 18);
+	OK(fsync(fd));
+	EQ(maps_count(r, FUSEX_OP_WRITE), 1);
+	EQ(r->nodes[MAP_F].size, 18);
+	disk_shows(r, 0, 5, 2 * MIB, 2 * MIB, DISK_SEED(0));
+	uncache(fd);
+	shows_disk(fd, 5, 0, 2 * MIB, 0);
+	has_text(fd, "TEXT and more", 5);
+	end(r, fd);
+}
+
+TEST(within, moves_before_it_is_written)
+{
+	moves_before_it_is_written(0);
+}
+
+TEST(within, moves_before_it_is_written_directly)
+{
+	moves_before_it_is_written(O_DIRECT);
+}
+
+TEST(within, moves_before_it_is_appended_to)
+{
+	struct raw *r = with_inline("some text", 200);
+	int fd = open_rw(r, "f", O_APPEND);
+
+	raw_bend(r, FUSEX_OP_WRITE, moves, NULL);
+	EQ(OK(write(fd, " and more", 9)), 9);
+	EQ(lseek(fd, 0, SEEK_CUR), 18);
+	has_text(fd, " and more", 9);
+	OK(fsync(fd));
+	EQ(r->nodes[MAP_F].size, 18);
+	end(r, fd);
+}
+
+TEST(within, moves_before_it_is_zeroed)
+{
+	struct raw *r = with_inline("some text", 200);
+	int fd = open_rw(r, "f", 0);
+
+	raw_bend(r, FUSEX_OP_WRITE, moves, NULL);
+	OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 2, 3));
+	OK(fsync(fd));
+	shows_disk(fd, 2, 0, 2 * MIB, 0);
+	zeros(fd, 3, 2);
+	disk_zero(r, 0, 3, 2 * MIB + 2);
+	end(r, fd);
+}
+
+static void always_moves(struct raw *r, const struct fusex_in_header *in,
+			 struct raw_reply *rep)
+{
+	(void)r;
+	(void)in;
+	rep->oh.error = -EAGAIN;
+	rep->len = 0;
+}
+
+/* A server that says so for ever is not asked for ever. */
+TEST(within, moves_all_the_time)
+{
+	struct raw *r = with_inline("some text", 200);
+	int fd = open_rw(r, "f", 0);
+	char c;
+
+	raw_bend(r, FUSEX_OP_WRITE, always_moves, NULL);
+	FAILS(pwrite(fd, "s", 1, 0), EIO);
+	raw_bend(r, FUSEX_OP_READ, always_moves, NULL);
+	FAILS(pread(fd, &c, 1, 0), EIO);
+	raw_bend(r, 0, NULL, NULL);
+	text_is(fd, "some text");
+	end(r, fd);
 }
