@@ -117,6 +117,9 @@ static ssize_t iomap_mode_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 /* -------------------------------------------------------------------- writing */
 
+/* A write that was to go beside others is to be begun again without them. */
+#define WRITE_ALONE	(-ERESTARTNOINTR)
+
 /* What comes before any write; i_rwsem is held. */
 static ssize_t iomap_mode_write_begin(struct kiocb *iocb, struct iov_iter *from,
 				      bool shared)
@@ -144,6 +147,9 @@ static ssize_t iomap_mode_write_begin(struct kiocb *iocb, struct iov_iter *from,
 		return err;
 	fusex_i(inode)->attr->wrote_cache(inode);
 	size = i_size_read(inode);
+	/* Somebody else has cut it meanwhile; one at a time makes it longer. */
+	if (shared && size - iocb->ki_pos < ret)
+		return WRITE_ALONE;
 	if (iocb->ki_pos <= size || !offset_in_page(size))
 		return ret;
 	if (nowait)
@@ -224,24 +230,30 @@ static ssize_t iomap_mode_dio_locked(struct kiocb *iocb, struct iov_iter *from,
 	return err ?: fusex_dio_write(iocb, from, !shared);
 }
 
-static ssize_t iomap_mode_dio_write(struct kiocb *iocb, struct iov_iter *from)
+static ssize_t iomap_mode_dio_try(struct kiocb *iocb, struct iov_iter *from,
+				  bool shared)
 {
-	size_t count = iov_iter_count(from);
-	bool shared = iomap_mode_beside(iocb, count);
 	ssize_t ret;
 
 	ret = fusex_io_lock(iocb, shared);
 	if (ret)
 		return ret;
-	if (shared && !iomap_mode_beside(iocb, count)) {
-		fusex_io_unlock(iocb, shared);
-		shared = false;
-		ret = fusex_io_lock(iocb, shared);
-		if (ret)
-			return ret;
-	}
-	ret = iomap_mode_dio_locked(iocb, from, shared);
+	if (shared && !iomap_mode_beside(iocb, iov_iter_count(from)))
+		ret = WRITE_ALONE;
+	else
+		ret = iomap_mode_dio_locked(iocb, from, shared);
 	fusex_io_unlock(iocb, shared);
+	return ret;
+}
+
+static ssize_t iomap_mode_dio_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	ssize_t ret = WRITE_ALONE;
+
+	if (iomap_mode_beside(iocb, iov_iter_count(from)))
+		ret = iomap_mode_dio_try(iocb, from, true);
+	if (ret == WRITE_ALONE)
+		ret = iomap_mode_dio_try(iocb, from, false);
 	return ret;
 }
 

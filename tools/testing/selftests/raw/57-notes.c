@@ -1015,6 +1015,45 @@ TEST(lease, tells_when_it_was_cut)
 	end(r, fd);
 }
 
+/* The end is not where it was when it was seen that others can write beside. */
+TEST(lease, direct_write_behind_what_is_cut_off)
+{
+	struct raw *r = with_leased_f(0, 0);
+	int fd = open_rw(r, "f", 0), direct = open_rw(r, "f", O_DIRECT);
+	struct fusex_notify_inode n = {
+		.nodeid = MAP_F, .flags = FUSEX_INVAL_DATA,
+	};
+	struct statx stx;
+	pid_t reader, writer;
+
+	put(direct, BLOCK, 0, 1);
+	raw_bend(r, FUSEX_OP_MAP_BEGIN, hold_answer, NULL);
+	reader = (pid_t)OK(fork());
+	if (!reader)
+		_exit(pread(fd, &stx, 1, 32 * KIB) < 0);
+	UNTIL_SEEN(r, 0);
+	/* Has a folio locked that is to be dropped, for which the writer waits. */
+	EQ(maps_notify(r, FUSEX_NOTIFY_INVAL_INODE, &n, sizeof(n), NULL, 0), 0);
+	writer = (pid_t)OK(fork());
+	if (!writer) {
+		put(direct, BLOCK, 48 * KIB, 2);
+		_exit(0);
+	}
+	UNTIL(sleeps_deep, &writer);
+	maps_size(r, MAP_F, 5000);
+	OK(statx(AT_FDCWD, raw_path(r, "f"), AT_STATX_FORCE_SYNC, STATX_SIZE,
+		 &stx));
+	EQ(stx.stx_size, 5000);
+	answering = true;
+	EQ(WAIT(reader), 0);
+	EQ(WAIT(writer), 0);
+	EQ(flook(fd).stx_size, 52 * KIB);
+	zeros(fd, 2 * BLOCK - 5000, 5000);
+	shows(fd, BLOCK, 48 * KIB, 2);
+	OK(close(direct));
+	end(r, fd);
+}
+
 /* ------------------------------------------------- the device's own page cache */
 
 static int dev_inval(struct raw *r, uint32_t dev, uint64_t offset,
