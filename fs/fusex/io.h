@@ -313,8 +313,7 @@ void fusex_cache_setsize_end(struct inode *inode, loff_t oldsize, loff_t size);
 void fusex_cache_outdate(struct inode *inode);
 int fusex_cache_invalidate(struct inode *inode, loff_t start, loff_t end);
 int fusex_cache_write_back(struct inode *inode, loff_t start, loff_t end);
-int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end,
-		     bool wait);
+int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end);
 int fusex_cache_zero_tail(struct inode *inode, loff_t from, loff_t to);
 struct folio *fusex_cache_lock_folio(struct address_space *mapping, loff_t pos,
 				     size_t len);

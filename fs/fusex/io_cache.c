@@ -372,26 +372,19 @@ static int fusex_drop_folio(struct address_space *mapping, struct folio *folio,
 				    folio_nr_pages(folio), false);
 	if (fusex_may_drop(mapping, folio))
 		generic_error_remove_folio(mapping, folio);
-	else if (!wait && fusex_goes_later(mapping, folio))
+	else if (fusex_goes_later(mapping, folio))
 		err = -EBUSY;
 	folio_unlock(folio);
 	return err;
 }
 
-/**
- * fusex_cache_drop - drop clean folios of a range
- * @mapping: the file's
- * @start: first byte
- * @end: last byte
- * @wait: wait for locked folios, killably, otherwise leave them
- *
- * Context: process; waits for the server only if @wait.
- * Return: 0, -EINTR when killed, -EBUSY when folios were left that are locked,
- * that may be partly dirty, having several blocks, or that are being written beyond
- * the end.
+/*
+ * Waits for locked folios, killably, only if @wait.  -EBUSY when folios were left that
+ * are locked, that may be partly dirty, having several blocks, or that are being
+ * written beyond the end.
  */
-int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end,
-		     bool wait)
+static int fusex_drop_range(struct address_space *mapping, loff_t start,
+			    loff_t end, bool wait)
 {
 	pgoff_t index = start >> PAGE_SHIFT;
 	pgoff_t last = end >> PAGE_SHIFT;
@@ -418,9 +411,28 @@ int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end,
 }
 
 /**
+ * fusex_cache_drop - drop clean folios of a range
+ * @mapping: the file's
+ * @start: first byte
+ * @end: last byte
+ *
+ * Context: process, sleeps on the server, killable.
+ * Return: 0, or -EINTR when killed.
+ */
+int fusex_cache_drop(struct address_space *mapping, loff_t start, loff_t end)
+{
+	int err = fusex_drop_range(mapping, start, end, true);
+
+	return err == -EBUSY ? 0 : err;
+}
+
+/**
  * fusex_cache_drop_stale - drop what an invalidation had to leave
  * @inode: the file
  * @nowait: do not wait
+ *
+ * What was dirty again when it was to be dropped is written back again.  That ends:
+ * who is about to write comes by here first, and so does who stores to a page.
  *
  * Context: process, sleeps on the server, killable.
  * Return: 0, -EINTR when killed, -EAGAIN when @nowait and there is something.
@@ -444,8 +456,10 @@ int fusex_cache_drop_stale(struct inode *inode, bool nowait)
 		/* What is partly dirty goes as a whole, once it is clean. */
 		err = fusex_cache_flush(inode->i_mapping, start, end);
 		if (!err)
-			err = fusex_cache_drop(inode->i_mapping, start, end,
+			err = fusex_drop_range(inode->i_mapping, start, end,
 					       true);
+		if (err == -EBUSY)
+			continue;
 		if (err)
 			return err;
 		spin_lock(&fi->lock);
@@ -552,7 +566,7 @@ int fusex_cache_invalidate(struct inode *inode, loff_t start, loff_t end)
 	unmap_mapping_pages(mapping, start >> PAGE_SHIFT,
 			    (end >> PAGE_SHIFT) - (start >> PAGE_SHIFT) + 1,
 			    false);
-	if (fusex_cache_drop(mapping, start, end, false) || was) {
+	if (fusex_drop_range(mapping, start, end, false) || was) {
 		fusex_settle_later(inode);
 		return 0;
 	}
@@ -857,7 +871,7 @@ static vm_fault_t fusex_cache_page_mkwrite(struct vm_fault *vmf)
 
 	if (IS_IMMUTABLE(inode))
 		return VM_FAULT_SIGBUS;
-	if (fusex_room(inode, false) < 0)
+	if (fusex_room(inode, false) < 0 || fusex_cache_settle(inode, false))
 		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
 	file_update_time(vmf->vma->vm_file);

@@ -109,7 +109,7 @@ static int fusex_direct_mmap_fresh(struct address_space *mapping)
 {
 	if (!mapping->nrpages || mapping_mapped(mapping))
 		return 0;
-	return fusex_cache_drop(mapping, 0, LLONG_MAX, true);
+	return fusex_cache_drop(mapping, 0, LLONG_MAX);
 }
 
 static int fusex_direct_mmap_prepare(struct vm_area_desc *desc)

@@ -339,7 +339,7 @@ static vm_fault_t iomap_mode_page_mkwrite(struct vm_fault *vmf)
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 	struct fusex_map_op op = {};
 
-	if (IS_IMMUTABLE(inode))
+	if (IS_IMMUTABLE(inode) || fusex_cache_settle(inode, false))
 		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
 	file_update_time(vmf->vma->vm_file);

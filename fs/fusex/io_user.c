@@ -778,7 +778,7 @@ static int fusex_user_uncache(struct kiocb *iocb, size_t count)
 		err = fusex_cache_zero_tail(inode, size, pos);
 	if (!err)
 		err = fusex_i(inode)->io->write_back(inode, pos, end);
-	return err ?: fusex_cache_drop(mapping, pos, end, true);
+	return err ?: fusex_cache_drop(mapping, pos, end);
 }
 
 /* Send it, with nobody storing anything to pages of the range meanwhile. */

@@ -586,3 +586,88 @@ TEST(exit, with_dirty_data_of_a_file_that_others_write)
 	close(fd);
 	raw_stop(r);
 }
+
+static atomic_bool is_new;
+static atomic_bool is_asked;
+static atomic_bool may_read;
+
+/* The file is another one now; the first WRITE is kept, and so is READ of "g". */
+static void another(struct raw *r, const struct fusex_in_header *in,
+		    struct raw_reply *rep)
+{
+	switch (in->opcode) {
+	case FUSEX_OP_READ:
+		if (in->nodeid == MAP_G)
+			atomic_store(&is_asked, true);
+		while (in->nodeid == MAP_G && !atomic_load(&may_read))
+			usleep(1000);
+		if (in->nodeid == MAP_F && atomic_load(&is_new))
+			memset(rep->body, 'y', rep->len);
+		break;
+	case FUSEX_OP_WRITE:
+		if (!atomic_load(&r->count[FUSEX_OP_WRITE]))
+			keep_write(r, in, rep);
+		break;
+	}
+}
+
+static struct {
+	int fd;
+	const char *from;
+} late_write;
+
+static void *write_late(void *arg)
+{
+	(void)arg;
+	EQ(OK(pwrite(late_write.fd, late_write.from, 100, 1024)), 100);
+	return NULL;
+}
+
+static bool is_asked_for(void *arg)
+{
+	(void)arg;
+	return atomic_load(&is_asked);
+}
+
+/*
+ * Of what is dirty the rest is old.  It goes when that has been written back, also if
+ * somebody who has been about to write makes it dirty again meanwhile.
+ */
+TEST(writeback, of_what_is_dirty_again)
+{
+	const struct fusex_notify_inode n = {
+		.nodeid = MAP_F, .flags = FUSEX_INVAL_DATA,
+	};
+	struct raw *r = raw_alloc();
+	pthread_t thread;
+	int fd, other;
+
+	raw_setup_init(&r->setup, FUSEX_ATTR_LOCAL);
+	r->setup.io_mode = FUSEX_IO_WRITEBACK;
+	r->setup.block_size = 1024;
+	raw_mount(r);
+	raw_serve(r);
+	raw_bend(r, 0, another, NULL);
+	fd = open_rw(r, "f", 0);
+	other = open_rw(r, "g", 0);
+	late_write.fd = fd;
+	late_write.from = mmap(NULL, BLOCK, PROT_READ, MAP_SHARED, other, 0);
+	CHECK(late_write.from != MAP_FAILED);
+	is_byte(fd, 3000, 'x');
+	EQ(OK(pwrite(fd, "a", 1, 0)), 1);
+	EQ(pthread_create(&thread, NULL, write_late, NULL), 0);
+	UNTIL(is_asked_for, NULL);
+	atomic_store(&is_new, true);
+	EQ(maps_notify(r, FUSEX_NOTIFY_INVAL_INODE, &n, sizeof(n), NULL, 0), 0);
+	UNTIL_SEEN(r, FUSEX_OP_WRITE);
+	atomic_store(&may_read, true);
+	pthread_join(thread, NULL);
+	answer_write(r, &kept, &kept_write, RAW_SIZE, 1);
+	/* Time for what is to be dropped to be looked at. */
+	raw_ask_on(r);
+	OK(fsync(fd));
+	is_byte(fd, 3000, 'y');
+	OK(close(other));
+	OK(close(fd));
+	raw_stop(r);
+}
