@@ -667,6 +667,7 @@ TEST(writeback, of_what_is_dirty_again)
 	raw_ask_on(r);
 	OK(fsync(fd));
 	is_byte(fd, 3000, 'y');
+	OK(munmap((void *)(uintptr_t)late_write.from, BLOCK));
 	OK(close(other));
 	OK(close(fd));
 	raw_stop(r);

@@ -163,17 +163,25 @@ static const struct {
 
 #define NR_CHANGES	(sizeof(changes) / sizeof(changes[0]))
 
+static void comes_to(unsigned int change, const char *what, int is, int wanted)
+{
+	if (is != wanted)
+		FAIL("%s: %s %d, not %d", changes[change].name, what, is,
+		     wanted);
+}
+
 /* Each of them, and each of them alone, in a directory with these flags. */
-static void made_durable(uint32_t flags, unsigned int times)
+static void made_durable(uint32_t flags, int times)
 {
 	for (unsigned int i = 0; i < NR_CHANGES; i++) {
 		struct raw *r = start_dirsync(flags);
 
 		memset(durable, 0, sizeof(durable));
-		tap_note("%s", changes[i].name);
-		EQ(changes[i].act(r), 0);
-		EQ(atomic_load(&durable[RAW_ROOT]), times);
-		EQ(atomic_load(&durable[3]), changes[i].act == do_rename);
+		comes_to(i, "returns", changes[i].act(r), 0);
+		comes_to(i, "FSYNC", (int)atomic_load(&durable[RAW_ROOT]),
+			 times);
+		comes_to(i, "FSYNC below", (int)atomic_load(&durable[3]),
+			 changes[i].act == do_rename);
 		raw_stop(r);
 	}
 }
@@ -214,8 +222,8 @@ TEST(names, are_not_durable)
 		int err = errors[i / NR_CHANGES];
 
 		atomic_store(&refused, err);
-		tap_note("%s", changes[i % NR_CHANGES].name);
-		EQ(changes[i % NR_CHANGES].act(r), -err);
+		comes_to(i % NR_CHANGES, "returns",
+			 changes[i % NR_CHANGES].act(r), -err);
 		atomic_store(&refused, 0);
 		raw_stop(r);
 	}
