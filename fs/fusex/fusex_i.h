@@ -47,7 +47,7 @@ struct fusex_maps;
  * @io_late: works of fusex_io_later() that are not done
  * @wb_bios: of the page cache's writeback, on a device
  * @thaws: of which nobody has heard that they are over, see fusex_thaw_later()
- * @going_lock: protects @going; innermost
+ * @going_lock: of @going
  * @going: inodes that a worker is dropping, see fusex_drop_inode()
  * @room_work: writes back because a cgroup is full of dirty pages
  * @room_inode: the file that @room_work is on its way for, NULL if it is not
@@ -73,7 +73,7 @@ struct fusex_sb {
 	atomic_t io_late;
 	atomic_t wb_bios;
 	atomic_t thaws;
-	spinlock_t going_lock;
+	spinlock_t going_lock;	/* protects @going; innermost */
 	struct list_head going;
 	struct work_struct room_work;
 	struct inode *room_inode;
