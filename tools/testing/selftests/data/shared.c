@@ -105,6 +105,39 @@ TEST(shared, neighbours_do_not_disturb_each_other)
 	together(own_blocks);
 }
 
+static int store_one(int fd)
+{
+	char *map = mmap(NULL, 100, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(map != MAP_FAILED);
+	map[0] = 's';
+	return munmap(map, 100);
+}
+
+/* What is in the inode goes to a block when a page of it is stored to. */
+TEST(shared, small_files_are_stored_to_beside_writes)
+{
+	char buf[30];
+
+	for (int i = 0; i < rounds(80); i++) {
+		int fd = (int)OK(open("small", O_RDWR | O_CREAT | O_TRUNC,
+				      0600));
+		pid_t pid;
+
+		EQ(OK(write(fd, "................", 16)), 16);
+		pid = (pid_t)OK(fork());
+		if (!pid)
+			_exit(store_one(fd));
+		for (int at = 1; at < 20; at++)
+			EQ(OK(pwrite(fd, "w", 1, at)), 1);
+		EQ(WAIT(pid), 0);
+		EQ(OK(pread(fd, buf, sizeof(buf), 0)), 20);
+		EQ(memcmp(buf, "swwwwwwwwwwwwwwwwwww", 20), 0);
+		OK(close(fd));
+		OK(unlink("small"));
+	}
+}
+
 /* Create, rename, link, unlink and read one directory, all at once. */
 static int churn(int number)
 {
