@@ -93,13 +93,18 @@ static void space_open(struct inode *inode)
 		wake_up_var(&maps->changing);
 }
 
-/* The source of a clone, whose space is going to be shared. */
+/*
+ * The source of a clone, whose space is going to be shared.  That of a copy stays what
+ * it is, and nobody has locked it.
+ */
 static struct inode *space_source(const struct inode *inode,
 				  const struct fusex_call *call)
 {
+	const struct fusex_copy_range_in *in = call->arg;
+
 	if (!call->node2 || call->node == inode || !space_is_told(call->node))
 		return NULL;
-	return call->node;
+	return in->flags & FUSEX_COPY_CLONE ? call->node : NULL;
 }
 
 /* The locks are held, and nothing goes by a mapping that is going to change. */

@@ -353,6 +353,110 @@ TEST(truncate, is_not_answered_in_time)
 	end(r, fd);
 }
 
+/* Where a copy goes to is as uncertain then, but it is only read where it is from. */
+TEST(copy, is_not_answered_in_time)
+{
+	struct raw *r = with_f(MAPPED, 64 * KIB, 2 * MIB);
+	static char buf[BLOCK] __attribute__((aligned(4096)));
+	int fd = open_rw(r, "f", O_DIRECT), other = open_rw(r, "g", O_DIRECT);
+
+	maps_at(r, MAP_G, MAPPED, 0, 3 * BLOCK, 4 * MIB);
+	raw_bend(r, FUSEX_OP_COPY_RANGE, raw_never, NULL);
+	raw_sysfs_write(r, "timeout_ms", "200");
+	FAILS(copy_file_range(fd, NULL, other, NULL, BLOCK, 0), ETIMEDOUT);
+	raw_sysfs_write(r, "timeout_ms", "0");
+	raw_bend(r, 0, NULL, NULL);
+	FAILS(pread(other, buf, BLOCK, 0), EIO);
+	shows_disk(fd, BLOCK, 0, 2 * MIB, 0);
+	OK(close(other));
+	end(r, fd);
+}
+
+/* Requests that have come, and those that may be answered, by opcode. */
+static atomic_bool came[FUSEX_OP_NR], may_go[FUSEX_OP_NR];
+
+static void hold(uint32_t op)
+{
+	came[op] = true;
+	while (!may_go[op])
+		usleep(1000);
+}
+
+static bool has_come(void *arg)
+{
+	return came[*(uint32_t *)arg];
+}
+
+#define UNTIL_HELD(op_)	UNTIL(has_come, (&(uint32_t){ op_ }))
+
+static void hold_each(struct raw *r, const struct fusex_in_header *in,
+		      struct raw_reply *rep)
+{
+	const struct fusex_setattr_in *set = (const void *)(in + 1);
+
+	(void)r;
+	(void)rep;
+	if (in->opcode == FUSEX_OP_MAP_IOEND ||
+	    in->opcode == FUSEX_OP_COPY_RANGE ||
+	    (in->opcode == FUSEX_OP_SETATTR && set->valid & FUSEX_SET_SIZE))
+		hold(in->opcode);
+}
+
+/* From behind where it is cut, to what has to be written back first. */
+static pid_t copy_later(int from, int to)
+{
+	off_t at = 100 * KIB;
+	pid_t pid = (pid_t)OK(syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0,
+				      0, 0));
+
+	if (!pid)
+		_exit(copy_file_range(from, &at, to, NULL, BLOCK, 0) != BLOCK);
+	return pid;
+}
+
+static bool only_the_cut_is_left(void *arg)
+{
+	struct raw *r = arg;
+
+	return r->busy == 1;
+}
+
+/* Whoever copied is gone, and the end of that is not the end of the cut. */
+TEST(copy, of_what_is_being_cut)
+{
+	struct raw *r = with_f(MAPPED, 128 * KIB, 2 * MIB);
+	int fd = open_rw(r, "f", 0), other = open_rw(r, "g", 0);
+	pid_t copier, cutter;
+
+	maps_at(r, MAP_G, UNWRITTEN, 0, 3 * BLOCK, 4 * MIB);
+	put(other, BLOCK, 0, 2);
+	raw_bend(r, 0, hold_each, NULL);
+	copier = copy_later(fd, other);
+	UNTIL_HELD(FUSEX_OP_MAP_IOEND);
+	put(fd, BLOCK, 64 * KIB, 1);
+	cutter = (pid_t)OK(fork());
+	if (!cutter) {
+		close(r->fd);
+		_exit(cut_to_64k(fd) != 0);
+	}
+	UNTIL_HELD(FUSEX_OP_SETATTR);
+	may_go[FUSEX_OP_MAP_IOEND] = true;
+	UNTIL_HELD(FUSEX_OP_COPY_RANGE);
+	OK(kill(copier, SIGKILL));
+	EQ(WAIT(copier), 128 + SIGKILL);
+	may_go[FUSEX_OP_COPY_RANGE] = true;
+	UNTIL(only_the_cut_is_left, r);
+	maps_reset(r);
+	OK(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE |
+			   SYNC_FILE_RANGE_WAIT_AFTER));
+	/* It would have been asked where to. */
+	EQ(begins(r), 0);
+	may_go[FUSEX_OP_SETATTR] = true;
+	EQ(WAIT(cutter), 0);
+	OK(close(other));
+	end(r, fd);
+}
+
 /* The server knows of nothing yet, and is not to take a cut for growth. */
 TEST(truncate, what_is_dirty_behind_a_hole)
 {
