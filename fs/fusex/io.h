@@ -43,8 +43,9 @@
  * @quiesce: the space of a range is about to be another, or to be shared: wait
  *	until no I/O goes by what was known of it.  NULL where nothing is known
  * @give_back: a lease of a range is about to be given back, and nothing new is
- *	done by mappings of it: drop what is cached, or mapped, by them.  May wait,
- *	but not for the server.  NULL where @quiesce is
+ *	done by mappings of it: write what is still dirty, and drop what is cached,
+ *	or mapped, by them.  Waits for what the server answers before that, in a
+ *	worker.  NULL where @quiesce is
  * @mapped_anew: the server says unasked that the range is elsewhere.  Does not
  *	wait for the server.  NULL for nothing to do
  * @fiemap: like the inode operation.  NULL if nothing is known

@@ -425,6 +425,15 @@ static void iomap_mode_setsize_end(struct inode *inode, loff_t oldsize,
 	fusex_mapped_cleared(inode, err);
 }
 
+/* What was made dirty until nobody could is written, and nothing is cached. */
+static int iomap_mode_give_back(struct inode *inode, loff_t start, loff_t end)
+{
+	int err = fusex_maps_return_flush(inode, start, end);
+	int ret = fusex_cache_invalidate(inode, start, end);
+
+	return err ?: ret;
+}
+
 static int iomap_mode_invalidate(struct inode *inode, loff_t start, loff_t end)
 {
 	fusex_maps_forget(inode, start, end);
@@ -631,7 +640,7 @@ static const struct fusex_io_ops iomap_mode_io = {
 	.fallocate_begin = iomap_mode_fallocate_begin,
 	.fallocate_end	= iomap_mode_fallocate_end,
 	.quiesce	= fusex_maps_quiesce,
-	.give_back	= fusex_cache_invalidate,
+	.give_back	= iomap_mode_give_back,
 	.fiemap		= fusex_mapped_fiemap,
 	.stat		= iomap_mode_stat,
 	.evict		= fusex_maps_free,

@@ -38,7 +38,9 @@ struct maple_tree;
  * @awaited: somebody waits for a counter to become 0
  * @filling: use of who has a folio locked to write to it; inode.i_rwsem
  * @quiesce: one at a time
+ * @recalls: what is to be given back, the first just being; fusex_inode.lock
  * @returning: leases that are being given back, devices that go: nothing new is asked
+ * @returner: writes back while nobody else does, because he gives back
  * @changing: changes of space whose callers have gone: likewise, but by writeback
  * @lost: one of them was not answered in time: nothing is asked any more
  * @lock: protects @ended, taken in interrupts
@@ -71,7 +73,9 @@ struct fusex_maps {
 	unsigned int turn;
 	bool awaited;
 	unsigned long filling;
+	struct list_head recalls;
 	atomic_t returning;
+	struct task_struct *returner;
 	atomic_t changing;
 	bool lost;
 	struct mutex quiesce;	/* one fusex_maps_quiesce() at a time */
@@ -154,6 +158,7 @@ int fusex_maps_may_ask(struct inode *inode, const struct fusex_map_how *how,
 int fusex_maps_returned(struct inode *inode);
 int fusex_maps_settled(struct inode *inode);
 int fusex_maps_return_begin(struct inode *inode, loff_t start, loff_t end);
+int fusex_maps_return_flush(struct inode *inode, loff_t start, loff_t end);
 int fusex_maps_stop(struct inode *inode);
 void fusex_maps_return_end(struct inode *inode);
 int fusex_maps_quiesce(struct inode *inode, loff_t start, loff_t end);

@@ -6,6 +6,7 @@
  * pages are written and MAP_RETURN is a request, is done by a worker.
  */
 #include <linux/jiffies.h>
+#include <linux/list.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -191,20 +192,22 @@ int fusex_notify_map_inval(struct super_block *sb,
 
 /**
  * struct fusex_recall - a lease on its way back
- * @work: in a workqueue
- * @inode: held
+ * @work: in a workqueue, if it is the first
+ * @link: in fusex_maps.recalls
+ * @inode: held if @work is in a workqueue
  * @in: what is going to be sent
  */
 struct fusex_recall {
 	struct work_struct work;
+	struct list_head link;
 	struct inode *inode;
 	struct fusex_map_return_in in;
 };
 
 /*
- * Everything ends that goes by mappings of the range, and nothing is left.  Who
- * has locked a folio may be waiting to ask, so no folio is waited for from then
- * on.
+ * Everything ends that goes by mappings of the range, and nothing is left.  What is
+ * dirty is written while others go on; what they make dirty meanwhile is written when
+ * they cannot any more.
  */
 static int recall_settle(struct inode *inode, loff_t start, loff_t end)
 {
@@ -216,6 +219,38 @@ static int recall_settle(struct inode *inode, loff_t start, loff_t end)
 	if (!ret)
 		ret = fusex_i(inode)->io->give_back(inode, start, end);
 	return err ?: ret;
+}
+
+/* Returns whether it is the first, for which a worker has to be sent, or an error. */
+static int recall_add(struct fusex_recall *r)
+{
+	struct fusex_inode *fi = fusex_i(r->inode);
+	struct fusex_maps *maps = fi->maps;
+	int ret = -ETXTBSY;
+
+	spin_lock(&fi->lock);
+	/* Swapping goes by what it was told when it began. */
+	if (!maps->swap) {
+		ret = list_empty(&maps->recalls);
+		list_add_tail(&r->link, &maps->recalls);
+	}
+	spin_unlock(&fi->lock);
+	return ret;
+}
+
+/* The next one asks the server, which is not to be asked before this is over. */
+static void recall_next(struct fusex_recall *r)
+{
+	struct fusex_inode *fi = fusex_i(r->inode);
+	struct fusex_recall *next;
+
+	spin_lock(&fi->lock);
+	list_del(&r->link);
+	next = list_first_entry_or_null(&fi->maps->recalls,
+					struct fusex_recall, link);
+	spin_unlock(&fi->lock);
+	if (next)
+		fusex_io_later(next->inode, &next->work);
 }
 
 static void recall_work(struct work_struct *work)
@@ -234,6 +269,7 @@ static void recall_work(struct work_struct *work)
 	/* Who has no use for it, or is gone, does not wait for it either. */
 	fusex_call(fusex_chan_of(inode), &call);
 	fusex_maps_return_end(inode);
+	recall_next(r);
 	kfree(r);
 	fusex_io_later_done(inode);
 }
@@ -241,21 +277,25 @@ static void recall_work(struct work_struct *work)
 static int recall_start(struct inode *inode,
 			const struct fusex_notify_recall *n)
 {
-	struct fusex_recall *r;
+	struct fusex_recall *r = kzalloc_obj(*r, GFP_KERNEL_ACCOUNT);
+	int first;
 
-	/* Swapping goes by what it was told when it began. */
-	if (fusex_maps_get(inode)->swap)
-		return -ETXTBSY;
-	r = kzalloc_obj(*r, GFP_KERNEL_ACCOUNT);
 	if (!r)
 		return -ENOMEM;
+	fusex_maps_get(inode);
 	INIT_WORK(&r->work, recall_work);
 	r->inode = inode;
 	r->in.lease = n->lease;
 	r->in.offset = n->offset;
 	r->in.length = n->length;
+	first = recall_add(r);
+	if (first < 0) {
+		kfree(r);
+		return first;
+	}
 	fusex_maps_forget(inode, n->offset, map_last(n->offset, n->length));
-	fusex_io_later(inode, &r->work);
+	if (first)
+		fusex_io_later(inode, &r->work);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
@@ -39,6 +40,7 @@ static struct fusex_maps *maps_new(struct inode *inode)
 	maps = kzalloc_obj(*maps, gfp);
 	maps->cache = fusex_mapcache_new(inode->i_blkbits, gfp);
 	maps->inode = inode;
+	INIT_LIST_HEAD(&maps->recalls);
 	mutex_init(&maps->quiesce);
 	spin_lock_init(&maps->lock);
 	INIT_LIST_HEAD(&maps->ended);
@@ -113,7 +115,7 @@ void fusex_maps_free(struct inode *inode)
  * @maps: the file's
  *
  * Context: any.
- * Return: a use; 0 while a lease is being returned.
+ * Return: a use; 0 while a lease is being returned by somebody else.
  */
 unsigned long fusex_maps_enter_pass(struct fusex_maps *maps)
 {
@@ -121,7 +123,8 @@ unsigned long fusex_maps_enter_pass(struct fusex_maps *maps)
 
 	/* Either fusex_maps_return_begin() waits for it, or we see that one. */
 	smp_mb();
-	if (likely(!atomic_read(&maps->returning)))
+	if (likely(!atomic_read(&maps->returning)) ||
+	    READ_ONCE(maps->returner) == current)
 		return use;
 	fusex_maps_leave(maps, use);
 	return 0;
@@ -349,7 +352,7 @@ int fusex_maps_may_ask(struct inode *inode, const struct fusex_map_how *how,
  * @end: last byte
  *
  * When this returns nothing goes by mappings of the range, and nothing will before
- * fusex_maps_return_end().
+ * fusex_maps_return_end(), but fusex_maps_return_flush().
  *
  * Context: process, waits for I/O and the server, killable.
  * Return: 0 or -EINTR, either way followed by fusex_maps_return_end().
@@ -362,6 +365,31 @@ int fusex_maps_return_begin(struct inode *inode, loff_t start, loff_t end)
 	/* Who has asked before sees another sequence number. */
 	smp_mb__after_atomic();
 	return fusex_maps_quiesce(inode, start, end);
+}
+
+/**
+ * fusex_maps_return_flush - write back what was made dirty before nobody could
+ * @inode: the file, in iomap mode, between fusex_maps_return_begin() and the end
+ * @start: first byte of the range
+ * @end: last byte
+ *
+ * One at a time, and in a worker, which no signal reaches.
+ *
+ * Context: workqueue, waits for I/O and the server.
+ * Return: 0 or the error of a write that failed.
+ */
+int fusex_maps_return_flush(struct inode *inode, loff_t start, loff_t end)
+{
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+	int err, ret;
+
+	WARN_ON_ONCE(!(current->flags & PF_WQ_WORKER));
+	WRITE_ONCE(maps->returner, current);
+	err = fusex_mapped_write_back(inode, start, end);
+	WRITE_ONCE(maps->returner, NULL);
+	/* What was asked for to write it. */
+	ret = fusex_maps_quiesce(inode, start, end);
+	return err ?: ret;
 }
 
 /**

@@ -371,6 +371,29 @@ static void who_gives_back_is_killed_test(struct kunit *test)
 	fusex_maps_leave(maps, use);
 }
 
+/* Only who gives back writes back meanwhile. */
+static void pass_test(struct kunit *test)
+{
+	struct inode *inode = remote_inode(test);
+	struct fusex_maps *maps = fusex_i(inode)->maps;
+	unsigned long use;
+
+	KUNIT_EXPECT_EQ(test, 0, fusex_maps_return_begin(inode, 0, LLONG_MAX));
+	KUNIT_EXPECT_EQ(test, 0, fusex_maps_enter_pass(maps));
+	maps->returner = current;
+	use = fusex_maps_enter_pass(maps);
+	KUNIT_EXPECT_NE(test, 0, use);
+	fusex_maps_leave(maps, use);
+	maps->returner = NULL;
+	KUNIT_EXPECT_EQ(test, 0, fusex_maps_enter_pass(maps));
+	fusex_maps_return_end(inode);
+	use = fusex_maps_enter_pass(maps);
+	KUNIT_EXPECT_NE(test, 0, use);
+	fusex_maps_leave(maps, use);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&maps->busy[0]));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&maps->busy[1]));
+}
+
 /* Nobody knows any more what is whose. */
 static void lost_test(struct kunit *test)
 {
@@ -398,6 +421,7 @@ static struct kunit_case maps_cases[] = {
 	KUNIT_CASE(who_asks_is_killed_test),
 	KUNIT_CASE(in_use_test),
 	KUNIT_CASE(who_gives_back_is_killed_test),
+	KUNIT_CASE(pass_test),
 	KUNIT_CASE(lost_test),
 	{}
 };

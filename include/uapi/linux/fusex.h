@@ -1842,7 +1842,8 @@ struct fusex_notify_map {
  * dropped, and then MAP_RETURN is sent, once.  MAP_BEGIN, MAP_IOEND, SETATTR
  * and, in dax mode, FSYNC may come first, and must be answered: what is
  * answered before MAP_RETURN has come is not used after it.  No MAP_BEGIN is
- * sent while MAP_RETURN is not answered.  ETXTBSY for a file swapped to.
+ * sent while MAP_RETURN is not answered.  Of several recalls of a node the next
+ * begins when that of the last was.  ETXTBSY for a file swapped to.
  */
 struct fusex_notify_recall {
 	__u64	nodeid;

@@ -623,6 +623,72 @@ TEST(recall, of_a_write_of_two_pieces)
 	end(r, fd);
 }
 
+/* What is dirty when nobody can make more of it is written, too. */
+static void is_written_meanwhile(uint32_t attr_mode, uint64_t lease)
+{
+	struct raw *r = maps_start(attr_mode, 1);
+	int fd;
+
+	maps_at(r, MAP_F, UNWRITTEN, 0, 64 * KIB, 2 * MIB);
+	maps_size(r, MAP_F, 64 * KIB);
+	r->maps->files[MAP_F].lease = lease;
+	r->maps->files[MAP_F].lease_valid = lease ? FUSEX_FOREVER : 0;
+	fd = open_rw(r, "f", 0);
+	put(fd, BLOCK, 0, 1);
+	raw_bend(r, FUSEX_OP_MAP_IOEND, hold_answer, NULL);
+	EQ(recall(r, lease, 0, 0), 0);
+	UNTIL_SEEN(r, 0);
+	put(fd, BLOCK, 8 * BLOCK, 2);
+	EQ(maps_count(r, FUSEX_OP_MAP_RETURN), 0);
+	answering = true;
+	returned(r, lease, 0, 0, 0);
+	disk_shows(r, 0, BLOCK, 2 * MIB, 0, 1);
+	disk_shows(r, 0, BLOCK, 2 * MIB + 8 * BLOCK, 8 * BLOCK, 2);
+	/* Nothing of it comes later. */
+	maps_at(r, MAP_F, MAPPED, 0, 64 * KIB, 4 * MIB);
+	OK(fsync(fd));
+	disk_shows(r, 0, 64 * KIB, 4 * MIB, 4 * MIB, DISK_SEED(0));
+	end(r, fd);
+}
+
+TEST(recall, of_what_is_written_meanwhile)
+{
+	is_written_meanwhile(LOCAL, 0);
+}
+
+TEST(recall, of_a_lease_of_what_is_written_meanwhile)
+{
+	is_written_meanwhile(REMOTE, 3);
+}
+
+static bool both_returned(void *arg)
+{
+	return maps_count(arg, FUSEX_OP_MAP_RETURN) == 2;
+}
+
+/* The second one might ask, which is not done before the first was answered. */
+TEST(recall, one_after_the_other)
+{
+	struct raw *r = with_f(LOCAL);
+	int fd = open_rw(r, "f", 0), other = open_rw(r, "g", 0);
+
+	maps_at(r, MAP_G, MAPPED, 0, 3 * BLOCK, 4 * MIB);
+	raw_bend(r, FUSEX_OP_MAP_RETURN, hold_answer, NULL);
+	EQ(recall(r, 0, 0, 16 * KIB), 0);
+	UNTIL_SEEN(r, 0);
+	EQ(recall(r, 0, 16 * KIB, 16 * KIB), 0);
+	/* Enough for it to come if it did not wait. */
+	write_elsewhere(other);
+	EQ(r->seen, 1);
+	answering = true;
+	UNTIL(both_returned, r);
+	EQ(r->maps->returns[0].offset, 0);
+	EQ(r->maps->returns[1].offset, 16 * KIB);
+	shows_disk(fd, 64 * KIB, 0, 2 * MIB, 0);
+	OK(close(other));
+	end(r, fd);
+}
+
 /*
  * Recalls under load.  The file wanders over the device while it is written to:
  * each time it is recalled, and when it has been returned the server takes its
