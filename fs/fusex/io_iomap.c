@@ -535,49 +535,96 @@ static void iomap_mode_opened(struct inode *inode, struct file *file)
 /* ----------------------------------------------------------------------- swap */
 
 /* All of it is to be on one device, which is used until it is given back. */
+static struct fusex_bobj *swap_device(struct inode *inode)
+{
+	const struct fusex_map_how how = {};
+	struct iomap iomap = {};
+	struct fusex_bobj *obj;
+	int err;
+
+	err = fusex_map_begin(inode, 0, PAGE_SIZE, FUSEX_MAP_OP_REPORT, &how,
+			      &iomap, NULL);
+	if (err)
+		return ERR_PTR(err);
+	obj = fusex_map_device(iomap.private);
+	if (obj)
+		fusex_backing_device_get(obj);
+	fusex_map_done(inode, &iomap, 0, PAGE_SIZE, 0, FUSEX_MAP_OP_REPORT);
+	return obj ?: ERR_PTR(-EINVAL);
+}
+
+/* From here on nothing of it can be asked back. */
+static int swap_begin(struct inode *inode, struct fusex_bobj *obj)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+	int err = 0;
+
+	spin_lock(&fi->lock);
+	if (list_empty(&fi->maps->recalls))
+		fi->maps->swap = obj;
+	else
+		err = -EBUSY;
+	spin_unlock(&fi->lock);
+	return err;
+}
+
+static void swap_end(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	spin_lock(&fi->lock);
+	fi->maps->swap = NULL;
+	spin_unlock(&fi->lock);
+}
+
+static int swap_activate_on(struct fusex_bobj *obj,
+			    struct swap_info_struct *sis, struct file *file,
+			    sector_t *span)
+{
+	struct inode *inode = file_inode(file);
+	int ret;
+
+	/* A report may also be of memory that is no block device. */
+	if (!obj->bdev)
+		return -EINVAL;
+	if (!(obj->access & FUSEX_BACKING_WRITE))
+		return -EACCES;
+	ret = swap_begin(inode, obj);
+	if (ret)
+		return ret;
+	sis->bdev = obj->bdev;
+	ret = iomap_swapfile_activate(sis, file, span, &fusex_map_iomap_ops);
+	if (ret < 0)
+		swap_end(inode);
+	return ret;
+}
+
 static int iomap_mode_swap_activate(struct swap_info_struct *sis,
 				    struct file *file, sector_t *span)
 {
 	struct inode *inode = file_inode(file);
-	const struct fusex_map_how how = {};
-	struct iomap iomap = {};
 	struct fusex_bobj *obj;
 	int ret;
 
 	/* It might be asked back. */
 	if (fusex_i(inode)->attr->shared)
 		return -EINVAL;
-	ret = fusex_map_begin(inode, 0, PAGE_SIZE, FUSEX_MAP_OP_REPORT, &how,
-			      &iomap, NULL);
-	if (ret)
-		return ret;
-	obj = fusex_map_device(iomap.private);
-	if (obj)
-		fusex_backing_device_get(obj);
-	fusex_map_done(inode, &iomap, 0, PAGE_SIZE, 0, FUSEX_MAP_OP_REPORT);
-	if (!obj)
-		return -EINVAL;
-	sis->bdev = obj->bdev;
-	ret = -EACCES;
-	/* A report may also be of memory that is no block device. */
-	if (!obj->bdev)
-		ret = -EINVAL;
-	else if (obj->access & FUSEX_BACKING_WRITE)
-		ret = iomap_swapfile_activate(sis, file, span,
-					      &fusex_map_iomap_ops);
+	obj = swap_device(inode);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	ret = swap_activate_on(obj, sis, file, span);
 	if (ret < 0)
 		fusex_backing_device_put(obj);
-	else
-		fusex_i(inode)->maps->swap = obj;
 	return ret;
 }
 
 static void iomap_mode_swap_deactivate(struct file *file)
 {
-	struct fusex_maps *maps = fusex_i(file_inode(file))->maps;
+	struct inode *inode = file_inode(file);
+	struct fusex_bobj *obj = fusex_i(inode)->maps->swap;
 
-	fusex_backing_device_put(maps->swap);
-	maps->swap = NULL;
+	swap_end(inode);
+	fusex_backing_device_put(obj);
 }
 
 /* --------------------------------------------------------------------- tables */

@@ -58,7 +58,8 @@ struct maple_tree;
  * @lease_expires: jiffies64; likewise
  * @lease_ends: how many forget what was good under an earlier one: until they have,
  *	what is remembered is not used; likewise
- * @swap: the device that is swapped to through the file, or NULL
+ * @swap: the device that is swapped to through the file, or NULL, as while there are
+ *	@recalls; fusex_inode.lock
  * @alloc: dax mode: one at a time makes space ready to be stored into
  * @pages_of: dax mode: devices of which pages may be mapped, a reference each
  * @failed: dax mode: what the server said of a write, i_rwsem

@@ -1843,7 +1843,8 @@ struct fusex_notify_map {
  * and, in dax mode, FSYNC may come first, and must be answered: what is
  * answered before MAP_RETURN has come is not used after it.  No MAP_BEGIN is
  * sent while MAP_RETURN is not answered.  Of several recalls of a node the next
- * begins when that of the last was.  ETXTBSY for a file swapped to.
+ * begins when that of the last was.  ETXTBSY for a file swapped to, or that is
+ * just being made so; swapon fails with EBUSY while one is under way.
  */
 struct fusex_notify_recall {
 	__u64	nodeid;

@@ -760,6 +760,88 @@ TEST(swap, recalled)
 	end(r, fd);
 }
 
+static struct raw *with_swap(void)
+{
+	struct raw *r = with_f(MAPPED, 1 * MIB, 2 * MIB);
+	int fd;
+
+	if (swapon("/", 0) && errno == ENOSYS)
+		SKIP("this kernel has no swap");
+	maps_at(r, MAP_F, MAPPED, 512 * KIB, 512 * KIB, 8 * MIB);
+	OK(chmod(raw_path(r, "f"), 0600));
+	mkswap(r);
+	fd = open_rw(r, "f", 0);
+	OK(fsync(fd));
+	OK(close(fd));
+	return r;
+}
+
+static int recall_end(struct raw *r)
+{
+	struct fusex_notify_recall n = {
+		.nodeid = MAP_F, .offset = 512 * KIB,
+	};
+
+	return maps_notify(r, FUSEX_NOTIFY_MAP_RECALL, &n, sizeof(n), NULL, 0);
+}
+
+static atomic_bool looked;
+
+static void hold_second_half(struct raw *r, const struct fusex_in_header *in,
+			     struct raw_reply *rep)
+{
+	const struct fusex_map_begin_in *b = (const void *)(in + 1);
+
+	if (b->offset < 512 * KIB)
+		return;
+	looked = true;
+	hold_answer(r, in, rep);
+}
+
+static bool has_looked(void *arg)
+{
+	(void)arg;
+	return looked;
+}
+
+/* Some of it is to be swapped to already. */
+TEST(swap, recalled_meanwhile)
+{
+	struct fusex_notify_map n = { .nodeid = MAP_F };
+	struct raw *r = with_swap();
+	pid_t pid;
+
+	EQ(maps_notify(r, FUSEX_NOTIFY_MAP_INVAL, &n, sizeof(n), NULL, 0), 0);
+	raw_bend(r, FUSEX_OP_MAP_BEGIN, hold_second_half, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(swapon(raw_path(r, "f"), 0) != 0);
+	}
+	UNTIL(has_looked, NULL);
+	EQ(recall_end(r), ETXTBSY);
+	answering = true;
+	EQ(WAIT(pid), 0);
+	OK(swapoff(raw_path(r, "f")));
+	EQ(recall_end(r), 0);
+	UNTIL_SEEN(r, FUSEX_OP_MAP_RETURN);
+	maps_stop(r);
+}
+
+/* Nor is what is just being given back to be swapped to. */
+TEST(swap, on_what_is_being_recalled)
+{
+	struct raw *r = with_swap();
+
+	raw_bend(r, FUSEX_OP_MAP_RETURN, hold_answer, NULL);
+	EQ(recall_end(r), 0);
+	UNTIL_SEEN(r, 0);
+	FAILS(swap_on(r), EBUSY);
+	answering = true;
+	EQ(recall_end(r), 0);
+	maps_stop(r);
+}
+
 TEST(swap, with_holes)
 {
 	struct raw *r = with_f(MAPPED, 1 * MIB, 2 * MIB);
@@ -773,6 +855,9 @@ TEST(swap, with_holes)
 	OK(fsync(fd));
 	FAILS(swap_on(r), EINVAL);
 	put(fd, 100, 0, 1);
+	/* It can be asked back. */
+	EQ(recall_end(r), 0);
+	UNTIL_SEEN(r, FUSEX_OP_MAP_RETURN);
 	end(r, fd);
 }
 
