@@ -88,18 +88,23 @@ static void ioend_told(struct inode *inode,
 	spin_unlock(&fi->lock);
 }
 
-/* What is written elsewhere takes the place of what is free then. */
-static void ioend_call(struct inode *inode, struct fusex_call *call)
+/*
+ * What is written elsewhere takes the place of what was read.  Who is reading that goes
+ * on, so the server does not use it for anything else before it has recalled it; but
+ * nobody begins to.
+ */
+static void ioend_replace(struct inode *inode, struct fusex_call *call)
 {
 	const struct fusex_map_ioend_in *in = call->arg;
 
-	if (in->flags & FUSEX_IOEND_REPLACE && !call->nofs) {
+	/* Nor is an answer remembered that is on its way. */
+	fusex_maps_forget(inode, in->offset, in->offset + in->length - 1);
+	if (!call->nofs) {
 		fusex_call_space(inode, call);
 		return;
 	}
 	fusex_call(fusex_chan_of(inode), call);
-	if (in->flags & FUSEX_IOEND_REPLACE)
-		fusex_space_check(inode, call);
+	fusex_space_check(inode, call);
 }
 
 /**
@@ -132,7 +137,10 @@ int fusex_ioend_tell(struct inode *inode, struct fusex_map_ioend_in *in,
 		fi->attr->wrote_when(inode, &in->mtime);
 	}
 	fusex_tell_changed(inode);
-	ioend_call(inode, &call);
+	if (in->flags & FUSEX_IOEND_REPLACE)
+		ioend_replace(inode, &call);
+	else
+		fusex_call(fusex_chan_of(inode), &call);
 	err = fusex_attr_taken(inode, &call, epoch, FUSEX_DID_DATA);
 	/* Whoever has had the file made durable meanwhile did so too early. */
 	fusex_tell_changed(inode);

@@ -1610,7 +1610,10 @@ struct fusex_map_end_in {
 #define FUSEX_IOEND_UNWRITTEN	(1u << 0)
 /* The file ends at least at @size from now on. */
 #define FUSEX_IOEND_APPEND	(1u << 1)
-/* Out of place: the space takes the place of what was read before. */
+/*
+ * Out of place: the space takes the place of what was read before.  That may still
+ * be being read: see struct fusex_map_ioend_in.
+ */
 #define FUSEX_IOEND_REPLACE	(1u << 2)
 /* By direct I/O. */
 #define FUSEX_IOEND_DIRECT	(1u << 3)
@@ -1637,6 +1640,12 @@ struct fusex_map_end_in {
  * block: what is beside it in the first and last block is the file's, too.
  * Reply: struct fusex_attr_out.
  * An error means that the data is lost.
+ *
+ * With FUSEX_IOEND_REPLACE nothing that begins after the reply reads what was there
+ * before; but what has begun goes on, and is not waited for.  So that space is free
+ * for something else only when a FUSEX_NOTIFY_MAP_RECALL of the range, made after the
+ * reply, has been returned, or the node was forgotten.  One recall of the file does
+ * for all that was replaced before it.
  */
 struct fusex_map_ioend_in {
 	__u64	offset;

@@ -1024,6 +1024,47 @@ TEST(elsewhere, directly)
 	end(r, fd);
 }
 
+/* Until it is there, who asks is told of what was there before. */
+static void hold_place(struct raw *r, const struct fusex_in_header *in,
+		       struct raw_reply *rep)
+{
+	const struct fusex_map_begin_in *b = (const void *)(in + 1);
+
+	(void)r;
+	if (in->opcode == FUSEX_OP_MAP_BEGIN && b->op & FUSEX_MAP_OP_WRITE)
+		((struct fusex_map_begin_out *)rep->body)->write.flags |=
+			FUSEX_MAP_F_END;
+	if (in->opcode == FUSEX_OP_MAP_END || in->opcode == FUSEX_OP_MAP_IOEND)
+		hold(in->opcode);
+}
+
+/* The server has replaced it, and the answer is on its way. */
+TEST(elsewhere, directly_and_read_meanwhile)
+{
+	struct raw *r = with_shared(64 * KIB);
+	int fd = open_rw(r, "f", O_DIRECT);
+	pid_t pid;
+
+	put(fd, BLOCK, 8 * BLOCK, 2);
+	raw_bend(r, 0, hold_place, NULL);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		put(fd, BLOCK, BLOCK, 1);
+		_exit(0);
+	}
+	UNTIL_HELD(FUSEX_OP_MAP_END);
+	shows_disk(fd, BLOCK, BLOCK, 2 * MIB + BLOCK, 0);
+	may_go[FUSEX_OP_MAP_END] = true;
+	UNTIL_HELD(FUSEX_OP_MAP_IOEND);
+	/* Asked for behind that, in the order of the server. */
+	shows(fd, BLOCK, BLOCK, 1);
+	may_go[FUSEX_OP_MAP_IOEND] = true;
+	EQ(WAIT(pid), 0);
+	shows(fd, BLOCK, BLOCK, 1);
+	end(r, fd);
+}
+
 TEST(elsewhere, part_of_a_block_directly)
 {
 	struct raw *r = with_shared(64 * KIB);
