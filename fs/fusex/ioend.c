@@ -509,7 +509,10 @@ static int writeback_send(struct inode *inode,
  */
 static bool may_be_killed(const struct inode *inode)
 {
-	/* Of what nobody has, this is the end, when it is unmounted. */
+	/*
+	 * What nobody has is written here by an unmount only, when all else was: see
+	 * fusex_drop_inode().
+	 */
 	return !(current->flags & (PF_KTHREAD | PF_WQ_WORKER)) &&
 	       icount_read_once(inode);
 }

@@ -245,6 +245,50 @@ TEST(close, of_a_file_not_to_be_cached)
 	raw_stop(r);
 }
 
+static atomic_bool asked;
+
+static void hold_place(struct raw *r, const struct fusex_in_header *in,
+		       struct raw_reply *rep)
+{
+	const struct fusex_map_begin_in *begin = (const void *)(in + 1);
+
+	switch (in->opcode) {
+	case FUSEX_OP_OPEN:
+	case FUSEX_OP_RELEASE:
+	case FUSEX_OP_FLUSH:
+		rep->oh.error = -ENOSYS;
+		rep->len = 0;
+		break;
+	case FUSEX_OP_MAP_BEGIN:
+		if (!(begin->op & FUSEX_MAP_OP_WRITEBACK))
+			break;
+		asked = true;
+		hold_answer(r, in, rep);
+	}
+}
+
+/* What is killed is who waits, not who asks where the data goes to. */
+TEST(close, of_a_file_not_to_be_cached_that_is_mapped)
+{
+	struct raw *r = maps_start(FUSEX_ATTR_LOCAL, 1);
+	char byte;
+	pid_t pid;
+
+	r->maps->files[MAP_F].alloc = DELALLOC;
+	raw_bend(r, 0, hold_place, NULL);
+	open_and_close(raw_path(r, "f"));
+	pid = start(r, change_not_to_be_cached, raw_path(r, "f"));
+	UNTIL(is_set, &asked);
+	UNTIL(sleeps_deep, &pid);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	answering = true;
+	UNTIL(is_set, &r->forgotten[MAP_F]);
+	disk_read(r, 0, &byte, 1, MAP_FREE);
+	EQ(byte, 'z');
+	maps_stop(r);
+}
+
 /* ------------------------------------- who drops files for the whole machine */
 
 /* Closed by a kernel thread: only the descriptor itself has it still. */
