@@ -157,6 +157,8 @@ enum fusex_inode_bit {
  * @wb_passes: tasks in fusex_cache_writepages(), no lock needed
  * @wb_writes: WRITEs from the page cache that have not ended, no lock needed
  * @wb_ended: how many have, no lock needed
+ * @around: writes on their way around the page cache, no lock needed: nothing is stored
+ *	to a page meanwhile, see fusex_user_write_around()
  * @iput: link for fusex_chan_defer_iput(), no lock needed
  *
  * The generation is vfs_inode.i_generation.
@@ -196,6 +198,7 @@ struct fusex_inode {
 	atomic_t wb_passes;
 	atomic_t wb_writes;
 	atomic_t wb_ended;
+	atomic_t around;
 	struct llist_node iput;
 };
 

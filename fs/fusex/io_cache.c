@@ -858,6 +858,25 @@ vm_fault_t fusex_cache_map_pages(struct vm_fault *vmf, pgoff_t start,
 	return filemap_map_pages(vmf, start, end);
 }
 
+/* See fusex_around_begin(). */
+static bool fusex_goes_around(struct inode *inode)
+{
+	/* Either we see the write, or it sees the mapping. */
+	smp_mb();
+	return atomic_read(&fusex_i(inode)->around);
+}
+
+/*
+ * Not for long, and then the fault comes again: the write may be about to fault, too,
+ * behind who waits for the lock that this one has.
+ */
+static void fusex_around_wait(struct inode *inode)
+{
+	atomic_t *around = &fusex_i(inode)->around;
+
+	wait_var_event_timeout(around, !atomic_read(around), HZ / 10);
+}
+
 /*
  * The invalidate lock keeps folios from getting dirty while someone relies on
  * having written them back.
@@ -871,6 +890,10 @@ static vm_fault_t fusex_cache_page_mkwrite(struct vm_fault *vmf)
 
 	if (IS_IMMUTABLE(inode))
 		return VM_FAULT_SIGBUS;
+	if (fusex_goes_around(inode)) {
+		fusex_around_wait(inode);
+		return VM_FAULT_NOPAGE;
+	}
 	if (fusex_room(inode, false) < 0 || fusex_cache_settle(inode, false))
 		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
@@ -880,7 +903,8 @@ static vm_fault_t fusex_cache_page_mkwrite(struct vm_fault *vmf)
 		goto out;
 	if (folio_lock_killable(folio))
 		goto out_unlock;
-	if (folio_mkwrite_check_truncate(folio, inode) < 0) {
+	if (fusex_goes_around(inode) ||
+	    folio_mkwrite_check_truncate(folio, inode) < 0) {
 		folio_unlock(folio);
 		ret = VM_FAULT_NOPAGE;
 	} else {

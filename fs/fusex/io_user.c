@@ -40,6 +40,7 @@
  * @err: why not all was sent
  * @write_flags: FUSEX_WRITE_*
  * @write: direction
+ * @around: it is counted in fusex_inode.around
  * @nowait: nobody waits, the end is reported through @iocb
  * @grows: the size is to be seen to at the end
  * @one: one request only: the next depends on what the server says to it
@@ -60,6 +61,7 @@ struct fusex_user_io {
 	int err;
 	u32 write_flags;
 	bool write;
+	bool around;
 	bool nowait;
 	bool grows;
 	bool one;
@@ -257,12 +259,34 @@ static ssize_t fusex_user_write_end(struct fusex_user_io *io)
 	return ret;
 }
 
+/*
+ * A write that goes around the page cache, of which nothing is mapped to be stored to.
+ * Until it has ended nothing is: a page that was read before would be written back
+ * over it.
+ */
+static void fusex_around_begin(struct inode *inode)
+{
+	atomic_inc(&fusex_i(inode)->around);
+	/* Either we see the mapping, or who stores to it sees this. */
+	smp_mb__after_atomic();
+}
+
+static void fusex_around_end(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	if (atomic_dec_and_test(&fi->around))
+		wake_up_var(&fi->around);
+}
+
 /* Everything was answered; where this runs may wait for the server. */
 static ssize_t fusex_user_finish(struct fusex_user_io *io)
 {
 	ssize_t ret = io->write ? fusex_user_write_end(io) :
 				  fusex_user_result(io);
 
+	if (io->around)
+		fusex_around_end(io->inode);
 	inode_dio_end(io->inode);
 	return ret ?: io->err;
 }
@@ -684,7 +708,8 @@ ssize_t fusex_user_read(struct kiocb *iocb, struct iov_iter *to)
  * after the one before it.
  */
 static struct fusex_user_io *fusex_user_write_start(struct kiocb *iocb,
-						    struct iov_iter *from)
+						    struct iov_iter *from,
+						    bool around)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	bool append = iocb->ki_flags & IOCB_APPEND;
@@ -696,6 +721,9 @@ static struct fusex_user_io *fusex_user_write_start(struct kiocb *iocb,
 		return NULL;
 	io->write_flags = fusex_i(inode)->attr->write_flags(inode, append);
 	io->one = io->write_flags & FUSEX_WRITE_APPEND || IS_APPEND(inode);
+	io->around = around;
+	if (around)
+		fusex_around_begin(inode);
 	io->end = iocb->ki_pos + (loff_t)iov_iter_count(from);
 	io->grows = io->end > i_size_read(inode);
 	return io;
@@ -705,7 +733,7 @@ static struct fusex_user_io *fusex_user_write_start(struct kiocb *iocb,
 static ssize_t fusex_user_write_some(struct kiocb *iocb, struct iov_iter *from)
 {
 	u32 limit = fusex_conf_of(file_inode(iocb->ki_filp))->max_write;
-	struct fusex_user_io *io = fusex_user_write_start(iocb, from);
+	struct fusex_user_io *io = fusex_user_write_start(iocb, from, true);
 	size_t count = iov_iter_count(from);
 	size_t n;
 	loff_t pos;
@@ -743,7 +771,7 @@ static ssize_t fusex_user_write_wait(struct kiocb *iocb, struct iov_iter *from,
 static ssize_t fusex_user_write_leave(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	struct fusex_user_io *io = fusex_user_write_start(iocb, from);
+	struct fusex_user_io *io = fusex_user_write_start(iocb, from, true);
 
 	if (!io)
 		return -ENOMEM;
@@ -806,7 +834,7 @@ static ssize_t fusex_user_write_mapped_some(struct kiocb *iocb,
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct rw_semaphore *inval = &inode->i_mapping->invalidate_lock;
-	struct fusex_user_io *io = fusex_user_write_start(iocb, from);
+	struct fusex_user_io *io = fusex_user_write_start(iocb, from, false);
 	size_t count = iov_iter_count(from);
 	struct fusex_user_part *part;
 	bool locked;
@@ -882,9 +910,31 @@ static int fusex_user_append_begin(struct kiocb *iocb)
 	return fi->io->write_back(inode, 0, LLONG_MAX);
 }
 
+/* Nobody can store to pages of the file meanwhile. */
+static ssize_t fusex_user_write_around(struct kiocb *iocb,
+				       struct iov_iter *from, size_t count)
+{
+	int err = fusex_user_uncache(iocb, count);
+
+	if (err)
+		return err;
+	if (!fusex_user_write_waits(iocb, count))
+		return fusex_user_write_leave(iocb, from);
+	/*
+	 * Who must not wait cannot be told of a size that is not known yet, and
+	 * whoever asks others to wait wants to hear so.
+	 */
+	if (iocb->ki_flags & IOCB_NOWAIT &&
+	    !(fusex_user_inside(iocb, count) && is_sync_kiocb(iocb)))
+		return -EAGAIN;
+	return fusex_user_write_wait(iocb, from, fusex_user_write_some);
+}
+
 static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 				       struct iov_iter *from)
 {
+	struct inode *inode = file_inode(iocb->ki_filp);
+	bool mapped;
 	ssize_t ret;
 	int err;
 
@@ -902,25 +952,16 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 	err = kiocb_modified(iocb);
 	if (err)
 		return err;
-	if (mapping_writably_mapped(iocb->ki_filp->f_mapping)) {
-		if (iocb->ki_flags & IOCB_NOWAIT)
-			return -EAGAIN;
-		return fusex_user_write_wait(iocb, from,
-					     fusex_user_write_mapped_some);
-	}
-	err = fusex_user_uncache(iocb, ret);
-	if (err)
-		return err;
-	if (!fusex_user_write_waits(iocb, ret))
-		return fusex_user_write_leave(iocb, from);
-	/*
-	 * Who must not wait cannot be told of a size that is not known yet, and
-	 * whoever asks others to wait wants to hear so.
-	 */
-	if (iocb->ki_flags & IOCB_NOWAIT &&
-	    !(fusex_user_inside(iocb, ret) && is_sync_kiocb(iocb)))
+	fusex_around_begin(inode);
+	mapped = mapping_writably_mapped(inode->i_mapping);
+	if (!mapped)
+		ret = fusex_user_write_around(iocb, from, ret);
+	fusex_around_end(inode);
+	if (!mapped)
+		return ret;
+	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
-	return fusex_user_write_wait(iocb, from, fusex_user_write_some);
+	return fusex_user_write_wait(iocb, from, fusex_user_write_mapped_some);
 }
 
 /**
