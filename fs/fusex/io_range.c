@@ -500,7 +500,8 @@ static loff_t fusex_remap_mapped(struct file *in, loff_t pos_in,
 	if (!ret)
 		ret = generic_remap_file_range_prep(in, pos_in, out, pos_out,
 						    &len, flags);
-	if (ret || !len)
+	/* Programs try with an empty file whether there is such a thing as a clone. */
+	if (ret || (!len && (!rest || flags & REMAP_FILE_DEDUP)))
 		return ret;
 	if (flags & REMAP_FILE_DEDUP)
 		send |= FUSEX_COPY_DEDUPE;

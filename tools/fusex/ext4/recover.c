@@ -8,7 +8,9 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "ext4.h"
@@ -61,10 +63,9 @@ static const char *what_is_dirty(const struct ext2_super_block *sb)
 	return NULL;
 }
 
-/* It talks to who started this; on a terminal a bar (-C0) shows how far it is. */
-static int spawn_fsck(const char *path, pid_t *pid)
+/* What it says goes to @out; on a terminal a bar (-C0) shows how far it is. */
+static int spawn_fsck(const char *path, bool shown, int out, pid_t *pid)
 {
-	bool shown = isatty(STDERR_FILENO);
 	const char *argv[6] = { "e2fsck", "-p", shown ? "-C0" : path,
 				shown ? path : NULL };
 	posix_spawn_file_actions_t files;
@@ -74,7 +75,8 @@ static int spawn_fsck(const char *path, pid_t *pid)
 	size_t i;
 
 	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&files, out, STDERR_FILENO);
 	for (i = 0; err == ENOENT && i < 2; i++)
 		err = posix_spawn(pid, places[i], &files, NULL,
 				  (char **)argv, environ);
@@ -82,12 +84,12 @@ static int spawn_fsck(const char *path, pid_t *pid)
 	return -err;
 }
 
-static int run_fsck(const char *path)
+static int wait_fsck(const char *path, bool shown, int out)
 {
 	int status = 0, ret;
 	pid_t pid;
 
-	ret = spawn_fsck(path, &pid);
+	ret = spawn_fsck(path, shown, out, &pid);
 	if (ret) {
 		log_error("cannot run e2fsck: %s", strerror(-ret));
 		return ret;
@@ -97,8 +99,37 @@ static int run_fsck(const char *path)
 			return -errno;
 	if (WIFEXITED(status) && WEXITSTATUS(status) <= FSCK_CORRECTED)
 		return 0;
-	log_error("e2fsck -p could not repair %s; run: e2fsck %s", path, path);
 	return -ECORRUPT;
+}
+
+static void repeat(int from)
+{
+	char text[4096];
+	ssize_t n;
+
+	for (off_t at = 0; (n = pread(from, text, sizeof(text), at)) > 0; at += n)
+		if (write(STDERR_FILENO, text, (size_t)n) != n)
+			return;
+}
+
+/* Scripts hear of it only if it fails, as of a replay by the kernel's ext4. */
+static int run_fsck(const char *path)
+{
+	bool shown = isatty(STDERR_FILENO);
+	int out = shown ? STDERR_FILENO : memfd_create("e2fsck", MFD_CLOEXEC);
+	int ret;
+
+	if (out < 0)
+		out = STDERR_FILENO;
+	ret = wait_fsck(path, shown, out);
+	if (ret && out != STDERR_FILENO)
+		repeat(out);
+	if (ret == -ECORRUPT)
+		log_error("e2fsck -p could not repair %s; run: e2fsck %s", path,
+			  path);
+	if (out != STDERR_FILENO)
+		close(out);
+	return ret;
 }
 
 /* e2fsck wants the device for itself. */
@@ -132,7 +163,12 @@ int recover_if_dirty(struct device *d, bool fsck)
 		log_error("%s: %s; run: e2fsck -p %s", d->path, why, d->path);
 		return -ECORRUPT;
 	}
-	log_warning("%s: %s; running e2fsck -p %s", d->path, why, d->path);
+	if (isatty(STDERR_FILENO))
+		log_warning("%s: %s; running e2fsck -p %s", d->path, why,
+			    d->path);
+	else
+		syslog(LOG_DAEMON | LOG_NOTICE,
+		       "fusex-ext4: %s: %s; running e2fsck -p", d->path, why);
 	ret = repair(d);
 	if (!ret)
 		ret = read_super(d, &sb);

@@ -130,12 +130,9 @@ static void test_dirty(void)
 	const struct volume_options fsck = { .fsck = true };
 	const char *path = image_make("-b 4096 -J size=4", 32);
 	struct volume *v = image_open(path);
-	char command[200], replay[200];
+	char command[200];
 
 	snprintf(command, sizeof(command), "run: e2fsck -p %s\n", path);
-	snprintf(replay, sizeof(replay),
-		 "its journal has to be replayed; running e2fsck -p %s\n",
-		 path);
 	image_file(v, image_root(v), "file", 0);
 	is(commit_now(v), 0, "something is durable");
 	volume_abandon(v);
@@ -143,7 +140,7 @@ static void test_dirty(void)
 	refused(path, &rw, -ECORRUPT, "its journal has to be replayed",
 		"for that");
 	opened(path, &fsck, &v, "or replayed");
-	ok(strstr(said, replay), "which is said before");
+	is(strlen(said), 0, "of which a script does not hear");
 	ok(image_close(v, path), "e2fsck finds nothing");
 	path = image_make("-b 4096 -O ^has_journal", 32);
 	v = image_open(path);

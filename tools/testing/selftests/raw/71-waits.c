@@ -82,6 +82,31 @@ TEST(clone, of_a_file_that_is_read_into_a_mapping_of_itself)
 	raw_stop(r);
 }
 
+static void unknown(struct raw *r, const struct fusex_in_header *in,
+		    struct raw_reply *rep)
+{
+	(void)r;
+	(void)in;
+	rep->oh.error = -ENOSYS;
+	rep->len = 0;
+}
+
+/* With empty files, programs find out whether there are clones. */
+TEST(clone, of_nothing_by_who_cannot)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	int out;
+	int in;
+
+	raw_bend(r, FUSEX_OP_COPY_RANGE, unknown, NULL);
+	in = (int)OK(open(raw_path(r, "from"), O_RDWR | O_CREAT, 0600));
+	out = (int)OK(open(raw_path(r, "to"), O_RDWR | O_CREAT, 0600));
+	FAILS(ioctl(out, FICLONE, in), EOPNOTSUPP);
+	OK(close(in));
+	OK(close(out));
+	raw_stop(r);
+}
+
 /* -------------------------------------------------------------- unmounting */
 
 /* Times cannot be stored just now, and then are not. */
