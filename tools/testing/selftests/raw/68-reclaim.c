@@ -28,18 +28,26 @@ static bool is_set(void *arg)
 	return *(atomic_bool *)arg;
 }
 
-/* A server that names no open files; WRITE and SETATTR are kept. */
-static void keep_changes(struct raw *r, const struct fusex_in_header *in,
-			 struct raw_reply *rep)
+/* A server that names no open files. */
+static void name_no_files(const struct fusex_in_header *in,
+			  struct raw_reply *rep)
 {
-	(void)r;
 	switch (in->opcode) {
 	case FUSEX_OP_OPEN:
 	case FUSEX_OP_RELEASE:
 	case FUSEX_OP_FLUSH:
 		rep->oh.error = -ENOSYS;
 		rep->len = 0;
-		break;
+	}
+}
+
+/* WRITE and SETATTR are kept. */
+static void keep_changes(struct raw *r, const struct fusex_in_header *in,
+			 struct raw_reply *rep)
+{
+	(void)r;
+	name_no_files(in, rep);
+	switch (in->opcode) {
 	case FUSEX_OP_WRITE:
 		memcpy(&kept_write, in + 1, sizeof(kept_write));
 		/* fallthrough */
@@ -207,7 +215,6 @@ static int change_not_to_be_cached(const char *path)
 {
 	int flags = FS_NODUMP_FL;
 	int fd = open(path, O_RDWR);
-
 	char *map = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (map == MAP_FAILED || ioctl(fd, FS_IOC_SETFLAGS, &flags))
@@ -252,19 +259,12 @@ static void hold_place(struct raw *r, const struct fusex_in_header *in,
 {
 	const struct fusex_map_begin_in *begin = (const void *)(in + 1);
 
-	switch (in->opcode) {
-	case FUSEX_OP_OPEN:
-	case FUSEX_OP_RELEASE:
-	case FUSEX_OP_FLUSH:
-		rep->oh.error = -ENOSYS;
-		rep->len = 0;
-		break;
-	case FUSEX_OP_MAP_BEGIN:
-		if (!(begin->op & FUSEX_MAP_OP_WRITEBACK))
-			break;
-		asked = true;
-		hold_answer(r, in, rep);
-	}
+	name_no_files(in, rep);
+	if (in->opcode != FUSEX_OP_MAP_BEGIN ||
+	    !(begin->op & FUSEX_MAP_OP_WRITEBACK))
+		return;
+	asked = true;
+	hold_answer(r, in, rep);
 }
 
 /* What is killed is who waits, not who asks where the data goes to. */
