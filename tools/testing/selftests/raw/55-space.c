@@ -1440,25 +1440,17 @@ TEST(within, moves_before_it_is_zeroed)
 	end(r, fd);
 }
 
-static void always_moves(struct raw *r, const struct fusex_in_header *in,
-			 struct raw_reply *rep)
-{
-	(void)r;
-	(void)in;
-	rep->oh.error = -EAGAIN;
-	rep->len = 0;
-}
-
 /* A server that says so for ever is not asked for ever. */
 TEST(within, moves_all_the_time)
 {
 	struct raw *r = with_inline("some text", 200);
+	static const int moved = EAGAIN;
 	int fd = open_rw(r, "f", 0);
 	char c;
 
-	raw_bend(r, FUSEX_OP_WRITE, always_moves, NULL);
+	raw_bend(r, FUSEX_OP_WRITE, raw_refuse, &moved);
 	FAILS(pwrite(fd, "s", 1, 0), EIO);
-	raw_bend(r, FUSEX_OP_READ, always_moves, NULL);
+	raw_bend(r, FUSEX_OP_READ, raw_refuse, &moved);
 	FAILS(pread(fd, &c, 1, 0), EIO);
 	raw_bend(r, 0, NULL, NULL);
 	text_is(fd, "some text");

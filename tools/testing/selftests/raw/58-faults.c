@@ -795,16 +795,22 @@ TEST(freeze, is_taken_back_when_killed)
 	end(r, fd);
 }
 
+/* The answer does not come in time. */
+static void freeze_late(struct raw *r, int root, raw_twist twist)
+{
+	raw_bend(r, FUSEX_OP_FREEZE, twist, NULL);
+	raw_sysfs_write(r, "timeout_ms", "200");
+	FAILS(ioctl(root, FIFREEZE, 0), ETIMEDOUT);
+	raw_sysfs_write(r, "timeout_ms", "0");
+	raw_bend(r, 0, NULL, NULL);
+}
+
 TEST(freeze, is_taken_back_when_it_is_late)
 {
 	struct raw *r = with_f(MAPPED);
 	int fd = open_rw(r, "f", 0), root = (int)OK(open(r->mnt, O_RDONLY));
 
-	raw_bend(r, FUSEX_OP_FREEZE, hold_answer, NULL);
-	raw_sysfs_write(r, "timeout_ms", "200");
-	FAILS(ioctl(root, FIFREEZE, 0), ETIMEDOUT);
-	raw_sysfs_write(r, "timeout_ms", "0");
-	raw_bend(r, 0, NULL, NULL);
+	freeze_late(r, root, hold_answer);
 	is_taken_back(r, root);
 	put(fd, BLOCK, 0, 1);
 	OK(close(root));
@@ -817,11 +823,7 @@ TEST(freeze, is_given_up_at_the_end)
 	struct raw *r = with_f(MAPPED);
 	int fd = open_rw(r, "f", 0), root = (int)OK(open(r->mnt, O_RDONLY));
 
-	raw_bend(r, FUSEX_OP_FREEZE, raw_never, NULL);
-	raw_sysfs_write(r, "timeout_ms", "200");
-	FAILS(ioctl(root, FIFREEZE, 0), ETIMEDOUT);
-	raw_sysfs_write(r, "timeout_ms", "0");
-	raw_bend(r, 0, NULL, NULL);
+	freeze_late(r, root, raw_never);
 	OK(close(root));
 	end(r, fd);
 }

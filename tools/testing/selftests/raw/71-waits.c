@@ -82,23 +82,15 @@ TEST(clone, of_a_file_that_is_read_into_a_mapping_of_itself)
 	raw_stop(r);
 }
 
-static void unknown(struct raw *r, const struct fusex_in_header *in,
-		    struct raw_reply *rep)
-{
-	(void)r;
-	(void)in;
-	rep->oh.error = -ENOSYS;
-	rep->len = 0;
-}
-
 /* With empty files, programs find out whether there are clones. */
 TEST(clone, of_nothing_by_who_cannot)
 {
 	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	static const int unknown = ENOSYS;
 	int out;
 	int in;
 
-	raw_bend(r, FUSEX_OP_COPY_RANGE, unknown, NULL);
+	raw_bend(r, FUSEX_OP_COPY_RANGE, raw_refuse, &unknown);
 	in = (int)OK(open(raw_path(r, "from"), O_RDWR | O_CREAT, 0600));
 	out = (int)OK(open(raw_path(r, "to"), O_RDWR | O_CREAT, 0600));
 	FAILS(ioctl(out, FICLONE, in), EOPNOTSUPP);
@@ -147,15 +139,6 @@ TEST(unmount, of_what_is_written_back_again)
 
 /* ------------------------------------------------------------------- names */
 
-static void no_space(struct raw *r, const struct fusex_in_header *in,
-		     struct raw_reply *rep)
-{
-	(void)r;
-	(void)in;
-	rep->oh.error = -ENOSPC;
-	rep->len = 0;
-}
-
 /* There is no such file, and there will not be. */
 static void none_for_ever(struct raw *r, const struct fusex_in_header *in,
 			  struct raw_reply *rep)
@@ -176,13 +159,14 @@ static void none_for_ever(struct raw *r, const struct fusex_in_header *in,
 TEST(name, that_others_have_made)
 {
 	struct raw *r = raw_start(FUSEX_ATTR_REMOTE);
+	static const int no_space = ENOSPC;
 
 	raw_bend(r, FUSEX_OP_LOOKUP, none_for_ever, NULL);
 	FAILS(access(raw_path(r, "e"), F_OK), ENOENT);
 	pthread_mutex_lock(&r->lock);
 	strcpy(r->nodes[MAP_G].name, "e");
 	pthread_mutex_unlock(&r->lock);
-	raw_bend(r, FUSEX_OP_MKDIR, no_space, NULL);
+	raw_bend(r, FUSEX_OP_MKDIR, raw_refuse, &no_space);
 	FAILS(mkdir(raw_path(r, "e"), 0700), EEXIST);
 	OK(access(raw_path(r, "e"), F_OK));
 	raw_stop(r);

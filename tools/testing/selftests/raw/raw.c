@@ -213,6 +213,16 @@ void raw_never(struct raw *r, const struct fusex_in_header *in,
 	rep->drop = true;
 }
 
+void raw_refuse(struct raw *r, const struct fusex_in_header *in,
+		struct raw_reply *rep)
+{
+	const int *error = r->data;
+
+	(void)in;
+	rep->oh.error = -*error;
+	rep->len = 0;
+}
+
 void raw_ask_on(const struct raw *r)
 {
 	struct statfs st;

@@ -132,6 +132,10 @@ struct raw *raw_start(uint32_t attr_mode);
 void raw_never(struct raw *r, const struct fusex_in_header *in,
 	       struct raw_reply *rep);
 
+/** raw_refuse() - a twist: the answer is the error that @r->data points to */
+void raw_refuse(struct raw *r, const struct fusex_in_header *in,
+		struct raw_reply *rep);
+
 /** raw_ask_on() - ask for so much that what comes unasked would have come */
 void raw_ask_on(const struct raw *r);
 
