@@ -483,6 +483,23 @@ bool fusex_chan_alive(const struct fusex_chan *chan)
 }
 
 /**
+ * fusex_chan_is_served - is somebody there who would answer?
+ * @chan: the channel
+ *
+ * Context: any; may have changed when it returns.
+ * Return: true if a thread waits for requests, by read(2) or poll(2).
+ */
+bool fusex_chan_is_served(struct fusex_chan *chan)
+{
+	bool served;
+
+	spin_lock(&chan->lock);
+	served = !list_empty(&chan->readers) || waitqueue_active(&chan->poll);
+	spin_unlock(&chan->lock);
+	return served;
+}
+
+/**
  * fusex_chan_leaving - is its super block being unmounted?
  * @chan: the channel
  *

@@ -312,6 +312,7 @@ long fusex_chan_patience(struct fusex_chan *chan);
 long fusex_chan_patience_last(struct fusex_chan *chan);
 void fusex_chan_in_vain(struct fusex_chan *chan);
 bool fusex_chan_alive(const struct fusex_chan *chan);
+bool fusex_chan_is_served(struct fusex_chan *chan);
 bool fusex_chan_leaving(const struct fusex_chan *chan);
 u64 fusex_chan_epoch(struct fusex_chan *chan);
 u64 fusex_chan_next_epoch(struct fusex_chan *chan);

@@ -73,17 +73,22 @@ static int fusex_statfs(struct dentry *dentry, struct kstatfs *buf)
 	return 0;
 }
 
+/* Something that is about the root; at umount its dentry has gone. */
+static int fusex_call_root(const struct fusex_sb *fs, u32 op)
+{
+	struct fusex_call call = {
+		.op = op,
+		.id = fs->conf->root.nodeid,
+		.generation = fs->conf->root.generation,
+		.handle = fs->conf->root_handle,
+		.handle_len = fs->conf->root.handle_len,
+	};
+
+	return fusex_call(fs->chan, &call);
+}
+
 static int fusex_sync_fs(struct super_block *sb, int wait)
 {
-	const struct fusex_conf *conf = fusex_sb(sb)->conf;
-	struct fusex_call call = {
-		.op = FUSEX_OP_SYNCFS,
-		/* Not by inode: at umount the dentry of the root has gone. */
-		.id = conf->root.nodeid,
-		.generation = conf->root.generation,
-		.handle = conf->root_handle,
-		.handle_len = conf->root.handle_len,
-	};
 	int err;
 
 	/*
@@ -93,7 +98,7 @@ static int fusex_sync_fs(struct super_block *sb, int wait)
 	 */
 	if (!wait || !fusex_sb(sb)->used)
 		return 0;
-	err = fusex_call(fusex_sb(sb)->chan, &call);
+	err = fusex_call_root(fusex_sb(sb), FUSEX_OP_SYNCFS);
 	return err == -ENOSYS ? 0 : err;
 }
 
@@ -102,14 +107,29 @@ static void fusex_umount_begin(struct super_block *sb)
 	fusex_chan_abort(fusex_sb(sb)->chan);
 }
 
+/*
+ * The server puts away what it has open before umount(2) returns.  One that never
+ * served may be the caller.
+ */
+static void fusex_tell_unmount(const struct fusex_sb *fs)
+{
+	if (!(fs->conf->features & FUSEX_F_UNMOUNT))
+		return;
+	/* Whatever the answer is, it is unmounted. */
+	if (fs->used || fusex_chan_is_served(fs->chan))
+		(void)fusex_call_root(fs, FUSEX_OP_UNMOUNT);
+}
+
 /* The directory in sysfs goes before its name, the device number, is free. */
 static void fusex_put_super(struct super_block *sb)
 {
 	struct fusex_sb *fs = fusex_sb(sb);
 
 	/* A mount that failed may have met a channel that is another's. */
-	if (fs->attached)
-		fusex_chan_detach(fs->chan);
+	if (!fs->attached)
+		return;
+	fusex_tell_unmount(fs);
+	fusex_chan_detach(fs->chan);
 }
 
 /*

@@ -360,6 +360,7 @@ int main(int argc, char **argv)
 		ret = fusex_run(se, &run);
 	if (ret)
 		warnx("%s", fusex_session_error(se));
+	close(device);
 	fusex_session_free(se);
 	return ret ? 1 : 0;
 }

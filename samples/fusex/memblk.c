@@ -537,6 +537,15 @@ static const struct fusex_ops memblk_ops = {
 
 /* --------------------------------------------------------------------- main */
 
+/* Before the session is freed: umount(8) has waited for that. */
+static void close_devices(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_devices; i++)
+		close(device[i]);
+}
+
 static void open_devices(char **paths)
 {
 	uint32_t rows = UINT32_MAX;
@@ -665,6 +674,7 @@ int main(int argc, char **argv)
 		ret = fusex_run(session, &run);
 	if (ret)
 		warnx("%s", fusex_session_error(session));
+	close_devices();
 	fusex_session_free(session);
 	return ret ? 1 : 0;
 }

@@ -269,7 +269,12 @@ struct fusex_entry {
  * devices can do that, it is promised to programs (statx, RWF_ATOMIC).
  */
 #define FUSEX_F_ATOMIC_WRITES	(1ull << 11)
-#define FUSEX_F_KNOWN		((1ull << 12) - 1)
+/*
+ * Unmounting ends with UNMOUNT, and waits for the answer: what the server does
+ * before is done when umount(2) returns.
+ */
+#define FUSEX_F_UNMOUNT		(1ull << 12)
+#define FUSEX_F_KNOWN		((1ull << 13) - 1)
 
 /** Smallest and largest agreed size of file data in one request, bytes. */
 #define FUSEX_IO_SIZE_MIN	4096u
@@ -547,6 +552,7 @@ struct fusex_backing_remove {
  * @FUSEX_OP_MAP_IOEND: data was written whose mapping has to change now
  * @FUSEX_OP_MAP_RETURN: a layout lease is not used any more
  * @FUSEX_OP_FREEZE: nothing changes until further notice, or does again
+ * @FUSEX_OP_UNMOUNT: it is unmounted, and this the last request
  * @FUSEX_OP_NR: number of operations, not an operation
  *
  * Each is described at its argument structure below.  An operation answered
@@ -599,6 +605,7 @@ enum fusex_opcode {
 	FUSEX_OP_MAP_IOEND	= 43,
 	FUSEX_OP_MAP_RETURN	= 44,
 	FUSEX_OP_FREEZE		= 45,
+	FUSEX_OP_UNMOUNT	= 46,
 	FUSEX_OP_NR
 };
 
@@ -1697,6 +1704,16 @@ struct fusex_freeze_in {
 	__u32	flags;
 	__u32	reserved;
 };
+
+/*
+ * UNMOUNT has no structure: the request is its header.  All that was dirty has been
+ * written and SYNCFS answered, no node is known any more, FORGETs that were not
+ * read do not come.  Whoever unmounts waits for the answer, with the same deadline as
+ * for others, and can be killed; then, or when the channel ends, backing objects are
+ * let go.  So a server that answers when it has closed what it holds itself leaves
+ * nothing in use behind.  Not sent while nobody has used the file system and no
+ * thread waits for requests.  Only with FUSEX_F_UNMOUNT.  Reply: nothing.
+ */
 
 /* ----------------------------------------------------------- notifications */
 

@@ -569,6 +569,10 @@ void fusex_session_stop(struct fusex_session *se);
  * Closes the channel; if it is mounted still, whoever uses it gets ENOTCONN,
  * and the mount is taken out of the tree.  One that the administrator aborted
  * stays, dead, until it is unmounted.
+ *
+ * If it was unmounted, umount(2) returns now, unless the program itself did that by
+ * fusex_session_unmount().  So what it has open (devices, say) should be closed, and
+ * what it writes at the end be written, before.
  */
 void fusex_session_free(struct fusex_session *se);
 
@@ -629,7 +633,8 @@ struct fusex_run_options {
  * Starts the workers, each with a descriptor of the channel of its own, and
  * waits.  Handlers that are running finish before it returns.  When the channel
  * is gone by then, the functions of fusex_req_on_cancel() are called of all
- * requests that were deferred and not answered.
+ * requests that were deferred and not answered.  Who unmounted it waits for
+ * fusex_session_free().
  *
  * Return: 0 when the file system was unmounted, or fusex_session_stop() was
  * called or a second signal came; -errno, with fusex_session_error(), when the

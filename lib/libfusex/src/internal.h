@@ -182,7 +182,9 @@ struct worker {
  * @ran: fusex_run() was called
  * @stopping: lock: workers are to end
  * @stop: fusex_session_stop() was called
- * @ended: a worker was told that the channel is gone
+ * @ended: a worker was told that the channel is gone, or the file system
+ * @unmounting: fusex_session_unmount() is at it
+ * @last: unique of UNMOUNT, which is answered when the session is freed
  * @failure: errno of a worker that could not go on
  * @early: uniques whose cancellation found no request
  * @early_used: whether there were any
@@ -215,6 +217,8 @@ struct fusex_session {
 	bool			stopping;
 	atomic_bool		stop;
 	atomic_bool		ended;
+	atomic_bool		unmounting;
+	atomic_ullong		last;
 	atomic_int		failure;
 	atomic_ullong		early[EARLY_CANCELS];
 	atomic_bool		early_used;
@@ -278,6 +282,9 @@ void session_end_fd(struct fusex_session *se, int fd);
 void session_wake(struct fusex_session *se);
 int session_attach(struct fusex_session *se, int fd,
 		   const struct fusex_setup *agreed);
+
+/* end.c */
+void session_let_go(struct fusex_session *se);
 
 /* setup.c */
 int session_clone_fd(struct fusex_session *se);
@@ -385,5 +392,6 @@ enum req_fate op_map_end(struct fusex_req *req);
 enum req_fate op_map_ioend(struct fusex_req *req);
 enum req_fate op_map_return(struct fusex_req *req);
 enum req_fate op_freeze(struct fusex_req *req);
+enum req_fate op_unmount(struct fusex_req *req);
 
 #endif /* FUSEX_INTERNAL_H */

@@ -63,6 +63,8 @@ static int serve(struct fusex_session *se, struct fusex_req *req, ssize_t n)
 			req_leave(req);
 			return 1;
 		}
+		if (atomic_load(&se->ended))
+			ret = serving_ended(se);
 	} else if (n == -EAGAIN) {
 		ret = 0;
 	} else if (n == -ENODEV || (se->fake && !n)) {
@@ -81,6 +83,8 @@ int fusex_serve_one(struct fusex_session *se)
 
 	if (!se->ready)
 		return session_fail(se, EINVAL, "the session is not set up");
+	if (atomic_load(&se->ended))
+		return -ENODEV;
 	req = take(se);
 	if (!req)
 		return session_fail(se, ENOMEM, "serving:");

@@ -112,6 +112,7 @@ void fusex_session_free(struct fusex_session *se)
 {
 	if (!se)
 		return;
+	session_let_go(se);
 	/* Closed first, so that unmounting does not wait for answers. */
 	if (se->fd >= 0)
 		close(se->fd);

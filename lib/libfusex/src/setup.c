@@ -25,10 +25,10 @@ static int open_device(struct fusex_session *se)
 	return session_fail(se, errno, "cannot open " DEVICE ":");
 }
 
-/* Features that the presence or absence of an operation asks for. */
+/* Features that the library, or the presence or absence of an operation, asks for. */
 static uint64_t implied_features(const struct fusex_ops *ops)
 {
-	uint64_t features = 0;
+	uint64_t features = FUSEX_F_UNMOUNT;
 
 	if (!ops->open && !ops->release)
 		features |= FUSEX_F_NO_OPEN;

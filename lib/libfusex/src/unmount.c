@@ -199,11 +199,15 @@ int fusex_session_unmount(struct fusex_session *se)
 	/* There will be no answers for it to wait for. */
 	if (se->ran && !nr_workers(se))
 		session_end_fd(se, se->fd);
+	atomic_store(&se->unmounting, true);
 	ret = find_mount(se, &state, &where);
 	if (ret)
 		ret = session_fail(se, -ret, "cannot look for the mount:");
 	else
 		ret = unmount_from(se, state, where);
+	/* Somebody else may then, and for him there is something to wait for. */
+	if (ret)
+		atomic_store(&se->unmounting, false);
 	free(where);
 	return ret;
 }

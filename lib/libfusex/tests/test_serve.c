@@ -96,6 +96,21 @@ static void test_end(void)
 	is(fusex_serve_one(fake.se), -ENODEV, "it stays so");
 }
 
+/* Whoever unmounts it waits until the program has put away what it has. */
+static void test_unmount(void)
+{
+	fake_start(&fake, &ops, NULL, 1, 1);
+	fusex_session_stop(fake.se);
+	pthread_join(fake.runner, NULL);
+	ask(FUSEX_OP_UNMOUNT);
+	is(fusex_serve_one(fake.se), -ENODEV, "it is unmounted");
+	is(fusex_serve_one(fake.se), -ENODEV, "and stays so");
+	ok(fake_quiet(&fake), "somebody waits for the program");
+	fusex_session_free(fake.se);
+	ok(answered() && !rp.out.error, "which says so when it is done");
+	close(fake.sock);
+}
+
 static void test_not_set_up(void)
 {
 	struct fusex_session *se;
@@ -118,6 +133,7 @@ int main(void)
 	test_end();
 	fusex_session_free(fake.se);
 	close(fake.sock);
+	test_unmount();
 	test_not_set_up();
 	return tap_end();
 }

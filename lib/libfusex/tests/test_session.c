@@ -344,6 +344,27 @@ static void test_stop(void)
 	close(fake.sock);
 }
 
+/* The last request ends fusex_run(), and is answered when the session is freed. */
+static void test_unmounted(bool by_itself)
+{
+	struct fake fake;
+
+	fake_start(&fake, &ops, NULL, 3, 3);
+	/* As if fusex_session_unmount() were at it, which nobody is to wait for. */
+	atomic_store(&fake.se->unmounting, by_itself);
+	msg_begin(&fake, &rq, FUSEX_OP_UNMOUNT, 1);
+	fake_send(&fake, &rq);
+	pthread_join(fake.runner, NULL);
+	is(fake.result, 0, "the file system is unmounted");
+	ok(fake_quiet(&fake) != by_itself, "and somebody waits: %d",
+	   !by_itself);
+	fusex_session_free(fake.se);
+	ok(fake_recv(&fake, &rp) && rp.out.unique == rq.in.unique &&
+	   !rp.out.error, "it is answered");
+	ok(!fake_recv(&fake, &rp), "once");
+	close(fake.sock);
+}
+
 static void test_stop_in_handler(void)
 {
 	struct fake fake;
@@ -492,6 +513,8 @@ int main(void)
 	test_growth();
 	test_few_descriptors();
 	test_stop();
+	test_unmounted(false);
+	test_unmounted(true);
 	test_stop_in_handler();
 	test_run_options();
 	test_signal();

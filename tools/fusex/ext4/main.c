@@ -336,6 +336,8 @@ static int mount_and_run(struct volume *v, const struct fusex_ops *ops,
 	ret = fusex_run(v->se, &run);
 	if (ret)
 		log_error("%s", fusex_session_error(v->se));
+	/* If it is mounted still, nobody is to use the device from now on. */
+	(void)fusex_session_unmount(v->se);
 	return ret ? 1 : 0;
 }
 
@@ -343,7 +345,6 @@ static int serve(struct volume *v, const char *target)
 {
 	struct fusex_ops ops = ext4_ops;
 	struct fusex_config cfg;
-	int ret;
 
 	fusex_config_init(&cfg, sizeof(cfg));
 	if (configure(v, &cfg))
@@ -351,10 +352,7 @@ static int serve(struct volume *v, const char *target)
 	/* The kernel finds out itself where it has the mappings. */
 	if (v->iomap)
 		ops.lseek = NULL;
-	ret = mount_and_run(v, &ops, &cfg, target);
-	fusex_session_free(v->se);
-	v->se = NULL;
-	return ret;
+	return mount_and_run(v, &ops, &cfg, target);
 }
 
 /* Returns its absolute path, to be freed, or NULL after the reason was logged. */
@@ -386,6 +384,7 @@ static int run(const char *source, const char *target)
 		.errors = set.errors,
 		.interval = set.commit,
 	};
+	struct fusex_session *se;
 	struct volume *v;
 	int ret, err;
 
@@ -393,7 +392,11 @@ static int run(const char *source, const char *target)
 	if (volume_open(source, &o, &v))
 		return 1;
 	ret = serve(v, target);
+	se = v->se;
+	v->se = NULL;
 	err = volume_close(v);
+	/* Whoever unmounted has waited for that. */
+	fusex_session_free(se);
 	if (err)
 		log_error("%s: not everything could be written: %s", source,
 			  strerror(-err));

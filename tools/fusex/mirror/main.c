@@ -401,10 +401,13 @@ static int mount_and_run(struct mirror *m, const char *target)
 	if (ret)
 		log_error("%s", fusex_session_error(m->se));
 	house_stop(m);
+	(void)fusex_session_unmount(m->se);
 	return ret ? 1 : 0;
 }
 
-static int mirror_main(struct mirror *m, const char *target)
+/* The session is the caller's to free. */
+static int mirror_main(struct mirror *m, const char *target,
+		       struct fusex_session **se)
 {
 	unsigned int limit, most;
 	struct fusex_config cfg;
@@ -424,10 +427,10 @@ static int mirror_main(struct mirror *m, const char *target)
 	}
 	configure(m, &cfg);
 	ret = 1;
-	m->se = new_session(m, &cfg);
-	if (m->se) {
+	*se = new_session(m, &cfg);
+	if (*se) {
+		m->se = *se;
 		ret = mount_and_run(m, target);
-		fusex_session_free(m->se);
 		/* What goes now goes without the kernel's being told. */
 		m->se = NULL;
 	}
@@ -455,6 +458,7 @@ static char *mount_point(const char *path)
 int main(int argc, char **argv)
 {
 	struct mirror m = { .local = false };
+	struct fusex_session *se = NULL;
 	char *target;
 	int ret;
 
@@ -485,8 +489,10 @@ int main(int argc, char **argv)
 		if (follow_source(&m))
 			log_error("out of memory");
 		else
-			ret = mirror_main(&m, target);
+			ret = mirror_main(&m, target, &se);
 		source_close(&m);
+		/* Whoever unmounted has waited until the source is not in use. */
+		fusex_session_free(se);
 	}
 	free(target);
 	free(set.mount);

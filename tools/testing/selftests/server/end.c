@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How a server ends that has an event loop, and one that is told to by a signal and
- * cannot unmount.
+ * How a server ends: what it does when it is unmounted, one that has an event loop, and
+ * one that is told to by a signal and cannot unmount.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -118,6 +118,83 @@ TEST(end, under_another_mount_has_to_wait)
 	OK(fsync(fd));
 	OK(close(fd));
 	OK(umount2("m", 0));
+	OK(kill(srv_pid(), SIGTERM));
+	EQ(WAIT(srv_pid()), 0);
+	FAILS(umount2("m", 0), EINVAL);
+}
+
+static bool is_unmounted(void *unused)
+{
+	return atomic_load(&srv->unmounted);
+}
+
+enum { UNMOUNT_FAILS = 1, STILL_OPEN = 2 };
+
+/* Somebody who unmounts it, and says what he found when he had; the server is busy. */
+static pid_t start_umount(const struct srv_options *o)
+{
+	pid_t pid;
+
+	srv_start(o);
+	file("f", "text");
+	OK(access("m/f", R_OK));
+	atomic_store(&srv->holds, true);
+	pid = (pid_t)OK(fork());
+	if (!pid)
+		_exit(umount2("m", 0) ? UNMOUNT_FAILS :
+		      atomic_load(&srv->put_away) ? 0 : STILL_OPEN);
+	UNTIL(is_unmounted, NULL);
+	return pid;
+}
+
+static void unmounts(const struct srv_options *o)
+{
+	pid_t pid = start_umount(o);
+
+	atomic_store(&srv->holds, false);
+	EQ(WAIT(pid), 0);
+	EQ(WAIT(srv_pid()), 0);
+}
+
+TEST(end, umount_waits_until_all_is_put_away)
+{
+	unmounts(&(struct srv_options){ .attr_mode = FUSEX_ATTR_REMOTE });
+}
+
+TEST(end, umount_waits_for_an_event_loop)
+{
+	unmounts(&(struct srv_options){ .attr_mode = FUSEX_ATTR_LOCAL,
+					.loop = true });
+}
+
+TEST(end, umount_that_waits_can_be_killed)
+{
+	pid_t pid = start_umount(&(struct srv_options){
+		.attr_mode = FUSEX_ATTR_REMOTE });
+
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	FAILS(umount2("m", 0), EINVAL);
+	atomic_store(&srv->holds, false);
+	EQ(WAIT(srv_pid()), 0);
+}
+
+TEST(end, umount_waits_for_nobody_who_is_gone)
+{
+	pid_t pid = start_umount(&(struct srv_options){
+		.attr_mode = FUSEX_ATTR_REMOTE });
+
+	srv_kill();
+	EQ(WAIT(pid), STILL_OPEN);
+}
+
+/* It was told to end, and unmounts itself: that is not to wait for what comes after. */
+TEST(end, who_unmounts_himself_waits_for_nothing)
+{
+	srv_start(&(struct srv_options){ .attr_mode = FUSEX_ATTR_REMOTE,
+					 .signals = true });
+	file("f", "text");
+	OK(access("m/f", R_OK));
 	OK(kill(srv_pid(), SIGTERM));
 	EQ(WAIT(srv_pid()), 0);
 	FAILS(umount2("m", 0), EINVAL);

@@ -119,12 +119,22 @@ static int serve_in_loop(struct fusex_session *se)
 	return ret == -ENODEV ? 0 : ret;
 }
 
+/* As if there were a device to be written to and closed; not when the test has failed. */
+static void put_away(pid_t test)
+{
+	atomic_store(&srv->unmounted, true);
+	while (atomic_load(&srv->holds) && getppid() == test)
+		sched_yield();
+	atomic_store(&srv->put_away, true);
+}
+
 static int serve(const struct srv_options *o)
 {
 	struct fusex_run_options run = { sizeof(run), 0, 2, 8 };
 	struct fusex_config cfg;
 	struct fusex_session *se;
 	struct fusex_ops ops;
+	pid_t test = getppid();
 	pthread_t thread;
 	int err;
 
@@ -164,6 +174,7 @@ static int serve(const struct srv_options *o)
 		tap_note("serving: %s", fusex_session_error(se));
 	shutdown(control, SHUT_RDWR);
 	pthread_join(thread, NULL);
+	put_away(test);
 	fusex_session_free(se);
 	return err != 0;
 }

@@ -62,6 +62,9 @@ struct srv_name {
  * @inval_in_unlink: UNLINK says that the name is not what it was
  * @lingers: who has answered a GETATTR waits until the next one has come
  * @lingered_in_vain: how often none came
+ * @holds: when it is unmounted the server has something open, as long as this is true
+ * @unmounted: it is
+ * @put_away: and it has not any more
  * @open_flags: of the last OPEN
  * @last_release: the last RELEASE
  * @last_flush: the last FLUSH
@@ -93,6 +96,9 @@ struct srv {
 	bool inval_in_unlink;
 	atomic_bool lingers;
 	atomic_int lingered_in_vain;
+	atomic_bool holds;
+	atomic_bool unmounted;
+	atomic_bool put_away;
 	uint32_t open_flags;
 	struct fusex_release_in last_release;
 	struct fusex_flush_in last_flush;
