@@ -494,6 +494,7 @@ bool fusex_chan_is_served(struct fusex_chan *chan)
 	bool served;
 
 	spin_lock(&chan->lock);
+	/* Who is about to poll need not be seen, so nothing orders this. */
 	served = !list_empty(&chan->readers) || waitqueue_active(&chan->poll);
 	spin_unlock(&chan->lock);
 	return served;
