@@ -47,6 +47,7 @@ struct fusex_maps;
  * @io_late: works of fusex_io_later() that are not done
  * @wb_bios: of the page cache's writeback, on a device
  * @thaws: of which nobody has heard that they are over, see fusex_thaw_later()
+ * @syncing: all is being written back before an end, see shutdown_sync()
  * @going_lock: of @going
  * @going: inodes that a worker is dropping, see fusex_drop_inode()
  * @room_work: writes back because a cgroup is full of dirty pages
@@ -73,6 +74,7 @@ struct fusex_sb {
 	atomic_t io_late;
 	atomic_t wb_bios;
 	atomic_t thaws;
+	atomic_t syncing;
 	spinlock_t going_lock;	/* protects @going; innermost */
 	struct list_head going;
 	struct work_struct room_work;
@@ -624,7 +626,8 @@ int fusex_fsync_server(struct inode *inode, struct file *file, loff_t start,
 extern const struct file_operations fusex_dir_fops;
 
 /*
- * readdir.c, xattr.c, acl.c, fileattr.c, lock.c, ioctl.c, poll.c, export.c
+ * readdir.c, xattr.c, acl.c, fileattr.c, lock.c, ioctl.c, shutdown.c, poll.c,
+ * export.c
  */
 int fusex_iterate(struct file *file, struct dir_context *ctx);
 loff_t fusex_dir_llseek(struct file *file, loff_t offset, int whence);
@@ -653,6 +656,7 @@ int fusex_setlease(struct file *file, int arg, struct file_lease **lease,
 long fusex_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long fusex_compat_ioctl(struct file *file, unsigned int cmd,
 			unsigned long arg);
+long fusex_shutdown(struct file *file, const u32 __user *arg);
 __poll_t fusex_poll(struct file *file, struct poll_table_struct *wait);
 int fusex_poll_notify(struct fusex_chan *chan, u64 kh);
 void fusex_poll_abort(struct fusex_chan *chan);

@@ -6,6 +6,7 @@
 #define _FS_FUSEX_INODE_H
 
 #include <kunit/visibility.h>
+#include <linux/bits.h>
 #include <linux/types.h>
 
 struct inode;
@@ -32,6 +33,10 @@ struct fusex_xattr_val {
 	size_t len;
 };
 
+/* What a command needs: CAP_SYS_ADMIN; that things may be written. */
+#define FUSEX_NEEDS_ADMIN	BIT(0)
+#define FUSEX_NEEDS_WRITE	BIT(1)
+
 #if IS_ENABLED(CONFIG_KUNIT)
 size_t fusex_records_size(const struct fusex_xattr_val *vals, unsigned int nr,
 			  size_t before);
@@ -47,6 +52,8 @@ bool fusex_xattr_absent(struct inode *inode, const char *name);
 void fusex_xattr_note(struct inode *inode, const char *name, u32 seq);
 ssize_t fusex_xattr_answer(const char *name, size_t size, ssize_t ret);
 size_t fusex_xattr_filter(char *list, size_t len, bool trusted, bool acl);
+unsigned int fusex_ioctl_needs(unsigned int cmd);
+int fusex_check_shutdown(u32 how, u32 *flags);
 #endif
 
 #endif /* _FS_FUSEX_INODE_H */

@@ -5,15 +5,41 @@
  * the server never sees memory of the caller beyond that.
  */
 
+#include <linux/capability.h>
 #include <linux/compat.h>
 #include <linux/fs.h>
 #include <linux/ioctl.h>
+#include <linux/mount.h>
 #include <linux/slab.h>
 #include <linux/termios.h>
 #include <linux/uaccess.h>
 
 #include "fusex_i.h"
+#include "inode.h"
 #include "validate.h"
+
+/**
+ * fusex_ioctl_needs - what is a command for those only who may do so?
+ * @cmd: command
+ *
+ * A server cannot know what its callers may do, so of the commands that all file
+ * systems have the kernel does.
+ *
+ * Context: any.
+ * Return: FUSEX_NEEDS_*.
+ */
+VISIBLE_IF_KUNIT unsigned int fusex_ioctl_needs(unsigned int cmd)
+{
+	switch (cmd) {
+	case FITRIM:
+		return FUSEX_NEEDS_ADMIN;
+	case FS_IOC_SETFSLABEL:
+		return FUSEX_NEEDS_ADMIN | FUSEX_NEEDS_WRITE;
+	default:
+		return 0;
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(fusex_ioctl_needs);
 
 static long ioctl_send(struct file *file, const struct fusex_ioctl_in *in,
 		       const void *data, void *reply)
@@ -68,6 +94,25 @@ static long ioctl_copy(struct file *file, const struct fusex_ioctl_in *in,
 	return ret;
 }
 
+static long ioctl_allowed(struct file *file, const struct fusex_ioctl_in *in,
+			  void __user *arg)
+{
+	unsigned int needs = fusex_ioctl_needs(in->cmd);
+	long ret;
+
+	if (needs & FUSEX_NEEDS_ADMIN &&
+	    !ns_capable(file_inode(file)->i_sb->s_user_ns, CAP_SYS_ADMIN))
+		return -EPERM;
+	if (!(needs & FUSEX_NEEDS_WRITE))
+		return ioctl_copy(file, in, arg);
+	ret = mnt_want_write_file(file);
+	if (ret)
+		return ret;
+	ret = ioctl_copy(file, in, arg);
+	mnt_drop_write_file(file);
+	return ret;
+}
+
 /**
  * fusex_ioctl - the unlocked_ioctl operation
  * @file: open file or directory
@@ -76,7 +121,7 @@ static long ioctl_copy(struct file *file, const struct fusex_ioctl_in *in,
  *
  * Context: process, sleeps on the server, interruptible.
  * Return: the server's result, 0 or more; -ENOTTY when it has no ioctls;
- * another error.
+ * -EPERM; another error.
  */
 long fusex_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -88,13 +133,15 @@ long fusex_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	/* isatty(3), which programs call on every file they open. */
 	if (cmd == TCGETS)
 		return -ENOTTY;
+	if (cmd == FS_IOC_SHUTDOWN)
+		return fusex_shutdown(file, (void __user *)arg);
 	if (fusex_chan_lacks(fusex_chan_of(file_inode(file)), FUSEX_OP_IOCTL))
 		return -ENOTTY;
 	if (_IOC_DIR(cmd) & _IOC_WRITE)
 		in.in_size = _IOC_SIZE(cmd);
 	if (_IOC_DIR(cmd) & _IOC_READ)
 		in.out_size = _IOC_SIZE(cmd);
-	return ioctl_copy(file, &in, (void __user *)arg);
+	return ioctl_allowed(file, &in, (void __user *)arg);
 }
 
 /**

@@ -54,6 +54,7 @@ static const char *const op_names[FUSEX_OP_NR] = {
 	[FUSEX_OP_MAP_IOEND]	= "map_ioend",
 	[FUSEX_OP_MAP_RETURN]	= "map_return",
 	[FUSEX_OP_FREEZE]	= "freeze",
+	[FUSEX_OP_SHUTDOWN]	= "shutdown",
 	[FUSEX_OP_UNMOUNT]	= "unmount",
 };
 

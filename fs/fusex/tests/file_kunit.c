@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Unit tests of open files and what hangs on them: positions in directories,
- * names of lock owners, what is remembered and shown of extended attributes.
+ * names of lock owners, what is remembered and shown of extended attributes,
+ * commands for administrators.
  */
 
 #include <kunit/test.h>
@@ -201,6 +202,34 @@ static void xattr_unknown_caps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fusex_xattr_answer("user.a", 0, -EINTR), -EINTR);
 }
 
+/* ---------------------------------------------------------------- commands */
+
+static void command_needs(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, fusex_ioctl_needs(FITRIM), FUSEX_NEEDS_ADMIN);
+	KUNIT_EXPECT_EQ(test, fusex_ioctl_needs(FS_IOC_SETFSLABEL),
+			FUSEX_NEEDS_ADMIN | FUSEX_NEEDS_WRITE);
+	/* Of another size it is another command. */
+	KUNIT_EXPECT_EQ(test, fusex_ioctl_needs(_IOWR('X', 121, u64)), 0);
+	KUNIT_EXPECT_EQ(test, fusex_ioctl_needs(FS_IOC_GETFSLABEL), 0);
+	KUNIT_EXPECT_EQ(test, fusex_ioctl_needs(0), 0);
+	KUNIT_EXPECT_EQ(test, fusex_ioctl_needs(U32_MAX), 0);
+}
+
+static void shutdown_flags(struct kunit *test)
+{
+	u32 flags = U32_MAX;
+
+	KUNIT_EXPECT_EQ(test, fusex_check_shutdown(0, &flags), 0);
+	KUNIT_EXPECT_EQ(test, flags, FUSEX_SHUTDOWN_FLUSH);
+	KUNIT_EXPECT_EQ(test, fusex_check_shutdown(2, &flags), 0);
+	KUNIT_EXPECT_EQ(test, flags, 0);
+	KUNIT_EXPECT_EQ(test, fusex_check_shutdown(1, &flags), 0);
+	KUNIT_EXPECT_EQ(test, flags, FUSEX_SHUTDOWN_FLUSH);
+	KUNIT_EXPECT_EQ(test, fusex_check_shutdown(3, &flags), -EINVAL);
+	KUNIT_EXPECT_EQ(test, fusex_check_shutdown(U32_MAX, &flags), -EINVAL);
+}
+
 static struct kunit_case file_cases[] = {
 	KUNIT_CASE(cookie_positions),
 	KUNIT_CASE(cookie_dots),
@@ -210,6 +239,8 @@ static struct kunit_case file_cases[] = {
 	KUNIT_CASE(xattr_late),
 	KUNIT_CASE(xattr_nothing),
 	KUNIT_CASE(xattr_unknown_caps),
+	KUNIT_CASE(command_needs),
+	KUNIT_CASE(shutdown_flags),
 	{}
 };
 

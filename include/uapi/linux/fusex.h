@@ -552,6 +552,7 @@ struct fusex_backing_remove {
  * @FUSEX_OP_MAP_IOEND: data was written whose mapping has to change now
  * @FUSEX_OP_MAP_RETURN: a layout lease is not used any more
  * @FUSEX_OP_FREEZE: nothing changes until further notice, or does again
+ * @FUSEX_OP_SHUTDOWN: the file system ends as in a crash
  * @FUSEX_OP_UNMOUNT: it is unmounted, and this the last request
  * @FUSEX_OP_NR: number of operations, not an operation
  *
@@ -605,7 +606,8 @@ enum fusex_opcode {
 	FUSEX_OP_MAP_IOEND	= 43,
 	FUSEX_OP_MAP_RETURN	= 44,
 	FUSEX_OP_FREEZE		= 45,
-	FUSEX_OP_UNMOUNT	= 46,
+	FUSEX_OP_SHUTDOWN	= 46,
+	FUSEX_OP_UNMOUNT	= 47,
 	FUSEX_OP_NR
 };
 
@@ -1333,6 +1335,10 @@ struct fusex_lock {
  * @out_size: bytes of reply payload, 0 unless the command reads
  * @flags: zero
  *
+ * FITRIM and FS_IOC_SETFSLABEL come from who has CAP_SYS_ADMIN in the user
+ * namespace of the mount only, and the latter not while nothing may be written.
+ * FS_IOC_SHUTDOWN is an operation of its own, SHUTDOWN.
+ *
  * Reply: struct fusex_ioctl_out, then out_size bytes.  ENOSYS: ENOTTY from now
  * on.
  */
@@ -1701,6 +1707,29 @@ struct fusex_map_return_in {
  * it is thawed when the server has answered after all.
  */
 struct fusex_freeze_in {
+	__u32	flags;
+	__u32	reserved;
+};
+
+/* fusex_shutdown_in.flags: first, what was answered becomes durable. */
+#define FUSEX_SHUTDOWN_FLUSH	(1u << 0)
+
+/**
+ * struct fusex_shutdown_in - SHUTDOWN: the file system ends as in a crash
+ * @flags: FUSEX_SHUTDOWN_FLUSH or 0
+ * @reserved: zero
+ *
+ * FS_IOC_SHUTDOWN of who has CAP_SYS_ADMIN in the user namespace of the mount.
+ * Where all was to be written first the kernel has done that, SYNCFS included.
+ * When it has answered, the server must not write anything any more, and should
+ * have let go of its devices: who unmounts may mount them again at once.  Then the
+ * channel ends, with whatever else is in flight.
+ *
+ * Reply: nothing; an error refuses it, and all goes on.  But without an answer, as
+ * the caller was killed or it is too late, the channel ends as well.  ENOSYS:
+ * ENOTTY.
+ */
+struct fusex_shutdown_in {
 	__u32	flags;
 	__u32	reserved;
 };

@@ -383,6 +383,13 @@ struct fusex_ops {
 
 	/** @freeze: FUSEX_FREEZE_THAW or 0: nothing changes, or does again. */
 	int (*freeze)(struct fusex_req *req, uint32_t flags);
+
+	/**
+	 * @shutdown: after this nothing is written any more, as after a crash,
+	 * and the devices are closed; with FUSEX_SHUTDOWN_FLUSH make durable
+	 * first what was answered.  When it has returned 0 the session ends.
+	 */
+	int (*shutdown)(struct fusex_req *req, uint32_t flags);
 };
 
 /* ----------------------------------------------------------------- session */
@@ -759,8 +766,9 @@ int fusex_req_on_cancel(struct fusex_req *req,
 /**
  * fusex_reply_err() - the request failed, or has nothing to return
  * @req: any request; with 0 only those whose reply is empty (ACCESS, RELEASE,
- *	FLUSH, FSYNC, SETLK, SYNCFS, MAP_END, MAP_RETURN, FREEZE) or may be
- *	(those of fusex_reply_attr() but GETATTR, UNLINK, RMDIR, RENAME)
+ *	FLUSH, FSYNC, SETLK, SYNCFS, MAP_END, MAP_RETURN, FREEZE,
+ *	SHUTDOWN) or may be (those of fusex_reply_attr() but GETATTR, UNLINK,
+ *	RMDIR, RENAME)
  * @error: 0 or -errno
  *
  * Return: see above.

@@ -60,6 +60,7 @@ static const struct op_desc ops[FUSEX_OP_NR] = {
 	OP(MAP_IOEND, map_ioend, sizeof(struct fusex_map_ioend_in), ATTR),
 	OP(MAP_RETURN, map_return, sizeof(struct fusex_map_return_in), EMPTY),
 	OP(FREEZE, freeze, sizeof(struct fusex_freeze_in), EMPTY),
+	OP(SHUTDOWN, shutdown, sizeof(struct fusex_shutdown_in), EMPTY),
 	[FUSEX_OP_UNMOUNT] = { op_unmount, NO_HANDLER, 0, REPLY_EMPTY },
 };
 

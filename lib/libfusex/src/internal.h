@@ -392,6 +392,7 @@ enum req_fate op_map_end(struct fusex_req *req);
 enum req_fate op_map_ioend(struct fusex_req *req);
 enum req_fate op_map_return(struct fusex_req *req);
 enum req_fate op_freeze(struct fusex_req *req);
+enum req_fate op_shutdown(struct fusex_req *req);
 enum req_fate op_unmount(struct fusex_req *req);
 
 #endif /* FUSEX_INTERNAL_H */

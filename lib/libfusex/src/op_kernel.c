@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What the kernel tells and does not want answered.
+ * What the kernel tells by itself, and not for a file.
  */
 #include "internal.h"
 
@@ -21,4 +21,11 @@ enum req_fate op_cancel(struct fusex_req *req)
 
 	session_cancel(req->se, in->unique);
 	return REQ_DONE;
+}
+
+enum req_fate op_shutdown(struct fusex_req *req)
+{
+	const struct fusex_shutdown_in *in = req->arg;
+
+	return req_finish(req, req->se->ops.shutdown(req, in->flags), 0);
 }

@@ -176,6 +176,11 @@ static int t_freeze(struct fusex_req *req, uint32_t flags)
 	return keep(req);
 }
 
+static int t_shutdown(struct fusex_req *req, uint32_t flags)
+{
+	return keep(req);
+}
+
 /* Answers at once, in the handler. */
 static int t_syncfs(struct fusex_req *req)
 {
@@ -208,6 +213,7 @@ static const struct fusex_ops ops = {
 	.map_ioend	= t_map_ioend,
 	.map_return	= t_map_return,
 	.freeze		= t_freeze,
+	.shutdown	= t_shutdown,
 };
 
 static void sent(void)
@@ -496,6 +502,9 @@ static void test_maps(void)
 	send_op(FUSEX_OP_FREEZE, &(struct fusex_freeze_in){ 0 },
 		sizeof(struct fusex_freeze_in));
 	answered("nothing after freeze", fusex_reply_err(kept, 0), "", 0);
+	send_op(FUSEX_OP_SHUTDOWN, &(struct fusex_shutdown_in){ 0 },
+		sizeof(struct fusex_shutdown_in));
+	answered("nothing after shutdown", fusex_reply_err(kept, 0), "", 0);
 }
 
 static void test_wrong(void)

@@ -95,6 +95,7 @@ AT(fusex_map_ioend_in, error, 40);
 SIZE(fusex_map_return_in, 32);
 AT(fusex_map_return_in, error, 24);
 SIZE(fusex_freeze_in, 8);
+SIZE(fusex_shutdown_in, 8);
 SIZE(fusex_notify_inode, 32);
 SIZE(fusex_notify_entry, 32);
 SIZE(fusex_notify_prune, 8);

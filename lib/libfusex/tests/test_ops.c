@@ -461,6 +461,13 @@ static int t_freeze(struct fusex_req *req, uint32_t flags)
 	return (int)seen.ret;
 }
 
+static int t_shutdown(struct fusex_req *req, uint32_t flags)
+{
+	seen.calls++;
+	seen.value = flags;
+	return (int)seen.ret;
+}
+
 static const struct fusex_ops ops = {
 	.lookup		= t_lookup,
 	.getattr	= t_getattr,
@@ -504,6 +511,7 @@ static const struct fusex_ops ops = {
 	.map_ioend	= t_map_ioend,
 	.map_return	= t_map_return,
 	.freeze		= t_freeze,
+	.shutdown	= t_shutdown,
 };
 
 static struct fake fake;
@@ -671,8 +679,6 @@ static void test_simple(void)
 
 static void test_maps(void)
 {
-	struct fusex_freeze_in thaw = { .flags = FUSEX_FREEZE_THAW };
-
 	simple("map_begin", FUSEX_OP_MAP_BEGIN,
 	       sizeof(struct fusex_map_begin_in),
 	       sizeof(struct fusex_map_begin_out), false);
@@ -683,6 +689,12 @@ static void test_maps(void)
 	       false);
 	simple("map_return", FUSEX_OP_MAP_RETURN,
 	       sizeof(struct fusex_map_return_in), 0, false);
+}
+
+static void test_all(void)
+{
+	struct fusex_freeze_in thaw = { .flags = FUSEX_FREEZE_THAW };
+	struct fusex_shutdown_in flush = { .flags = FUSEX_SHUTDOWN_FLUSH };
 
 	begin(FUSEX_OP_FREEZE, &thaw, sizeof(thaw));
 	call("freeze");
@@ -690,6 +702,12 @@ static void test_maps(void)
 	   "freeze: the flags");
 	check_empty("freeze");
 	call_failing("freeze");
+	begin(FUSEX_OP_SHUTDOWN, &flush, sizeof(flush));
+	call("shutdown");
+	ok(seen.calls == 1 && seen.value == FUSEX_SHUTDOWN_FLUSH,
+	   "shutdown: the flags");
+	check_empty("shutdown");
+	call_failing("shutdown");
 }
 
 static void test_poll(void)
@@ -1028,6 +1046,7 @@ int main(void)
 	fake_start(&fake, &ops, NULL, 1, 1);
 	test_simple();
 	test_maps();
+	test_all();
 	test_poll();
 	test_syncfs();
 	test_names();

@@ -4,7 +4,7 @@
  *
  * A block that was freed is not used again before the transaction that freed it
  * is durable: after a crash it would be in two files, or a file that was never
- * deleted would have another's data.
+ * deleted would have another's data.  Nor is one while it is being discarded.
  *
  * Context: all take volume.core.
  */
@@ -84,6 +84,19 @@ static bool skip_set(ext2fs_block_bitmap map, uint64_t count, uint64_t *from,
 	return false;
 }
 
+/* Likewise, of those that are being discarded. */
+static bool skip_held(const struct volume *v, uint64_t *from, uint64_t *end)
+{
+	if (*end <= v->held || *from >= v->held_end)
+		return true;
+	if (*from < v->held) {
+		*end = v->held;
+		return true;
+	}
+	*from = v->held_end;
+	return false;
+}
+
 /* The first run of free blocks in [*from, last], [*from, *end) on return. */
 static bool next_run(struct volume *v, uint64_t *from, uint64_t last,
 		     uint64_t *end)
@@ -100,7 +113,8 @@ static bool next_run(struct volume *v, uint64_t *from, uint64_t last,
 							 last, &at))
 			*end = at;
 		if (skip_set(v->pending, v->pending_count, from, end) &&
-		    skip_set(v->closing, v->closing_count, from, end))
+		    skip_set(v->closing, v->closing_count, from, end) &&
+		    skip_held(v, from, end))
 			return true;
 	}
 	return false;
@@ -175,7 +189,8 @@ static void search_all(struct search *s, uint64_t goal)
 static uint64_t room(const struct volume *v, enum who who)
 {
 	uint64_t all = ext2fs_free_blocks_count(v->fs->super);
-	uint64_t not = v->pending_count + v->closing_count;
+	uint64_t not = v->pending_count + v->closing_count +
+		       v->held_end - v->held;
 
 	if (who != WHO_TREE)
 		not += v->kept;
@@ -243,6 +258,61 @@ void alloc_free(struct volume *v, uint64_t block, uint64_t count)
 		note(v, block, n, -1);
 	}
 	core_unlock(v);
+}
+
+/* A run that is long enough, or the rest of one. */
+static bool find_long(struct volume *v, struct free_run *run, uint64_t min)
+{
+	while (next_run(v, &run->from, run->last, &run->end)) {
+		if (run->end - run->from >= min || run->from == run->rest)
+			return true;
+		run->from = run->end;
+	}
+	return false;
+}
+
+int alloc_hold(struct volume *v, struct free_run *run, uint64_t min)
+{
+	uint64_t most;
+	bool found;
+
+	if (v->held_wanted != run->wanted)
+		return -EAGAIN;
+	core_lock(v);
+	most = room(v, WHO_USER) / 2;
+	found = most && find_long(v, run, min);
+	if (found && run->end - run->from > most) {
+		run->end = run->from + most;
+		run->rest = run->end;
+	}
+	if (found) {
+		v->held = run->from;
+		v->held_end = run->end;
+	}
+	core_unlock(v);
+	return found;
+}
+
+void alloc_let_go(struct volume *v)
+{
+	core_lock(v);
+	v->held = 0;
+	v->held_end = 0;
+	pthread_cond_broadcast(&v->held_none);
+	core_unlock(v);
+}
+
+bool alloc_await(struct volume *v)
+{
+	bool held;
+
+	core_lock(v);
+	held = v->held_end;
+	v->held_wanted += held;
+	while (v->held_end)
+		pthread_cond_wait(&v->held_none, &v->core);
+	core_unlock(v);
+	return held;
 }
 
 uint64_t alloc_left(struct volume *v)

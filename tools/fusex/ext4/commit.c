@@ -168,7 +168,7 @@ static void run(struct volume *v, struct commit *c, uint64_t id)
 	int ret = 0;
 
 	WR_LOCK(v);
-	corrupted = v->failed && !v->valid;
+	corrupted = v->failed && !v->valid && !v->shut;
 	if (v->failed)
 		ret = -EIO;
 	else if (!v->readonly)

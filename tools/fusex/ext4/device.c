@@ -243,30 +243,75 @@ void device_close(struct device *d)
 	d->image_fd = -1;
 }
 
-bool device_is_memory(const struct device *d)
+/* What it is like, as the kernel says: a number, 0 if that is not known. */
+static uint64_t queue_number(const struct device *d, const char *name)
 {
-	char path[64], yes = '0';
+	char path[96], text[32];
 	struct stat st;
+	ssize_t n;
 	int fd;
 
 	if (!d->block || fstat(d->fd, &st))
-		return false;
+		return 0;
 	/* Of a partition it is the whole device that says. */
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/dax",
-		 major(st.st_rdev), minor(st.st_rdev));
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/%s",
+		 major(st.st_rdev), minor(st.st_rdev), name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		snprintf(path, sizeof(path),
-			 "/sys/dev/block/%u:%u/../queue/dax",
-			 major(st.st_rdev), minor(st.st_rdev));
+			 "/sys/dev/block/%u:%u/../queue/%s",
+			 major(st.st_rdev), minor(st.st_rdev), name);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 	}
 	if (fd < 0)
-		return false;
-	if (read(fd, &yes, 1) != 1)
-		yes = '0';
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
-	return yes == '1';
+	text[n > 0 ? n : 0] = '\0';
+	return strtoull(text, NULL, 10);
+}
+
+bool device_is_memory(const struct device *d)
+{
+	return queue_number(d, "dax");
+}
+
+uint64_t device_discard_unit(const struct device *d)
+{
+	uint64_t unit;
+
+	/* Of an image, holes are made. */
+	if (!d->block)
+		return 1;
+	if (!queue_number(d, "discard_max_bytes"))
+		return 0;
+	unit = queue_number(d, "discard_granularity");
+	return unit ? unit : 1;
+}
+
+int device_discard(const struct device *d, uint64_t count, uint64_t offset)
+{
+	uint64_t range[2] = { offset, count };
+	int ret;
+
+	if (d->block)
+		ret = ioctl(d->fd, BLKDISCARD, range);
+	else
+		ret = fallocate(d->fd, FALLOC_FL_PUNCH_HOLE |
+					       FALLOC_FL_KEEP_SIZE,
+				(off_t)offset, (off_t)count);
+	return ret ? -errno : 0;
+}
+
+void device_drop(struct device *d, int dead)
+{
+	/* Not closed: others would use the number for what is opened next. */
+	while (dup3(dead, d->fd, O_CLOEXEC) < 0 &&
+	       (errno == EBUSY || errno == EINTR))
+		;
+	if (d->image_fd >= 0)
+		close(d->image_fd);
+	d->image_fd = -1;
 }
 
 int device_flush(const struct device *d)

@@ -25,10 +25,12 @@
  *	plain.c		data by way of the server
  *	remote.c	what the kernel leaves to the server with -o attr=remote
  *	reclaim.c	what was taken in advance is taken back
+ *	trim.c		what is free is given back to the device
  *	ops_*.c		the requests
  *
  * Locks, in the order in which they are taken:
  *
+ *	volume.trim	space is being discarded, a piece of it; before the others
  *	volume.lock	for reading by everybody; who has it for writing is alone
  *			and needs none of the others
  *	node.lock	of a directory, then of a file, or a new inode, in it: for
@@ -70,6 +72,7 @@
 struct bcache;
 struct commit;
 struct dirindex;
+struct fstrim_range;
 struct journal;
 struct node;
 
@@ -118,6 +121,7 @@ struct recalls {
  * @lock: see above
  * @core: likewise
  * @table: likewise
+ * @trim: likewise
  * @fs: libext2fs's
  * @dev: where it is
  * @cache: its blocks
@@ -131,7 +135,8 @@ struct recalls {
  * @recalls: see there
  * @dax: by which files memory is used as it is, DAX_*
  * @readonly: nothing is written
- * @failed: an error made it read-only
+ * @failed: an error made it read-only, or the end
+ * @shut: nothing is written any more, as in a crash
  * @errors: EXT2_ERRORS_*, what an error leads to
  * @panic: and an error ends it, errors=panic
  * @valid: it was in order when opened: stays so
@@ -142,6 +147,10 @@ struct recalls {
  * @pending_count: how many
  * @closing: blocks freed by the transaction that is being written
  * @closing_count: how many
+ * @held: the first of the blocks that are being discarded, which nobody has meanwhile
+ * @held_end: behind the last one
+ * @held_wanted: how often somebody had to wait for them
+ * @held_none: there are none, for who has @core
  * @freed: transactions after which some could be used
  * @kept: blocks that only trees of extents may have, the very last ones
  * @for_tree: what libext2fs takes now is for one
@@ -168,6 +177,7 @@ struct volume {
 	pthread_rwlock_t	lock;
 	pthread_mutex_t		core;
 	pthread_mutex_t		table;
+	pthread_mutex_t		trim;
 	ext2_filsys		fs;
 	struct device		dev;
 	struct bcache		*cache;
@@ -182,6 +192,7 @@ struct volume {
 	enum dax		dax;
 	bool			readonly;
 	atomic_bool		failed;
+	bool			shut;
 	uint32_t		errors;
 	bool			panic;
 	bool			valid;
@@ -192,6 +203,10 @@ struct volume {
 	uint64_t		pending_count;
 	ext2fs_block_bitmap	closing;
 	uint64_t		closing_count;
+	uint64_t		held;
+	uint64_t		held_end;
+	atomic_uint		held_wanted;
+	pthread_cond_t		held_none;
 	atomic_ullong		freed;
 	uint64_t		kept;
 	bool			for_tree;
@@ -380,6 +395,19 @@ int device_write(const struct device *d, const void *buf, size_t count,
 /** device_zero() - @count bytes at @offset become zeros */
 int device_zero(const struct device *d, uint64_t count, uint64_t offset);
 
+/** device_discard_unit() - bytes that are of use to it, 0 if it cannot discard */
+uint64_t device_discard_unit(const struct device *d);
+
+/** device_discard() - nobody is interested in @count bytes at @offset */
+int device_discard(const struct device *d, uint64_t count, uint64_t offset);
+
+/**
+ * device_drop() - it is not ours any more
+ * @d: the device, which others may be using: they get errors from now on
+ * @dead: a descriptor of which nothing can be read and to which nothing be written
+ */
+void device_drop(struct device *d, int dead);
+
 /**
  * struct batch - blocks to be written that may follow each other
  * @d: where to
@@ -464,6 +492,21 @@ int volume_close(struct volume *v);
  * @v: the file system
  */
 void volume_abandon(struct volume *v);
+
+/**
+ * volume_shut() - from now on nothing is written, as after a crash
+ * @v: the file system
+ * @flush: first make durable what was done so far, if that is possible
+ *
+ * The device is free when the kernel does not use it any more.
+ */
+int volume_shut(struct volume *v, bool flush);
+
+/** volume_get_label() - its name, EXT2_LABEL_LEN bytes */
+void volume_get_label(struct volume *v, char *label);
+
+/** volume_set_label() - give it a name, durably */
+int volume_set_label(struct volume *v, const char *label, size_t len);
 
 /** volume_errno() - an error of libext2fs as -errno; corruption is acted upon */
 int volume_errno(struct volume *v, errcode_t err);
@@ -725,6 +768,40 @@ void alloc_closing(struct volume *v);
 /** alloc_waits() - would a transaction free something? */
 bool alloc_waits(struct volume *v);
 
+/**
+ * struct free_run - free blocks that follow each other, being looked for
+ * @from: the first one; where to begin to look
+ * @end: behind the last one of those that were found
+ * @last: where to end
+ * @rest: where the rest of a run begins that was too long to be held at once
+ * @wanted: struct volume.held_wanted, if it is not to be more
+ */
+struct free_run {
+	uint64_t	from;
+	uint64_t	end;
+	uint64_t	last;
+	uint64_t	rest;
+	unsigned int	wanted;
+};
+
+/**
+ * alloc_hold() - take free blocks out of what can be taken, for a while
+ * @v: the file system
+ * @run: where to look, and what was found: no more than half of what everybody may
+ *	have
+ * @min: those that are fewer are of no interest
+ *
+ * Called with volume.lock and volume.trim.
+ * Return: 1; 0 if there are none; -EAGAIN if somebody has had need of some.
+ */
+int alloc_hold(struct volume *v, struct free_run *run, uint64_t min);
+
+/** alloc_let_go() - the opposite */
+void alloc_let_go(struct volume *v);
+
+/** alloc_await() - if some are held, wait until they are not */
+bool alloc_await(struct volume *v);
+
 /** alloc_goal() - where the first block of a file should be */
 uint64_t alloc_goal(const struct volume *v, const struct node *n);
 
@@ -734,6 +811,19 @@ int alloc_inode(struct volume *v, const struct node *dir, bool is_directory,
 
 /** alloc_inode_free() - it may be another's */
 void alloc_inode_free(struct volume *v, ext2_ino_t ino, bool is_directory);
+
+/* ------------------------------------------------------------------- trim.c */
+
+/**
+ * volume_trim() - FITRIM
+ * @v: the file system
+ * @range: where, and how much at least at a time, bytes; returned: len, how much was
+ *	discarded
+ * @stop: does nobody wait for it any more?
+ * @arg: of @stop
+ */
+int volume_trim(struct volume *v, struct fstrim_range *range,
+		bool (*stop)(void *arg), void *arg);
 
 /* ----------------------------------------------------------------- icache.c */
 

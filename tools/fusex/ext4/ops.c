@@ -152,7 +152,7 @@ bool op_again(struct volume *v, const struct fusex_node *self, int ret,
 {
 	if (ret != -ENOSPC)
 		return false;
-	if (is_freed(v, tries))
+	if (alloc_await(v) || is_freed(v, tries))
 		return true;
 	if (!self && v->iomap)
 		return false;
@@ -211,4 +211,6 @@ const struct fusex_ops ext4_ops = {
 	.map_ioend	= ext4_map_ioend,
 	.map_return	= ext4_map_return,
 	.freeze		= ext4_freeze,
+	.ioctl		= ext4_ioctl,
+	.shutdown	= ext4_shutdown,
 };

@@ -168,4 +168,8 @@ int ext4_map_ioend(struct fusex_req *req, const struct fusex_node *node,
 int ext4_map_return(struct fusex_req *req, const struct fusex_node *node,
 		    const struct fusex_map_return_in *in);
 
+int ext4_ioctl(struct fusex_req *req, const struct fusex_node *node,
+	       const struct fusex_ioctl_in *in, const void *arg, void *out);
+int ext4_shutdown(struct fusex_req *req, uint32_t flags);
+
 #endif

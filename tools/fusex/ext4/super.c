@@ -7,10 +7,12 @@
  */
 #include <e2p/e2p.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ext4.h"
 #include "log.h"
@@ -345,6 +347,8 @@ static void destroy(struct volume *v)
 	pthread_rwlock_destroy(&v->lock);
 	pthread_mutex_destroy(&v->core);
 	pthread_mutex_destroy(&v->table);
+	pthread_mutex_destroy(&v->trim);
+	pthread_cond_destroy(&v->held_none);
 	pthread_mutex_destroy(&v->recalls.lock);
 	pthread_cond_destroy(&v->recalls.change);
 	free(v);
@@ -367,6 +371,8 @@ static void init_locks(struct volume *v)
 	pthread_mutex_init(&v->core, &again);
 	pthread_mutexattr_destroy(&again);
 	pthread_mutex_init(&v->table, NULL);
+	pthread_mutex_init(&v->trim, NULL);
+	pthread_cond_init(&v->held_none, NULL);
 	pthread_mutex_init(&v->recalls.lock, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -408,7 +414,9 @@ int volume_close(struct volume *v)
 {
 	int ret = 0, err;
 
-	if (!volume_writable(v)) {
+	if (v->shut) {
+		/* As it is. */
+	} else if (!volume_writable(v)) {
 		icache_forgotten(v);
 		WR_LOCK(v);
 		icache_shrink(v, 0);
@@ -434,6 +442,60 @@ int volume_close(struct volume *v)
 void volume_abandon(struct volume *v)
 {
 	destroy(v);
+}
+
+/* What is being written, or discarded, is over, and there will be nothing else. */
+static void drop_device(struct volume *v, int dead)
+{
+	WR_LOCK(v);
+	v->shut = true;
+	v->failed = true;
+	UNLOCK(v);
+	commit_pause(v, true);
+	pthread_mutex_lock(&v->trim);
+	WR_LOCK(v);
+	device_drop(&v->dev, dead);
+	UNLOCK(v);
+	pthread_mutex_unlock(&v->trim);
+}
+
+int volume_shut(struct volume *v, bool flush)
+{
+	int dead = open("/", O_PATH | O_CLOEXEC);
+
+	if (dead < 0)
+		return -errno;
+	/* Why it is not, when it is not, is logged; it ends nevertheless. */
+	if (flush && !volume_writable(v))
+		commit_now(v);
+	log_warning("%s: shut down", v->dev.path);
+	drop_device(v, dead);
+	close(dead);
+	return 0;
+}
+
+void volume_get_label(struct volume *v, char *label)
+{
+	core_lock(v);
+	memcpy(label, v->fs->super->s_volume_name, EXT2_LABEL_LEN);
+	core_unlock(v);
+}
+
+int volume_set_label(struct volume *v, const char *label, size_t len)
+{
+	int ret;
+
+	RD_LOCK(v);
+	ret = volume_writable(v);
+	if (!ret) {
+		core_lock(v);
+		memset(v->fs->super->s_volume_name, 0, EXT2_LABEL_LEN);
+		memcpy(v->fs->super->s_volume_name, label, len);
+		ext2fs_mark_super_dirty(v->fs);
+		core_unlock(v);
+	}
+	UNLOCK(v);
+	return ret ? ret : commit_now(v);
 }
 
 /* Blocks that files can never have. */

@@ -17,6 +17,12 @@ int __real_device_flush(const struct device *d);
 int __wrap_device_write(const struct device *d, const void *buf, size_t count,
 			uint64_t offset);
 int __wrap_device_flush(const struct device *d);
+int __real_device_discard(const struct device *d, uint64_t count,
+			  uint64_t offset);
+int __wrap_device_discard(const struct device *d, uint64_t count,
+			  uint64_t offset);
+uint64_t __real_device_discard_unit(const struct device *d);
+uint64_t __wrap_device_discard_unit(const struct device *d);
 int __real_bcache_take(ext2_filsys fs, struct dirty_block **list,
 		       size_t *count);
 int __wrap_bcache_take(ext2_filsys fs, struct dirty_block **list,
