@@ -439,8 +439,8 @@ int batch_end(struct batch *b, int err);
 /**
  * recover_if_dirty() - see to it that the file system is in order
  * @d: where it is
- * @fsck: run e2fsck if it is not, instead of refusing it, unless it is opened
- *	read-only
+ * @fsck: run e2fsck if it is not, instead of refusing it, unless it cannot be
+ *	written to
  *
  * What is wrong, and what to do about it, is logged.
  */

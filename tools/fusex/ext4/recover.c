@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -137,14 +139,30 @@ static int repair(struct device *d)
 {
 	const char *path = d->path;
 	bool image = d->image_fd >= 0;
-	bool direct = d->direct;
+	bool direct = d->direct, readonly = d->readonly;
 	int ret;
 
 	device_close(d);
 	ret = run_fsck(path);
 	if (ret)
 		return ret;
-	return device_open(d, path, false, image || direct);
+	return device_open(d, path, readonly, image || direct);
+}
+
+/* Who only wants to read has it replayed as well, as with the kernel's ext4. */
+static bool can_be_repaired(const struct device *d)
+{
+	int fd, readonly = 0;
+
+	if (!d->readonly)
+		return true;
+	fd = open(d->path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	/* An image is none of these. */
+	(void)ioctl(fd, BLKROGET, &readonly);
+	close(fd);
+	return !readonly;
 }
 
 int recover_if_dirty(struct device *d, bool fsck)
@@ -159,7 +177,7 @@ int recover_if_dirty(struct device *d, bool fsck)
 	why = what_is_dirty(&sb);
 	if (!why)
 		return 0;
-	if (!fsck || d->readonly) {
+	if (!fsck || !can_be_repaired(d)) {
 		log_error("%s: %s; run: e2fsck -p %s", d->path, why, d->path);
 		return -ECORRUPT;
 	}
