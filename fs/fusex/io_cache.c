@@ -321,10 +321,13 @@ int fusex_cache_fsync(struct file *file, loff_t start, loff_t end,
 	if (err)
 		return err;
 	err = fusex_sync_times(inode, datasync);
-	/* Lost data is said once, and nothing else then. */
+	/*
+	 * Lost data is said once, and nothing else then.  Nor is the server to be the
+	 * next to fail, for good maybe, with the device that has just failed.
+	 */
 	ret = file_check_and_advance_wb_err(file);
 	if (ret)
-		err = ret;
+		return ret;
 	ret = fusex_fsync_server(inode, file, start, end, datasync);
 	return err ?: ret;
 }

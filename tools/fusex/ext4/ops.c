@@ -6,8 +6,8 @@
 
 #include "ops.h"
 
-/* Transactions that a request without space leaves it to. */
-#define COMMITS_MAX	3u
+/* Transactions that a request without space waits for, each of which has freed some. */
+#define COMMITS_MAX	20u
 
 static bool is_same(const struct node *n, const struct fusex_node *node)
 {
