@@ -328,7 +328,12 @@ static void open_device(const char *path, bool fresh)
 
 int main(int argc, char **argv)
 {
-	struct fusex_run_options run = { sizeof(run), FUSEX_RUN_SIGNALS, 1, 1 };
+	struct fusex_run_options run = {
+		.size = sizeof(run),
+		.flags = FUSEX_RUN_SIGNALS,
+		.threads = 1,
+		.max_threads = 1,
+	};
 	bool fresh = argc == 3 && !strcmp(argv[1], "--format");
 	struct fusex_session *se;
 	struct fusex_config cfg;

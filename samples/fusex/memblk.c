@@ -655,7 +655,12 @@ static void prepare(void)
 
 int main(int argc, char **argv)
 {
-	struct fusex_run_options run = { sizeof(run), FUSEX_RUN_SIGNALS, 1, 1 };
+	struct fusex_run_options run = {
+		.size = sizeof(run),
+		.flags = FUSEX_RUN_SIGNALS,
+		.threads = 1,
+		.max_threads = 1,
+	};
 	bool fresh = argc > 1 && !strcmp(argv[1], "--format");
 	int ret;
 

@@ -609,7 +609,8 @@ void *fusex_session_userdata(const struct fusex_session *se);
  * the next signal tries again.  A second one while it unmounts, or when it
  * fails again, ends the channel at once, and fusex_run() returns when the
  * handlers that are running have; one more has its usual effect.  Without such
- * a mount they do what fusex_session_stop() does.
+ * a mount they do what fusex_session_stop() does.  Where else the file system is
+ * mounted it stays, synchronised and served, see fusex_run_options.still_mounted.
  *
  * The signals are blocked in the calling thread and its workers; other threads
  * of the program have to block them, too.  A signal reaches one session only,
@@ -624,12 +625,19 @@ void *fusex_session_userdata(const struct fusex_session *se);
  * @threads: workers to begin with, 0 for the number of CPUs, 2 to 4
  * @max_threads: another worker is started whenever all are inside a handler,
  *	up to this many; 0 for 64
+ * @still_mounted: called, when a signal has unmounted what fusex_session_mount()
+ *	mounted, for each other place where the file system is mounted that can be
+ *	seen from here: it is served until it was unmounted there, too.  @error is 0
+ *	when what was dirty is written back, or -errno.  In a thread of the
+ *	library's, which must not use the file system.  NULL for nothing.
  */
 struct fusex_run_options {
 	uint32_t	size;
 	uint32_t	flags;
 	uint32_t	threads;
 	uint32_t	max_threads;
+	void		(*still_mounted)(struct fusex_session *se,
+					 const char *where, int error);
 };
 
 /**

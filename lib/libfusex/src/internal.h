@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <fusex.h>
 
@@ -168,6 +169,7 @@ struct worker {
  * @data_size: bytes of reply data buffers
  * @target: absolute path of the mount point, NULL when not mounted by us
  * @mnt_id: the kernel's number of the mount, never used again; 0 unknown
+ * @mnt_dev: st_dev of what is on it
  * @error: last error in words
  * @lock: see the top of this file
  * @changed: lock: a cancel function returned, a request came into the pool,
@@ -203,6 +205,7 @@ struct fusex_session {
 	size_t			data_size;
 	char			*target;
 	uint64_t		mnt_id;
+	dev_t			mnt_dev;
 	char			error[512];
 	pthread_mutex_t		lock;
 	pthread_cond_t		changed;
@@ -302,8 +305,37 @@ struct mount_options {
 
 int options_parse(const char *options, struct mount_options *mo);
 
+/**
+ * struct mountinfo - /proc/self/mountinfo while it is read
+ * @f: the file
+ * @line: of the mount, taken apart
+ * @size: bytes there is room for
+ * @id: the mount's number, which is another's as soon as that is gone
+ * @dev: MAJOR:MINOR that stat(2) shows
+ * @path: where it is
+ */
+struct mountinfo {
+	FILE		*f;
+	char		*line;
+	size_t		size;
+	long		id;
+	const char	*dev;
+	char		*path;
+};
+
+/* mountinfo.c */
+int mountinfo_open(struct mountinfo *mi);
+bool mountinfo_next(struct mountinfo *mi);
+void mountinfo_close(struct mountinfo *mi);
+
+/* elsewhere.c */
+typedef void (*still_mounted_fn)(struct fusex_session *se, const char *where,
+				 int error);
+
+void session_elsewhere(struct fusex_session *se, still_mounted_fn fn);
+
 /* unmount.c */
-uint64_t mount_id_of_fd(int fd);
+uint64_t mount_id_of_fd(int fd, dev_t *dev);
 int session_sync(const struct fusex_session *se);
 void session_forget_mount(struct fusex_session *se);
 

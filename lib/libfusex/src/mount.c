@@ -156,7 +156,7 @@ int fusex_session_mount(struct fusex_session *se, const char *target,
 		free(path);
 	} else {
 		ret = 0;
-		se->mnt_id = mount_id_of_fd(fd);
+		se->mnt_id = mount_id_of_fd(fd, &se->mnt_dev);
 		se->target = path;
 	}
 	close(fd);

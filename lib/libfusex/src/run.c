@@ -234,6 +234,7 @@ static void join_workers(struct fusex_session *se)
  * @failed: it could not unmount, and what is dirty not be written back
  * @again: that was so before
  * @abandon: unmounting failed and nothing is dirty, or there was a second signal
+ * @still_mounted: from struct fusex_run_options
  * @old: signal mask to be restored
  */
 struct waiter {
@@ -245,6 +246,7 @@ struct waiter {
 	atomic_bool		failed;
 	bool			again;
 	atomic_bool		abandon;
+	still_mounted_fn	still_mounted;
 	sigset_t		old;
 };
 
@@ -255,8 +257,10 @@ static void *unmount_main(void *arg)
 	/* So that who looks what hangs there sees it. */
 	(void)prctl(PR_SET_NAME, "fusex-unmount");
 	wt->result = fusex_session_unmount(wt->se);
-	if (!wt->result)
+	if (!wt->result) {
+		session_elsewhere(wt->se, wt->still_mounted);
 		return NULL;
+	}
 	/* Who ends now must not take with it what programs have written. */
 	if (wt->again || !session_sync(wt->se)) {
 		atomic_store(&wt->abandon, true);
@@ -454,6 +458,7 @@ int fusex_run(struct fusex_session *se, const struct fusex_run_options *opts)
 	ret = block_signals(&wt, o.flags);
 	if (ret)
 		return ret;
+	wt.still_mounted = o.still_mounted;
 	se->ran = true;
 	ret = start_workers(se, threads);
 	if (!ret)

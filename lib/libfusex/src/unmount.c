@@ -8,12 +8,12 @@
  */
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -21,20 +21,22 @@
 /**
  * mount_id_of_fd() - the kernel's number of a mount, never used again
  * @fd: any descriptor of a file on it
+ * @dev: returned: st_dev of files on it, unless NULL
  *
  * Sends no request: nobody may be serving yet.
  *
  * Return: the number, 0 when it cannot be found out.
  */
-uint64_t mount_id_of_fd(int fd)
+uint64_t mount_id_of_fd(int fd, dev_t *dev)
 {
 	struct statx stx;
 
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-		  STATX_MNT_ID_UNIQUE, &stx) ||
-	    !(stx.stx_mask & STATX_MNT_ID_UNIQUE))
+		  STATX_MNT_ID_UNIQUE, &stx))
 		return 0;
-	return stx.stx_mnt_id;
+	if (dev)
+		*dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	return stx.stx_mask & STATX_MNT_ID_UNIQUE ? stx.stx_mnt_id : 0;
 }
 
 /*
@@ -59,48 +61,6 @@ static int short_id(uint64_t mnt_id, long *id)
 	return 0;
 }
 
-/* Undoes the octal escapes of /proc/self/mountinfo. */
-static void unescape(char *s)
-{
-	char *out = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' &&
-		    s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
-			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
-					(s[3] - '0'));
-			s += 3;
-		} else {
-			*out++ = *s;
-		}
-	}
-	*out = '\0';
-}
-
-/**
- * mounted_on() - read one line of /proc/self/mountinfo
- * @line: the line, changed
- * @id: returned: number of the mount
- *
- * Return: the path it is mounted on, in @line; NULL for a strange line.
- */
-static char *mounted_on(char *line, long *id)
-{
-	char *field, *rest = line;
-	int i;
-
-	/* number, parent's number, device, path in the file system, path */
-	for (i = 0; i < 5; i++) {
-		field = strsep(&rest, " ");
-		if (!field)
-			return NULL;
-		if (i == 0)
-			*id = strtol(field, NULL, 10);
-	}
-	unescape(field);
-	return field;
-}
-
 enum mount_state {
 	MOUNT_GONE,
 	MOUNT_COVERED,
@@ -114,32 +74,26 @@ enum mount_state {
 static int find_mount(const struct fusex_session *se, enum mount_state *state,
 		      char **where)
 {
-	char *line = NULL, *path;
-	size_t size = 0;
+	struct mountinfo mi;
+	long ours;
 	int ret;
-	FILE *f;
-	long ours, id = -1;
 
 	ret = short_id(se->mnt_id, &ours);
 	if (ret || ours < 0)
 		return ret;
-	f = fopen("/proc/self/mountinfo", "re");
-	if (!f)
-		return -errno;
-	while (!ret && getline(&line, &size, f) > 0) {
-		path = mounted_on(line, &id);
-		if (!path)
-			continue;
-		if (id == ours && !*where) {
+	ret = mountinfo_open(&mi);
+	if (ret)
+		return ret;
+	while (!ret && mountinfo_next(&mi)) {
+		if (mi.id == ours && !*where) {
 			*state = MOUNT_ON_TOP;
-			*where = strdup(path);
+			*where = strdup(mi.path);
 			ret = *where ? 0 : -ENOMEM;
-		} else if (*where && !strcmp(path, *where)) {
+		} else if (*where && !strcmp(mi.path, *where)) {
 			*state = MOUNT_COVERED;
 		}
 	}
-	free(line);
-	fclose(f);
+	mountinfo_close(&mi);
 	return ret;
 }
 
@@ -224,7 +178,7 @@ int session_sync(const struct fusex_session *se)
 
 	if (fd < 0)
 		return -errno;
-	if (mount_id_of_fd(fd) != se->mnt_id)
+	if (mount_id_of_fd(fd, NULL) != se->mnt_id)
 		ret = -ESTALE;
 	else if (syncfs(fd))
 		ret = -errno;

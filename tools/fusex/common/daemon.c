@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,4 +104,16 @@ fail:
 	err = -errno;
 	close(null);
 	return err;
+}
+
+void daemon_still_mounted(struct fusex_session *se, const char *where,
+			  int error)
+{
+	(void)se;
+	if (error)
+		log_error("it is still mounted on %s, and what was written there is not safe: %s",
+			  where, strerror(-error));
+	else
+		log_warning("it is still mounted on %s, and served until it is unmounted there, too",
+			    where);
 }

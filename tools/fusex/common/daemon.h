@@ -30,4 +30,10 @@ int daemon_start(void);
  */
 int daemon_ready(const char *name);
 
+struct fusex_session;
+
+/** daemon_still_mounted() - says so, for struct fusex_run_options */
+void daemon_still_mounted(struct fusex_session *se, const char *where,
+			  int error);
+
 #endif

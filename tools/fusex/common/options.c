@@ -225,6 +225,60 @@ int options_parse(const struct option_desc *table, const char *text,
 	return ret;
 }
 
+static bool is_option(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(text, name, len) && (!text[len] || text[len] == '=');
+}
+
+bool options_has(const char *list, const char *name, const char *other)
+{
+	char *copy = list ? strdup(list) : NULL, *rest = copy, *one;
+	bool found = false;
+
+	while ((one = options_next(&rest))) {
+		if (is_option(one, name))
+			found = true;
+		else if (other && is_option(one, other))
+			found = false;
+	}
+	free(copy);
+	return found;
+}
+
+/* Empty for what has none, or a value that has no word. */
+static void show_value(const struct option_desc *o, char *buf, size_t room)
+{
+	const struct option_choice *c;
+
+	buf[0] = '\0';
+	if (o->type == OPTION_UINT)
+		snprintf(buf, room, "%u", *(const uint32_t *)o->to);
+	if (o->type == OPTION_SECONDS)
+		snprintf(buf, room, "%.9f",
+			 (double)*(const uint64_t *)o->to / 1e9);
+	if (o->type != OPTION_CHOICE)
+		return;
+	for (c = o->choices; c->word; c++)
+		if (c->value == *(const uint32_t *)o->to)
+			snprintf(buf, room, "%s", c->word);
+}
+
+char *options_show(const struct option_desc *table)
+{
+	char *list = NULL, value[64];
+
+	for (; table->name; table++) {
+		show_value(table, value, sizeof(value));
+		if (*value && options_append(&list, table->name, value)) {
+			free(list);
+			return NULL;
+		}
+	}
+	return list ? list : strdup("");
+}
+
 void options_help(const struct option_desc *table)
 {
 	char left[64];

@@ -88,6 +88,22 @@ int options_parse(const struct option_desc *table, const char *text,
  */
 int options_append(char **list, const char *name, const char *value);
 
+/**
+ * options_has() - is an option there, and not taken back by another one after it?
+ * @list: the options, may be NULL
+ * @name: of the one
+ * @other: of the other, or NULL
+ */
+bool options_has(const char *list, const char *name, const char *other);
+
+/**
+ * options_show() - what they come to: a list of NAME=VALUE
+ * @table: the program's own; flags and what is called are left out
+ *
+ * Return: the list, to be freed, or NULL.
+ */
+char *options_show(const struct option_desc *table);
+
 /** options_help() - print a table of the options to stdout */
 void options_help(const struct option_desc *table);
 

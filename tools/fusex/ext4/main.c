@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "again.h"
 #include "daemon.h"
 #include "log.h"
 #include "ops.h"
@@ -38,6 +39,7 @@
  * @max_threads: and at most
  * @readonly: the mount is read-only
  * @mount: options of the mount
+ * @given: all options, as they were given
  */
 struct settings {
 	const char	*source;
@@ -53,6 +55,7 @@ struct settings {
 	uint32_t	max_threads;
 	bool		readonly;
 	char		*mount;
+	char		*given;
 };
 
 static struct settings set = {
@@ -126,7 +129,8 @@ static int parse(int argc, char **argv)
 			set.foreground = true;
 			break;
 		case 'o':
-			if (options_parse(options, optarg, &set.mount))
+			if (options_parse(options, optarg, &set.mount) ||
+			    options_append(&set.given, optarg, NULL))
 				return 2;
 			break;
 		case 'h':
@@ -145,33 +149,10 @@ static int parse(int argc, char **argv)
 	return 0;
 }
 
-static bool is_option(const char *text, const char *name)
-{
-	size_t len = strlen(name);
-
-	return !strncmp(text, name, len) && (!text[len] || text[len] == '=');
-}
-
-/* Is the option there, and not taken back by the other one after it? */
-static bool has_option(const char *list, const char *name, const char *other)
-{
-	char *copy = list ? strdup(list) : NULL, *rest = copy, *one;
-	bool found = false;
-
-	while ((one = options_next(&rest))) {
-		if (is_option(one, name))
-			found = true;
-		else if (other && is_option(one, other))
-			found = false;
-	}
-	free(copy);
-	return found;
-}
-
 static int finish_options(void)
 {
-	set.readonly = has_option(set.mount, "ro", "rw");
-	if (has_option(set.mount, "source", NULL))
+	set.readonly = options_has(set.mount, "ro", "rw");
+	if (options_has(set.mount, "source", NULL))
 		return 0;
 	return options_append(&set.mount, "source", set.source);
 }
@@ -320,6 +301,7 @@ static int mount_and_run(struct volume *v, const struct fusex_ops *ops,
 		.flags = FUSEX_RUN_SIGNALS,
 		.threads = set.threads,
 		.max_threads = set.max_threads,
+		.still_mounted = daemon_still_mounted,
 	};
 	int ret;
 
@@ -373,6 +355,34 @@ static char *absolute(const char *path, bool directory)
 	return real;
 }
 
+/* Without it there is no second mount, but a first one. */
+static void publish(const struct volume *v)
+{
+	int fd = v->dev.image_fd >= 0 ? v->dev.image_fd : v->dev.fd, ret;
+	char *shown = options_show(options);
+
+	ret = shown ? served_publish(fd, shown) : -ENOMEM;
+	if (ret)
+		log_warning("%s cannot be mounted in other places: %s",
+			    set.source, strerror(-ret));
+	free(shown);
+}
+
+/* Returns -ENOENT if it is not mounted, or else how to exit. */
+static int run_again(const char *target)
+{
+	const struct again a = {
+		.source = set.source,
+		.target = target,
+		.table = options,
+		.given = set.given,
+		.mount = set.mount,
+	};
+	int ret = again_mount(&a);
+
+	return ret && ret != -ENOENT ? 1 : ret;
+}
+
 static int run(const char *source, const char *target)
 {
 	const struct volume_options o = {
@@ -391,6 +401,7 @@ static int run(const char *source, const char *target)
 	block_signals();
 	if (volume_open(source, &o, &v))
 		return 1;
+	publish(v);
 	ret = serve(v, target);
 	se = v->se;
 	v->se = NULL;
@@ -403,22 +414,12 @@ static int run(const char *source, const char *target)
 	return err ? 1 : ret;
 }
 
-int main(int argc, char **argv)
+/* To be a server, as long as it is mounted. */
+static int start(const char *source, const char *target)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-	char *source, *target = NULL;
-	int ret;
+	int ret = finish_options();
 
-	ret = parse(argc, argv);
-	if (ret)
-		return ret;
-	/* Absolute: the working directory is left before it is unmounted. */
-	source = absolute(set.source, false);
-	if (source)
-		target = absolute(set.target, true);
-	if (!target)
-		return 1;
-	ret = finish_options();
 	if (!ret && !set.foreground)
 		ret = daemon_start();
 	if (ret) {
@@ -431,9 +432,29 @@ int main(int argc, char **argv)
 	/* To get memory it must not wait for data that waits for itself. */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	mallopt(M_ARENA_MAX, 2);
-	ret = run(source, target);
+	return run(source, target);
+}
+
+int main(int argc, char **argv)
+{
+	char *source, *target = NULL;
+	int ret;
+
+	ret = parse(argc, argv);
+	if (ret)
+		return ret;
+	/* Absolute: the working directory is left before it is unmounted. */
+	source = absolute(set.source, false);
+	if (source)
+		target = absolute(set.target, true);
+	if (!target)
+		return 1;
+	ret = run_again(target);
+	if (ret == -ENOENT)
+		ret = start(source, target);
 	free(source);
 	free(target);
 	free(set.mount);
+	free(set.given);
 	return ret;
 }

@@ -380,6 +380,7 @@ static int mount_and_run(struct mirror *m, const char *target)
 		.flags = FUSEX_RUN_SIGNALS,
 		.threads = set.threads,
 		.max_threads = set.max_threads,
+		.still_mounted = daemon_still_mounted,
 	};
 	int ret;
 

@@ -167,7 +167,12 @@ static void prepare(char **paths)
 
 int main(int argc, char **argv)
 {
-	struct fusex_run_options run = { sizeof(run), FUSEX_RUN_SIGNALS, 1, 1 };
+	struct fusex_run_options run = {
+		.size = sizeof(run),
+		.flags = FUSEX_RUN_SIGNALS,
+		.threads = 1,
+		.max_threads = 1,
+	};
 
 	if (argc != 4)
 		errx(2, "usage: bench-extents DEVICE DEVICE MOUNTPOINT");

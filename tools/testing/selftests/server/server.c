@@ -130,7 +130,11 @@ static void put_away(pid_t test)
 
 static int serve(const struct srv_options *o)
 {
-	struct fusex_run_options run = { sizeof(run), 0, 2, 8 };
+	struct fusex_run_options run = {
+		.size = sizeof(run),
+		.threads = 2,
+		.max_threads = 8,
+	};
 	struct fusex_config cfg;
 	struct fusex_session *se;
 	struct fusex_ops ops;
