@@ -159,9 +159,8 @@ int fusex_session_unmount(struct fusex_session *se)
 		ret = session_fail(se, -ret, "cannot look for the mount:");
 	else
 		ret = unmount_from(se, state, where);
-	/* Somebody else may then, and for him there is something to wait for. */
-	if (ret)
-		atomic_store(&se->unmounting, false);
+	/* Who unmounts it later, there or elsewhere, has something to wait for. */
+	atomic_store(&se->unmounting, false);
 	free(where);
 	return ret;
 }
