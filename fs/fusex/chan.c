@@ -450,6 +450,18 @@ void fusex_chan_quiesce(struct fusex_chan *chan)
 }
 
 /**
+ * fusex_chan_hide - the super block goes, and what shows the channel with it
+ * @chan: the channel
+ *
+ * Context: process context, sleeps.
+ */
+void fusex_chan_hide(struct fusex_chan *chan)
+{
+	if (chan->sysfs)
+		fusex_sysfs_remove(chan);
+}
+
+/**
  * fusex_chan_detach - the super block is gone
  * @chan: the channel, dead afterwards
  *
@@ -460,12 +472,10 @@ void fusex_chan_quiesce(struct fusex_chan *chan)
  */
 void fusex_chan_detach(struct fusex_chan *chan)
 {
-	if (!chan->sysfs)
-		return;
 	WARN_ON_ONCE(chan->sb);
 	fusex_chan_abort(chan);
 	flush_work(&chan->iput_work);
-	fusex_sysfs_remove(chan);
+	fusex_chan_hide(chan);
 	/* Who serves may go on for a while; what it serves is not busy. */
 	fusex_backing_clear(chan);
 }
@@ -487,17 +497,28 @@ bool fusex_chan_alive(const struct fusex_chan *chan)
  * @chan: the channel
  *
  * Context: any; may have changed when it returns.
- * Return: true if a thread waits for requests, by read(2) or poll(2).
+ * Return: true if a thread waits for requests in read(2).
  */
 bool fusex_chan_is_served(struct fusex_chan *chan)
 {
 	bool served;
 
 	spin_lock(&chan->lock);
-	/* Who is about to poll need not be seen, so nothing orders this. */
-	served = !list_empty(&chan->readers) || waitqueue_active(&chan->poll);
+	served = !list_empty(&chan->readers);
 	spin_unlock(&chan->lock);
 	return served;
+}
+
+/**
+ * fusex_chan_is_own - is it the server that is running?
+ * @chan: the channel
+ *
+ * Context: process.
+ * Return: true in a thread of the process that has set up the channel.
+ */
+bool fusex_chan_is_own(const struct fusex_chan *chan)
+{
+	return task_tgid(current) == chan->server;
 }
 
 /**

@@ -108,7 +108,8 @@ static int shutdown_sync(struct file *file)
 	refcount_set(&s->ref, 2);
 	s->file = get_file(file);
 	queue_work(fs->io_wq, &s->work);
-	err = wait_for_completion_killable(&s->done) ? -EINTR : s->err;
+	err = wait_for_completion_state(&s->done, TASK_KILLABLE |
+					TASK_FREEZABLE_UNSAFE) ? -EINTR : s->err;
 	shutdown_sync_put(s);
 	return err;
 }
@@ -144,7 +145,7 @@ static int shutdown_tell(struct fusex_sb *fs, u32 flags)
  *
  * Context: process, sleeps on the server, interruptible once all is written.
  * Return: 0; -EPERM; -EFAULT; -EINVAL; -ENOTTY when the server does not know
- * how; -EBUSY when another one has all written back; what writing back or the
+ * how; -EOPNOTSUPP where files go on without it, in passthrough mode; -EBUSY when another one has all written back; what writing back or the
  * server came to, and nothing has happened; -ENOTCONN when the server is gone;
  * -EINTR or -ETIMEDOUT, and if the server has been told it has ended
  * nevertheless.
@@ -165,6 +166,8 @@ long fusex_shutdown(struct file *file, const u32 __user *arg)
 		return err;
 	if (fusex_chan_lacks(fs->chan, FUSEX_OP_SHUTDOWN))
 		return -ENOTTY;
+	if (fs->conf->io_modes & BIT(FUSEX_IO_PASSTHROUGH))
+		return -EOPNOTSUPP;
 	if (how == FS_SHUTDOWN_FLAGS_DEFAULT)
 		err = shutdown_sync(file);
 	return err ?: shutdown_tell(fs, flags);

@@ -108,12 +108,13 @@ static void fusex_umount_begin(struct super_block *sb)
 }
 
 /*
- * The server puts away what it has open before umount(2) returns.  One that never
- * served may be the caller.
+ * The server puts away what it has open before umount(2) returns.  That is not to
+ * wait for itself, and who has not served yet may be waiting for the caller.
  */
 static void fusex_tell_unmount(const struct fusex_sb *fs)
 {
-	if (!(fs->conf->features & FUSEX_F_UNMOUNT))
+	if (!(fs->conf->features & FUSEX_F_UNMOUNT) ||
+	    fusex_chan_is_own(fs->chan))
 		return;
 	/* Whatever the answer is, it is unmounted. */
 	if (fs->used || fusex_chan_is_served(fs->chan))
@@ -126,10 +127,8 @@ static void fusex_put_super(struct super_block *sb)
 	struct fusex_sb *fs = fusex_sb(sb);
 
 	/* A mount that failed may have met a channel that is another's. */
-	if (!fs->attached)
-		return;
-	fusex_tell_unmount(fs);
-	fusex_chan_detach(fs->chan);
+	if (fs->attached)
+		fusex_chan_hide(fs->chan);
 }
 
 /*
@@ -693,6 +692,11 @@ static void fusex_umount(struct super_block *sb)
 		fusex_umount_sync(sb);
 	}
 	kill_anon_super(sb);
+	/* Nobody's sync(2) waits for this super block any more, the server's neither. */
+	if (fs->attached) {
+		fusex_tell_unmount(fs);
+		fusex_chan_detach(fs->chan);
+	}
 }
 
 /*

@@ -1719,7 +1719,8 @@ struct fusex_freeze_in {
  * @flags: FUSEX_SHUTDOWN_FLUSH or 0
  * @reserved: zero
  *
- * FS_IOC_SHUTDOWN of who has CAP_SYS_ADMIN in the user namespace of the mount.
+ * FS_IOC_SHUTDOWN of who has CAP_SYS_ADMIN in the user namespace of the mount; not
+ * where files may be in passthrough mode, which go on without a server.
  * Where all was to be written first the kernel has done that, SYNCFS included.
  * When it has answered, the server must not write anything any more, and should
  * have let go of its devices: who unmounts may mount them again at once.  Then the
@@ -1741,7 +1742,8 @@ struct fusex_shutdown_in {
  * for others, and can be killed; then, or when the channel ends, backing objects are
  * let go.  So a server that answers when it has closed what it holds itself leaves
  * nothing in use behind.  Not sent while nobody has used the file system and no
- * thread waits for requests.  Only with FUSEX_F_UNMOUNT.  Reply: nothing.
+ * thread waits for requests, nor when it is a thread of the process that has called
+ * FUSEX_IOC_SETUP that unmounts.  Only with FUSEX_F_UNMOUNT.  Reply: nothing.
  */
 
 /* ----------------------------------------------------------- notifications */

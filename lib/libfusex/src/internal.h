@@ -185,7 +185,7 @@ struct worker {
  * @stopping: lock: workers are to end
  * @stop: fusex_session_stop() was called
  * @ended: a worker was told that the channel is gone, or the file system
- * @unmounting: fusex_session_unmount() is at it
+ * @unmounting: threads of the program that unmount it
  * @last: unique of UNMOUNT, which is answered when the session is freed
  * @failure: errno of a worker that could not go on
  * @early: uniques whose cancellation found no request
@@ -220,7 +220,7 @@ struct fusex_session {
 	bool			stopping;
 	atomic_bool		stop;
 	atomic_bool		ended;
-	atomic_bool		unmounting;
+	atomic_int		unmounting;
 	atomic_ullong		last;
 	atomic_int		failure;
 	atomic_ullong		early[EARLY_CANCELS];

@@ -16,6 +16,8 @@
 #define MIN_WORKERS		2u
 #define MAX_INITIAL_WORKERS	4u
 #define DEFAULT_MAX_WORKERS	64u
+/* So long umount(2) waits for handlers whose callers do not wait any more. */
+#define HANDLER_SECONDS		5
 
 static int worker_add(struct fusex_session *se);
 
@@ -205,13 +207,28 @@ static void cancel_workers(struct fusex_session *se)
 	pthread_mutex_unlock(&se->lock);
 }
 
+/*
+ * Who has unmounted waits for handlers as well, which have something open, but not for
+ * one that may never return.
+ */
+static void join(struct worker *w, const struct timespec *until)
+{
+	if (!pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, until))
+		return;
+	session_let_go(w->se);
+	pthread_join(w->thread, NULL);
+}
+
 static void join_workers(struct fusex_session *se)
 {
+	struct timespec until;
 	struct worker *w;
 
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += HANDLER_SECONDS;
 	/* Nobody is added any more, so the list can be walked unlocked. */
 	for (w = se->workers; w; w = w->next)
-		pthread_join(w->thread, NULL);
+		join(w, &until);
 
 	pthread_mutex_lock(&se->lock);
 	while (se->workers) {
@@ -250,16 +267,12 @@ struct waiter {
 	sigset_t		old;
 };
 
-static void *unmount_main(void *arg)
+static void unmount_or_sync(struct waiter *wt)
 {
-	struct waiter *wt = arg;
-
-	/* So that who looks what hangs there sees it. */
-	(void)prctl(PR_SET_NAME, "fusex-unmount");
 	wt->result = fusex_session_unmount(wt->se);
 	if (!wt->result) {
 		session_elsewhere(wt->se, wt->still_mounted);
-		return NULL;
+		return;
 	}
 	/* Who ends now must not take with it what programs have written. */
 	if (wt->again || !session_sync(wt->se)) {
@@ -268,6 +281,18 @@ static void *unmount_main(void *arg)
 	} else {
 		atomic_store(&wt->failed, true);
 	}
+}
+
+static void *unmount_main(void *arg)
+{
+	struct waiter *wt = arg;
+
+	/* So that who looks what hangs there sees it. */
+	(void)prctl(PR_SET_NAME, "fusex-unmount");
+	/* It may be the last to use a mount that others have unmounted meanwhile. */
+	atomic_fetch_add(&wt->se->unmounting, 1);
+	unmount_or_sync(wt);
+	atomic_fetch_sub(&wt->se->unmounting, 1);
 	return NULL;
 }
 

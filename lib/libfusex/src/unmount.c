@@ -153,14 +153,14 @@ int fusex_session_unmount(struct fusex_session *se)
 	/* There will be no answers for it to wait for. */
 	if (se->ran && !nr_workers(se))
 		session_end_fd(se, se->fd);
-	atomic_store(&se->unmounting, true);
+	atomic_fetch_add(&se->unmounting, 1);
 	ret = find_mount(se, &state, &where);
 	if (ret)
 		ret = session_fail(se, -ret, "cannot look for the mount:");
 	else
 		ret = unmount_from(se, state, where);
 	/* Who unmounts it later, there or elsewhere, has something to wait for. */
-	atomic_store(&se->unmounting, false);
+	atomic_fetch_sub(&se->unmounting, 1);
 	free(where);
 	return ret;
 }

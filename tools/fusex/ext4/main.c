@@ -313,6 +313,9 @@ static int mount_and_run(struct volume *v, const struct fusex_ops *ops,
 	ret = daemon_ready(PROGRAM);
 	if (ret) {
 		log_error("cannot start to serve: %s", strerror(-ret));
+		/* It is mounted, and nobody is to wait for an answer. */
+		fusex_session_free(v->se);
+		v->se = NULL;
 		return 1;
 	}
 	ret = fusex_run(v->se, &run);

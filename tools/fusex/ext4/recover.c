@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -134,16 +135,39 @@ static int run_fsck(const char *path)
 	return ret;
 }
 
+/* Of an image e2fsck does not notice that others have it, so they do not get it. */
+static int lock_image(const struct device *d, int *lock)
+{
+	int err;
+
+	*lock = fcntl(d->image_fd, F_DUPFD_CLOEXEC, 0);
+	if (*lock >= 0 && !flock(*lock, LOCK_EX | LOCK_NB))
+		return 0;
+	err = -errno;
+	if (*lock >= 0)
+		close(*lock);
+	if (err == -EWOULDBLOCK)
+		log_error("%s is in use by another server", d->path);
+	else
+		log_error("cannot lock %s: %s", d->path, strerror(-err));
+	return err;
+}
+
 /* e2fsck wants the device for itself. */
 static int repair(struct device *d)
 {
 	const char *path = d->path;
 	bool image = d->image_fd >= 0;
 	bool direct = d->direct, readonly = d->readonly;
-	int ret;
+	int lock = -1, ret;
 
+	ret = image ? lock_image(d, &lock) : 0;
+	if (ret)
+		return ret;
 	device_close(d);
 	ret = run_fsck(path);
+	if (lock >= 0)
+		close(lock);
 	if (ret)
 		return ret;
 	return device_open(d, path, readonly, image || direct);
