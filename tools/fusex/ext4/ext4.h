@@ -30,7 +30,8 @@
  *
  * Locks, in the order in which they are taken:
  *
- *	volume.trim	space is being discarded, a piece of it; before the others
+ *	volume.trim	space is being discarded, a piece of it, or has to be made
+ *			for that; freezing waits for it; before the others
  *	volume.lock	for reading by everybody; who has it for writing is alone
  *			and needs none of the others
  *	node.lock	of a directory, then of a file, or a new inode, in it: for

@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,6 +262,58 @@ static void test_freed(void)
 	done(v);
 }
 
+static pthread_t freezer;
+static atomic_bool is_frozen;
+
+static void *freeze(void *arg)
+{
+	orphan_freeze(arg, true);
+	is_frozen = true;
+	return NULL;
+}
+
+/* It is asked for, and has the time to be there too early. */
+static void freeze_it(struct volume *v)
+{
+	bool asked = false;
+	unsigned int i;
+
+	pthread_create(&freezer, NULL, freeze, v);
+	while (!asked) {
+		RD_LOCK(v);
+		asked = v->frozen;
+		UNLOCK(v);
+	}
+	for (i = 0; i < 10000 && !is_frozen; i++)
+		sched_yield();
+	bad += is_frozen;
+}
+
+/* Frozen means that nothing is written, nor discarded. */
+static void test_frozen(void)
+{
+	struct volume *v = fresh("-b 1024");
+	uint64_t block = 0, blocks;
+
+	owner = image_file(v, image_root(v), "file", 0);
+	RD_LOCK(v);
+	is(alloc_run(v, owner, 0, RUN, &block), RUN, "some are taken");
+	UNLOCK(v);
+	goes = block;
+	free_it(v);
+	orphan_freeze(v, true);
+	is(trim(v, whole, &blocks), -EBUSY, "it is frozen");
+	ok(alloc_waits(v), "and nothing is made durable for it");
+	orphan_freeze(v, false);
+	beside = freeze_it;
+	is(trim(v, whole, &blocks), -EBUSY, "frozen meanwhile");
+	ok(!bad, "but not while the device is at it");
+	is((long long)pieces, 1, "and no other piece is taken");
+	pthread_join(freezer, NULL);
+	orphan_freeze(v, false);
+	done(v);
+}
+
 /* Blocks that were taken while others were being discarded. */
 static uint64_t taken[1000];
 static unsigned int nr_taken, clashes;
@@ -367,7 +420,7 @@ static void test_full(void)
 
 /* ------------------------------------------------------------------------- end */
 
-static void test_shut(bool flush)
+static void test_shut(bool flush, bool frozen)
 {
 	struct volume *v, *again;
 	struct node *root;
@@ -378,7 +431,8 @@ static void test_shut(bool flush)
 	image_file(v, root, "durable", 0);
 	is(commit_now(v), 0, "something is durable");
 	image_file(v, root, "done", 0);
-	is(volume_shut(v, flush), 0, flush ? "it ends, flushed" :
+	v->frozen = frozen;
+	is(volume_shut(v, flush), 0, frozen ? "it ends, frozen" : flush ? "it ends, flushed" :
 					     "it ends as it is");
 	is(commit_now(v), -EIO, "nothing is durable after that");
 	is(volume_shut(v, true), 0, "it ends once more");
@@ -387,7 +441,7 @@ static void test_shut(bool flush)
 	is(image_run("PATH=$PATH:/sbin:/usr/sbin e2fsck -p %s >/dev/null", path),
 	   0, "the journal is replayed");
 	again = image_open(path);
-	is(image_count_names(again, image_root(again)), flush ? 3 : 2,
+	is(image_count_names(again, image_root(again)), flush && !frozen ? 3 : 2,
 	   "what was to be there is");
 	ok(image_close(again, path), "e2fsck finds nothing");
 	is(volume_close(v), 0, "that is closed");
@@ -429,12 +483,14 @@ int main(void)
 	test_refused();
 	test_ends_early();
 	test_freed();
+	test_frozen();
 	test_taken();
 	test_wanted();
 	test_scarce();
 	test_full();
-	test_shut(true);
-	test_shut(false);
+	test_shut(true, false);
+	test_shut(false, false);
+	test_shut(true, true);
 	test_label();
 	return tap_end();
 }
