@@ -48,6 +48,26 @@ static enum who who_asks(void)
 	return for_user ? WHO_USER : WHO_ROOT;
 }
 
+/* What this thread has missed since it was asked. */
+static __thread enum lack lack;
+
+enum lack alloc_lack(void)
+{
+	enum lack was = lack;
+
+	lack = LACK_NONE;
+	return was;
+}
+
+static int no_space(const struct volume *v)
+{
+	if (v->held_end)
+		lack = LACK_HELD;
+	else if (lack == LACK_NONE)
+		lack = LACK_BLOCKS;
+	return -ENOSPC;
+}
+
 /**
  * struct search - for blocks that follow each other
  * @v: the file system
@@ -211,10 +231,10 @@ static int64_t find_run(struct volume *v, bool listed, uint64_t goal,
 	if (s.want > have)
 		s.want = have;
 	if (!s.want)
-		return -ENOSPC;
+		return no_space(v);
 	search_all(&s, legal_goal(&s, goal));
 	if (!s.len)
-		return -ENOSPC;
+		return no_space(v);
 	*out = s.best;
 	return (int64_t)s.len;
 }
@@ -302,17 +322,13 @@ void alloc_let_go(struct volume *v)
 	core_unlock(v);
 }
 
-bool alloc_await(struct volume *v)
+void alloc_await(struct volume *v)
 {
-	bool held;
-
 	core_lock(v);
-	held = v->held_end;
-	v->held_wanted += held;
+	v->held_wanted++;
 	while (v->held_end)
 		pthread_cond_wait(&v->held_none, &v->core);
 	core_unlock(v);
-	return held;
 }
 
 uint64_t alloc_left(struct volume *v)
@@ -331,6 +347,8 @@ bool alloc_has(struct volume *v, uint64_t count)
 
 	core_lock(v);
 	has = room(v, who_asks()) >= count;
+	if (!has)
+		no_space(v);
 	core_unlock(v);
 	return has;
 }

@@ -800,8 +800,19 @@ int alloc_hold(struct volume *v, struct free_run *run, uint64_t min);
 /** alloc_let_go() - the opposite */
 void alloc_let_go(struct volume *v);
 
-/** alloc_await() - if some are held, wait until they are not */
-bool alloc_await(struct volume *v);
+/** alloc_await() - no more is to be held; wait until nothing is */
+void alloc_await(struct volume *v);
+
+/**
+ * enum lack - why there was no space
+ * @LACK_NONE: not for want of blocks
+ * @LACK_BLOCKS: for want of them
+ * @LACK_HELD: and some were held
+ */
+enum lack { LACK_NONE, LACK_BLOCKS, LACK_HELD };
+
+/** alloc_lack() - what this thread did not find since it has called this */
+enum lack alloc_lack(void);
 
 /** alloc_goal() - where the first block of a file should be */
 uint64_t alloc_goal(const struct volume *v, const struct node *n);

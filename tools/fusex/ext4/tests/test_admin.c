@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "image.h"
+#include "ops.h"
 #include "record.h"
 #include "tap.h"
 
@@ -357,17 +358,43 @@ static void test_taken(void)
 static pthread_t waiter;
 static bool waited;
 
+/* A request that there are not enough blocks for. */
+static bool once_more(struct volume *v)
+{
+	struct op_tries tries = { 0 };
+
+	return !alloc_has(v, UINT64_MAX) && op_again(v, NULL, -ENOSPC, &tries);
+}
+
 static void *await(void *arg)
 {
-	waited = alloc_await(arg);
+	struct volume *v = arg;
+
+	waited = once_more(v) && !v->held_end;
 	return NULL;
 }
 
 static void want_more(struct volume *v)
 {
+	unsigned int before = v->held_wanted;
+
 	pthread_create(&waiter, NULL, await, v);
-	while (!v->held_wanted)
+	while (v->held_wanted == before)
 		sched_yield();
+}
+
+/* It has failed, but does not come to wait as long as that is held. */
+static void fail_only(struct volume *v)
+{
+	bad += alloc_has(v, UINT64_MAX);
+}
+
+/* One that fails for something else. */
+static void want_other(struct volume *v)
+{
+	struct op_tries tries = { 0 };
+
+	bad += op_again(v, NULL, -ENOSPC, &tries);
 }
 
 /* Who finds no space gets what is being discarded, and that is the end of it. */
@@ -376,13 +403,23 @@ static void test_wanted(void)
 	struct volume *v = fresh("-b 1024");
 	uint64_t blocks;
 
-	ok(!alloc_await(v), "nobody waits when nothing is being discarded");
+	v->iomap = true;
+	is(alloc_has(v, UINT64_MAX), false, "there is not enough");
+	is(alloc_lack(), LACK_BLOCKS, "though nothing is being discarded");
 	beside = want_more;
 	is(trim(v, whole, &blocks), 0, "somebody has need of it");
 	pthread_join(waiter, NULL);
 	ok(waited, "who has waited");
 	is((long long)pieces, 1, "no other piece is taken");
 	is((long long)blocks, (long long)discarded, "it says how much there was");
+	beside = fail_only;
+	is(trim(v, whole, &blocks), 0, "somebody had need of it");
+	ok(op_again(v, NULL, -ENOSPC, &(struct op_tries){ 0 }),
+	   "who tries it again, if late");
+	beside = want_other;
+	is(trim(v, whole, &blocks), 0, "somebody has need of something else");
+	ok(!bad, "who does not wait");
+	is((long long)blocks, (long long)free_blocks(v), "nor stop it");
 	beside = NULL;
 	is(trim(v, whole, &blocks), 0, "the next time");
 	is((long long)blocks, (long long)free_blocks(v), "all is discarded");
