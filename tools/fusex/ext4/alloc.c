@@ -16,6 +16,8 @@
 
 /* A place right at the goal is taken if so much fits, even if more was wanted. */
 #define GOOD_RUN	64u
+/* A run that is too long to be held at once is discarded by so many at least. */
+#define PIECE_MIN	64u
 /* Groups that are looked through for a run that is long enough. */
 #define GROUPS_MAX	32u
 /*
@@ -280,6 +282,15 @@ void alloc_free(struct volume *v, uint64_t block, uint64_t count)
 	core_unlock(v);
 }
 
+/*
+ * At most half of what there is for everybody is held: where that is next to nothing,
+ * a long run would be no end of pieces.
+ */
+static bool is_worth(const struct free_run *run, uint64_t most)
+{
+	return most >= PIECE_MIN || run->end - run->from <= most;
+}
+
 /* A run that is long enough, or the rest of one. */
 static bool find_long(struct volume *v, struct free_run *run, uint64_t min)
 {
@@ -300,7 +311,7 @@ int alloc_hold(struct volume *v, struct free_run *run, uint64_t min)
 		return -EAGAIN;
 	core_lock(v);
 	most = room(v, WHO_USER) / 2;
-	found = most && find_long(v, run, min);
+	found = most && find_long(v, run, min) && is_worth(run, most);
 	if (found && run->end - run->from > most) {
 		run->end = run->from + most;
 		run->rest = run->end;

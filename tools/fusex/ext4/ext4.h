@@ -789,7 +789,7 @@ struct free_run {
  * alloc_hold() - take free blocks out of what can be taken, for a while
  * @v: the file system
  * @run: where to look, and what was found: no more than half of what everybody may
- *	have
+ *	have, and nothing of a long run if that is next to nothing
  * @min: those that are fewer are of no interest
  *
  * Called with volume.lock and volume.trim.

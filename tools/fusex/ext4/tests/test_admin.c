@@ -443,6 +443,24 @@ static void test_scarce(void)
 	done(v);
 }
 
+/* Where there is next to nothing for everybody, a long run is left as it is. */
+static void test_last(void)
+{
+	struct volume *v = fresh("-b 1024");
+	uint64_t reserved = ext2fs_r_blocks_count(v->fs->super), hidden, blocks;
+
+	ok(reserved > 1000, "root has something");
+	hidden = image_starve(v, v->kept + reserved + 127);
+	is(trim(v, whole, &blocks), 0, "others have next to nothing");
+	is((long long)pieces, 0, "nothing is discarded, block by block");
+	image_feed(v, hidden);
+	hidden = image_starve(v, v->kept + reserved + 128);
+	is(trim(v, whole, &blocks), 0, "if they have a bit more");
+	is((long long)longest, 64, "pieces are that long");
+	image_feed(v, hidden);
+	done(v);
+}
+
 /* Nothing but what is kept for the last need is free. */
 static void test_full(void)
 {
@@ -524,6 +542,7 @@ int main(void)
 	test_taken();
 	test_wanted();
 	test_scarce();
+	test_last();
 	test_full();
 	test_shut(true, false);
 	test_shut(false, false);
