@@ -41,12 +41,22 @@ int identify(int fd, struct identity *id);
 int served_publish(int fd, const char *options);
 
 /**
+ * served_note() - the note of a process, if it has one that can be believed
+ * @pid: the process
+ * @buf: text
+ * @room: of @buf
+ *
+ * Return: was there one?
+ */
+bool served_note(long pid, char *buf, size_t room);
+
+/**
  * served_as() - is this what the server of a mount has?
  * @dev: st_dev of what is mounted
  * @id: what is asked for
  *
  * Return: the options of its server, to be freed; NULL if it has something else, is
- * dead, or cannot be seen from here.
+ * dead, is another user's, or cannot be seen from here.
  */
 char *served_as(dev_t dev, const struct identity *id);
 

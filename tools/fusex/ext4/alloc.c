@@ -16,6 +16,8 @@
 
 /* A place right at the goal is taken if so much fits, even if more was wanted. */
 #define GOOD_RUN	64u
+/* A run that is too long to be held at once is discarded by so many at least. */
+#define PIECE_MIN	64u
 /* Groups that are looked through for a run that is long enough. */
 #define GROUPS_MAX	32u
 /*
@@ -46,6 +48,26 @@ bool alloc_as_root(bool root)
 static enum who who_asks(void)
 {
 	return for_user ? WHO_USER : WHO_ROOT;
+}
+
+/* What this thread has missed since it was asked. */
+static __thread enum lack lack;
+
+enum lack alloc_lack(void)
+{
+	enum lack was = lack;
+
+	lack = LACK_NONE;
+	return was;
+}
+
+static int no_space(const struct volume *v)
+{
+	if (v->held_end)
+		lack = LACK_HELD;
+	else if (lack == LACK_NONE)
+		lack = LACK_BLOCKS;
+	return -ENOSPC;
 }
 
 /**
@@ -211,10 +233,10 @@ static int64_t find_run(struct volume *v, bool listed, uint64_t goal,
 	if (s.want > have)
 		s.want = have;
 	if (!s.want)
-		return -ENOSPC;
+		return no_space(v);
 	search_all(&s, legal_goal(&s, goal));
 	if (!s.len)
-		return -ENOSPC;
+		return no_space(v);
 	*out = s.best;
 	return (int64_t)s.len;
 }
@@ -260,6 +282,15 @@ void alloc_free(struct volume *v, uint64_t block, uint64_t count)
 	core_unlock(v);
 }
 
+/*
+ * At most half of what there is for everybody is held: where that is next to nothing,
+ * a long run would be no end of pieces.
+ */
+static bool is_worth(const struct free_run *run, uint64_t most)
+{
+	return most >= PIECE_MIN || run->end - run->from <= most;
+}
+
 /* A run that is long enough, or the rest of one. */
 static bool find_long(struct volume *v, struct free_run *run, uint64_t min)
 {
@@ -280,7 +311,7 @@ int alloc_hold(struct volume *v, struct free_run *run, uint64_t min)
 		return -EAGAIN;
 	core_lock(v);
 	most = room(v, WHO_USER) / 2;
-	found = most && find_long(v, run, min);
+	found = most && find_long(v, run, min) && is_worth(run, most);
 	if (found && run->end - run->from > most) {
 		run->end = run->from + most;
 		run->rest = run->end;
@@ -302,17 +333,13 @@ void alloc_let_go(struct volume *v)
 	core_unlock(v);
 }
 
-bool alloc_await(struct volume *v)
+void alloc_await(struct volume *v)
 {
-	bool held;
-
 	core_lock(v);
-	held = v->held_end;
-	v->held_wanted += held;
+	v->held_wanted++;
 	while (v->held_end)
 		pthread_cond_wait(&v->held_none, &v->core);
 	core_unlock(v);
-	return held;
 }
 
 uint64_t alloc_left(struct volume *v)
@@ -331,6 +358,8 @@ bool alloc_has(struct volume *v, uint64_t count)
 
 	core_lock(v);
 	has = room(v, who_asks()) >= count;
+	if (!has)
+		no_space(v);
 	core_unlock(v);
 	return has;
 }

@@ -30,7 +30,8 @@
  *
  * Locks, in the order in which they are taken:
  *
- *	volume.trim	space is being discarded, a piece of it; before the others
+ *	volume.trim	space is being discarded, a piece of it, or has to be made
+ *			for that; freezing waits for it; before the others
  *	volume.lock	for reading by everybody; who has it for writing is alone
  *			and needs none of the others
  *	node.lock	of a directory, then of a file, or a new inode, in it: for
@@ -788,7 +789,7 @@ struct free_run {
  * alloc_hold() - take free blocks out of what can be taken, for a while
  * @v: the file system
  * @run: where to look, and what was found: no more than half of what everybody may
- *	have
+ *	have, and nothing of a long run if that is next to nothing
  * @min: those that are fewer are of no interest
  *
  * Called with volume.lock and volume.trim.
@@ -799,8 +800,19 @@ int alloc_hold(struct volume *v, struct free_run *run, uint64_t min);
 /** alloc_let_go() - the opposite */
 void alloc_let_go(struct volume *v);
 
-/** alloc_await() - if some are held, wait until they are not */
-bool alloc_await(struct volume *v);
+/** alloc_await() - no more is to be held; wait until nothing is */
+void alloc_await(struct volume *v);
+
+/**
+ * enum lack - why there was no space
+ * @LACK_NONE: not for want of blocks
+ * @LACK_BLOCKS: for want of them
+ * @LACK_HELD: and some were held
+ */
+enum lack { LACK_NONE, LACK_BLOCKS, LACK_HELD };
+
+/** alloc_lack() - what this thread did not find since it has called this */
+enum lack alloc_lack(void);
 
 /** alloc_goal() - where the first block of a file should be */
 uint64_t alloc_goal(const struct volume *v, const struct node *n);

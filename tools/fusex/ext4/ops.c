@@ -150,9 +150,16 @@ static bool is_freed(struct volume *v, struct op_tries *tries)
 bool op_again(struct volume *v, const struct fusex_node *self, int ret,
 	      struct op_tries *tries)
 {
-	if (ret != -ENOSPC)
+	enum lack lack = alloc_lack();
+
+	/* Of inodes, or room for attributes, there is no more later. */
+	if (ret != -ENOSPC || lack == LACK_NONE)
 		return false;
-	if (alloc_await(v) || is_freed(v, tries))
+	if (lack == LACK_HELD) {
+		alloc_await(v);
+		return true;
+	}
+	if (is_freed(v, tries))
 		return true;
 	if (!self && v->iomap)
 		return false;
@@ -173,6 +180,8 @@ static bool is_root(const struct volume *v, const struct fusex_req *req)
 
 void op_takes(const struct volume *v, const struct fusex_req *req)
 {
+	/* What another request has missed, it may have done without. */
+	alloc_lack();
 	alloc_as_root(is_root(v, req));
 }
 

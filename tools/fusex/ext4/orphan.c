@@ -90,6 +90,9 @@ void orphan_freeze(struct volume *v, bool freeze)
 			if (n->reserved && !n->dead)
 				orphan_update(v, n);
 	UNLOCK(v);
+	/* No other piece is discarded; that one is over then. */
+	pthread_mutex_lock(&v->trim);
+	pthread_mutex_unlock(&v->trim);
 }
 
 void orphan_add(struct volume *v, struct node *n)

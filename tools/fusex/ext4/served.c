@@ -2,6 +2,8 @@
 /*
  * What is served: each server has a note of it in memory, which who may look into
  * its process finds in /proc.  So it cannot be out of date, nor be left behind.
+ * It is believed where the process and the note are of the user who looks: others
+ * could say that a device they have nothing to do with is mounted where they like.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,6 +24,7 @@
 #define NOTE_NAME	"fusex-ext4"
 #define NOTE_LINK	"/memfd:" NOTE_NAME " (deleted)"
 #define NOTE_MAX	1024
+#define NOTE_SEALS	(F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
 /* Of a partition the ioctl would tell about the whole. */
 static bool is_whole(dev_t dev)
@@ -76,10 +79,11 @@ int served_publish(int fd, const char *options)
 	if ((size_t)len >= sizeof(buf))
 		return -E2BIG;
 	/* It is there as long as the process is. */
-	note = memfd_create(NOTE_NAME, MFD_CLOEXEC);
+	note = memfd_create(NOTE_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (note < 0)
 		return -errno;
-	if (write(note, buf, (size_t)len) == len)
+	if (write(note, buf, (size_t)len) == len &&
+	    !fcntl(note, F_ADD_SEALS, NOTE_SEALS))
 		return 0;
 	ret = errno ? -errno : -EIO;
 	close(note);
@@ -119,32 +123,69 @@ static bool is_alive(dev_t dev)
 	return n > 0 && !strncmp(text, "mounted", 7);
 }
 
+/* It is what this user has written there, and nobody can write anything else. */
+static bool is_note(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	return seals >= 0 && (seals & NOTE_SEALS) == NOTE_SEALS &&
+	       !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid();
+}
+
 /* Returns a descriptor of the process's note, or -1. */
 static int open_note(DIR *fds)
 {
 	char target[sizeof(NOTE_LINK) + 1];
 	struct dirent *de;
 	ssize_t n;
+	int fd;
 
 	while ((de = readdir(fds))) {
 		n = readlinkat(dirfd(fds), de->d_name, target, sizeof(target));
-		if (n == sizeof(NOTE_LINK) - 1 &&
-		    !memcmp(target, NOTE_LINK, sizeof(NOTE_LINK) - 1))
-			return openat(dirfd(fds), de->d_name,
-				      O_RDONLY | O_CLOEXEC);
+		if (n != sizeof(NOTE_LINK) - 1 ||
+		    memcmp(target, NOTE_LINK, sizeof(NOTE_LINK) - 1))
+			continue;
+		/* Whatever has that name: it is not waited for. */
+		fd = openat(dirfd(fds), de->d_name,
+			    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd >= 0 && is_note(fd))
+			return fd;
+		if (fd >= 0)
+			close(fd);
 	}
 	return -1;
 }
 
-static bool read_note(long pid, char *buf, size_t room)
+/* What a process of this user has open, or NULL. */
+static DIR *open_fds(long pid)
 {
+	struct stat st;
 	char path[64];
-	ssize_t n = -1;
+	int proc, fd = -1;
 	DIR *fds;
+
+	snprintf(path, sizeof(path), "/proc/%ld", pid);
+	proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0)
+		return NULL;
+	if (!fstat(proc, &st) && st.st_uid == geteuid())
+		fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(proc);
+	if (fd < 0)
+		return NULL;
+	fds = fdopendir(fd);
+	if (!fds)
+		close(fd);
+	return fds;
+}
+
+bool served_note(long pid, char *buf, size_t room)
+{
+	DIR *fds = open_fds(pid);
+	ssize_t n = -1;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%ld/fd", pid);
-	fds = opendir(path);
 	if (!fds)
 		return false;
 	fd = open_note(fds);
@@ -165,7 +206,7 @@ char *served_as(dev_t dev, const struct identity *id)
 	long pid = server_of(dev);
 	size_t len;
 
-	if (pid <= 0 || !read_note(pid, note, sizeof(note)) || !is_alive(dev))
+	if (pid <= 0 || !served_note(pid, note, sizeof(note)) || !is_alive(dev))
 		return NULL;
 	len = (size_t)note_head(id, head, sizeof(head));
 	return strncmp(note, head, len) ? NULL : strdup(note + len);

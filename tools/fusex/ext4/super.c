@@ -459,15 +459,29 @@ static void drop_device(struct volume *v, int dead)
 	pthread_mutex_unlock(&v->trim);
 }
 
+/* If it is frozen, all is durable, and nothing is to be written. */
+static void flush_all(struct volume *v)
+{
+	bool may;
+
+	pthread_mutex_lock(&v->trim);
+	RD_LOCK(v);
+	may = !volume_writable(v) && !v->frozen;
+	UNLOCK(v);
+	/* Why it is not, when it is not, is logged; it ends nevertheless. */
+	if (may)
+		commit_now(v);
+	pthread_mutex_unlock(&v->trim);
+}
+
 int volume_shut(struct volume *v, bool flush)
 {
 	int dead = open("/", O_PATH | O_CLOEXEC);
 
 	if (dead < 0)
 		return -errno;
-	/* Why it is not, when it is not, is logged; it ends nevertheless. */
-	if (flush && !volume_writable(v))
-		commit_now(v);
+	if (flush)
+		flush_all(v);
 	log_warning("%s: shut down", v->dev.path);
 	drop_device(v, dead);
 	close(dead);

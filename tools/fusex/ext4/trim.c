@@ -81,15 +81,27 @@ static int trim_group(struct trim *t, uint64_t from, uint64_t last)
 	return ret > 0 ? -EINTR : ret;
 }
 
+/* What can be free soon is to be part of it.  It is not frozen before that is over. */
+static int free_more(struct volume *v)
+{
+	int ret;
+
+	pthread_mutex_lock(&v->trim);
+	RD_LOCK(v);
+	ret = may_trim(v);
+	UNLOCK(v);
+	if (!ret && alloc_waits(v))
+		ret = commit_space(v);
+	pthread_mutex_unlock(&v->trim);
+	return ret;
+}
+
 static int trim_blocks(struct trim *t, uint64_t from, uint64_t end)
 {
 	ext2_filsys fs = t->v->fs;
 	uint64_t last;
-	int ret = 0;
+	int ret = free_more(t->v);
 
-	/* What can be free soon is to be part of it. */
-	if (alloc_waits(t->v))
-		ret = commit_space(t->v);
 	for (; from < end && !ret; from = last + 1) {
 		last = ext2fs_group_last_block2(fs,
 						ext2fs_group_of_blk2(fs, from));

@@ -7,11 +7,13 @@
 #include <linux/fs.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "image.h"
+#include "ops.h"
 #include "record.h"
 #include "tap.h"
 
@@ -261,6 +263,58 @@ static void test_freed(void)
 	done(v);
 }
 
+static pthread_t freezer;
+static atomic_bool is_frozen;
+
+static void *freeze(void *arg)
+{
+	orphan_freeze(arg, true);
+	is_frozen = true;
+	return NULL;
+}
+
+/* It is asked for, and has the time to be there too early. */
+static void freeze_it(struct volume *v)
+{
+	bool asked = false;
+	unsigned int i;
+
+	pthread_create(&freezer, NULL, freeze, v);
+	while (!asked) {
+		RD_LOCK(v);
+		asked = v->frozen;
+		UNLOCK(v);
+	}
+	for (i = 0; i < 10000 && !is_frozen; i++)
+		sched_yield();
+	bad += is_frozen;
+}
+
+/* Frozen means that nothing is written, nor discarded. */
+static void test_frozen(void)
+{
+	struct volume *v = fresh("-b 1024");
+	uint64_t block = 0, blocks;
+
+	owner = image_file(v, image_root(v), "file", 0);
+	RD_LOCK(v);
+	is(alloc_run(v, owner, 0, RUN, &block), RUN, "some are taken");
+	UNLOCK(v);
+	goes = block;
+	free_it(v);
+	orphan_freeze(v, true);
+	is(trim(v, whole, &blocks), -EBUSY, "it is frozen");
+	ok(alloc_waits(v), "and nothing is made durable for it");
+	orphan_freeze(v, false);
+	beside = freeze_it;
+	is(trim(v, whole, &blocks), -EBUSY, "frozen meanwhile");
+	ok(!bad, "but not while the device is at it");
+	is((long long)pieces, 1, "and no other piece is taken");
+	pthread_join(freezer, NULL);
+	orphan_freeze(v, false);
+	done(v);
+}
+
 /* Blocks that were taken while others were being discarded. */
 static uint64_t taken[1000];
 static unsigned int nr_taken, clashes;
@@ -304,17 +358,43 @@ static void test_taken(void)
 static pthread_t waiter;
 static bool waited;
 
+/* A request that there are not enough blocks for. */
+static bool once_more(struct volume *v)
+{
+	struct op_tries tries = { 0 };
+
+	return !alloc_has(v, UINT64_MAX) && op_again(v, NULL, -ENOSPC, &tries);
+}
+
 static void *await(void *arg)
 {
-	waited = alloc_await(arg);
+	struct volume *v = arg;
+
+	waited = once_more(v) && !v->held_end;
 	return NULL;
 }
 
 static void want_more(struct volume *v)
 {
+	unsigned int before = v->held_wanted;
+
 	pthread_create(&waiter, NULL, await, v);
-	while (!v->held_wanted)
+	while (v->held_wanted == before)
 		sched_yield();
+}
+
+/* It has failed, but does not come to wait as long as that is held. */
+static void fail_only(struct volume *v)
+{
+	bad += alloc_has(v, UINT64_MAX);
+}
+
+/* One that fails for something else. */
+static void want_other(struct volume *v)
+{
+	struct op_tries tries = { 0 };
+
+	bad += op_again(v, NULL, -ENOSPC, &tries);
 }
 
 /* Who finds no space gets what is being discarded, and that is the end of it. */
@@ -323,13 +403,23 @@ static void test_wanted(void)
 	struct volume *v = fresh("-b 1024");
 	uint64_t blocks;
 
-	ok(!alloc_await(v), "nobody waits when nothing is being discarded");
+	v->iomap = true;
+	is(alloc_has(v, UINT64_MAX), false, "there is not enough");
+	is(alloc_lack(), LACK_BLOCKS, "though nothing is being discarded");
 	beside = want_more;
 	is(trim(v, whole, &blocks), 0, "somebody has need of it");
 	pthread_join(waiter, NULL);
 	ok(waited, "who has waited");
 	is((long long)pieces, 1, "no other piece is taken");
 	is((long long)blocks, (long long)discarded, "it says how much there was");
+	beside = fail_only;
+	is(trim(v, whole, &blocks), 0, "somebody had need of it");
+	ok(op_again(v, NULL, -ENOSPC, &(struct op_tries){ 0 }),
+	   "who tries it again, if late");
+	beside = want_other;
+	is(trim(v, whole, &blocks), 0, "somebody has need of something else");
+	ok(!bad, "who does not wait");
+	is((long long)blocks, (long long)free_blocks(v), "nor stop it");
 	beside = NULL;
 	is(trim(v, whole, &blocks), 0, "the next time");
 	is((long long)blocks, (long long)free_blocks(v), "all is discarded");
@@ -353,6 +443,24 @@ static void test_scarce(void)
 	done(v);
 }
 
+/* Where there is next to nothing for everybody, a long run is left as it is. */
+static void test_last(void)
+{
+	struct volume *v = fresh("-b 1024");
+	uint64_t reserved = ext2fs_r_blocks_count(v->fs->super), hidden, blocks;
+
+	ok(reserved > 1000, "root has something");
+	hidden = image_starve(v, v->kept + reserved + 127);
+	is(trim(v, whole, &blocks), 0, "others have next to nothing");
+	is((long long)pieces, 0, "nothing is discarded, block by block");
+	image_feed(v, hidden);
+	hidden = image_starve(v, v->kept + reserved + 128);
+	is(trim(v, whole, &blocks), 0, "if they have a bit more");
+	is((long long)longest, 64, "pieces are that long");
+	image_feed(v, hidden);
+	done(v);
+}
+
 /* Nothing but what is kept for the last need is free. */
 static void test_full(void)
 {
@@ -367,7 +475,7 @@ static void test_full(void)
 
 /* ------------------------------------------------------------------------- end */
 
-static void test_shut(bool flush)
+static void test_shut(bool flush, bool frozen)
 {
 	struct volume *v, *again;
 	struct node *root;
@@ -378,7 +486,8 @@ static void test_shut(bool flush)
 	image_file(v, root, "durable", 0);
 	is(commit_now(v), 0, "something is durable");
 	image_file(v, root, "done", 0);
-	is(volume_shut(v, flush), 0, flush ? "it ends, flushed" :
+	v->frozen = frozen;
+	is(volume_shut(v, flush), 0, frozen ? "it ends, frozen" : flush ? "it ends, flushed" :
 					     "it ends as it is");
 	is(commit_now(v), -EIO, "nothing is durable after that");
 	is(volume_shut(v, true), 0, "it ends once more");
@@ -387,7 +496,7 @@ static void test_shut(bool flush)
 	is(image_run("PATH=$PATH:/sbin:/usr/sbin e2fsck -p %s >/dev/null", path),
 	   0, "the journal is replayed");
 	again = image_open(path);
-	is(image_count_names(again, image_root(again)), flush ? 3 : 2,
+	is(image_count_names(again, image_root(again)), flush && !frozen ? 3 : 2,
 	   "what was to be there is");
 	ok(image_close(again, path), "e2fsck finds nothing");
 	is(volume_close(v), 0, "that is closed");
@@ -429,12 +538,15 @@ int main(void)
 	test_refused();
 	test_ends_early();
 	test_freed();
+	test_frozen();
 	test_taken();
 	test_wanted();
 	test_scarce();
+	test_last();
 	test_full();
-	test_shut(true);
-	test_shut(false);
+	test_shut(true, false);
+	test_shut(false, false);
+	test_shut(true, true);
 	test_label();
 	return tap_end();
 }

@@ -973,6 +973,12 @@ static unsigned int make_growing(struct volume *v, struct node **files,
 	return have;
 }
 
+/* More than there is. */
+static int fill(struct volume *v)
+{
+	return alloc_has(v, UINT64_MAX) ? 0 : -ENOSPC;
+}
+
 /* Wants space until there is none to be had; how often there was. */
 static unsigned int want_space(struct volume *v, const struct node *n)
 {
@@ -980,7 +986,7 @@ static unsigned int want_space(struct volume *v, const struct node *n)
 	struct op_tries tries = { 0 };
 	unsigned int count = 0;
 
-	while (op_again(v, &self, -ENOSPC, &tries))
+	while (op_again(v, &self, fill(v), &tries))
 		count++;
 	return count;
 }
@@ -1105,19 +1111,28 @@ static void test_again(void)
 	unsigned int i;
 
 	v->iomap = true;
+	alloc_lack();
 	for (i = 0; i < 3; i++) {
 		free_one(v, n);
-		ok(op_again(v, NULL, -ENOSPC, &tries), "it is tried again");
+		ok(!op_again(v, NULL, -ENOSPC, &tries),
+		   "what lacks something else has failed");
+		ok(!op_again(v, NULL, fill(v) + ENOSPC, &tries),
+		   "and what has found another way has not");
+		ok(!op_again(v, NULL, -ENOSPC, &tries), "which is forgotten");
+		ok(alloc_waits(v) && tries.commits == i, "nothing is done for them");
+		ok(op_again(v, NULL, fill(v), &tries), "it is tried again");
 		ok(!alloc_waits(v), "when that can be had");
 	}
 	do {
 		free_one(v, n);
-	} while (op_again(v, NULL, -ENOSPC, &tries) && i++ < 100);
+	} while (op_again(v, NULL, fill(v), &tries) && i++ < 100);
 	ok(i < 100, "not for ever");
 	is(commit_now(v), 0, "a transaction of somebody else's");
 	tries = (struct op_tries){ 0 };
-	ok(op_again(v, NULL, -ENOSPC, &tries), "may have freed it before");
-	ok(!op_again(v, NULL, -ENOSPC, &tries), "which is so once");
+	ok(op_again(v, NULL, fill(v), &tries), "may have freed it before");
+	ok(!op_again(v, NULL, fill(v), &tries), "which is so once");
+	tries = (struct op_tries){ 0 };
+	fill(v);
 	ok(!op_again(v, NULL, -EIO, &tries), "nor after other errors");
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
