@@ -67,7 +67,7 @@ static int note_head(const struct identity *id, char *buf, size_t room)
 
 int served_publish(int fd, const char *options)
 {
-	struct identity id;
+	struct identity id = { .block = false };
 	char buf[NOTE_MAX];
 	int note, len, ret;
 
