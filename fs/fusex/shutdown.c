@@ -145,10 +145,10 @@ static int shutdown_tell(struct fusex_sb *fs, u32 flags)
  *
  * Context: process, sleeps on the server, interruptible once all is written.
  * Return: 0; -EPERM; -EFAULT; -EINVAL; -ENOTTY when the server does not know
- * how; -EOPNOTSUPP where files go on without it, in passthrough mode; -EBUSY when another one has all written back; what writing back or the
- * server came to, and nothing has happened; -ENOTCONN when the server is gone;
- * -EINTR or -ETIMEDOUT, and if the server has been told it has ended
- * nevertheless.
+ * how; -EOPNOTSUPP where files go on without it, in passthrough mode; -EBUSY
+ * when another one has all written back; what writing back or the server came
+ * to, and nothing has happened; -ENOTCONN when the server is gone; -EINTR or
+ * -ETIMEDOUT, and if the server has been told it has ended nevertheless.
  */
 long fusex_shutdown(struct file *file, const u32 __user *arg)
 {
