@@ -206,35 +206,12 @@ static int parse(int argc, char **argv)
 	return 0;
 }
 
-static bool is_option(const char *text, const char *name)
-{
-	size_t len = strlen(name);
-
-	return !strncmp(text, name, len) && (!text[len] || text[len] == '=');
-}
-
-/* Is the option there, and not taken back by the other one after it? */
-static bool has_option(const char *list, const char *name, const char *other)
-{
-	char *copy = list ? strdup(list) : NULL, *rest = copy, *one;
-	bool found = false;
-
-	while ((one = options_next(&rest))) {
-		if (is_option(one, name))
-			found = true;
-		else if (other && is_option(one, other))
-			found = false;
-	}
-	free(copy);
-	return found;
-}
-
 /* Does reading change no access time, as far as the mount is asked for? */
 static bool without_atime(void)
 {
-	return set.readonly || (has_option(set.mount, "noatime", "atime") &&
-				has_option(set.mount, "noatime", "relatime") &&
-				has_option(set.mount, "noatime", "strictatime"));
+	return set.readonly || (options_has(set.mount, "noatime", "atime") &&
+				options_has(set.mount, "noatime", "relatime") &&
+				options_has(set.mount, "noatime", "strictatime"));
 }
 
 /* The mount is shown with what it mirrors, unless told otherwise. */
@@ -242,8 +219,8 @@ static int finish_options(void)
 {
 	char shown[SHOWN_MAX + 1];
 
-	set.readonly = has_option(set.mount, "ro", "rw");
-	if (has_option(set.mount, "source", NULL))
+	set.readonly = options_has(set.mount, "ro", "rw");
+	if (options_has(set.mount, "source", NULL))
 		return 0;
 	snprintf(shown, sizeof(shown), "%.*s", SHOWN_MAX, set.source);
 	return options_append(&set.mount, "source", shown);
