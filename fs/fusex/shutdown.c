@@ -14,6 +14,7 @@
 #include <linux/refcount.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
 #include "fusex_i.h"
@@ -71,6 +72,7 @@ static void shutdown_sync_work(struct work_struct *work)
 	struct fusex_shutdown_sync *s =
 		container_of(work, struct fusex_shutdown_sync, work);
 	struct super_block *sb = file_inode(s->file)->i_sb;
+	struct fusex_sb *fs = fusex_sb(sb);
 	int err;
 
 	down_read(&sb->s_umount);
@@ -80,9 +82,14 @@ static void shutdown_sync_work(struct work_struct *work)
 	err = errseq_check_and_advance(&sb->s_wb_err, &s->file->f_sb_err);
 	if (!s->err)
 		s->err = err;
-	atomic_set_release(&fusex_sb(sb)->syncing, 0);
+	/*
+	 * Who is told can unmount at once, so the mount is let go here and now.
+	 * That waits for the work before it frees @fs.
+	 */
+	__fput_sync(s->file);
+	atomic_set_release(&fs->syncing, 0);
+	wake_up_var(&fs->syncing);
 	complete(&s->done);
-	fput(s->file);
 	shutdown_sync_put(s);
 }
 
@@ -135,6 +142,9 @@ static int shutdown_tell(struct fusex_sb *fs, u32 flags)
 		return err == -ENOSYS ? -ENOTTY : err;
 	/* It has ended, or nobody will ever know that it has not. */
 	fusex_chan_abort(fs->chan);
+	/* What another one left behind ends with it, and can be unmounted then. */
+	wait_var_event_killable(&fs->syncing,
+				!atomic_read_acquire(&fs->syncing));
 	return err;
 }
 
