@@ -417,17 +417,24 @@ static void fusex_setup_flags(struct super_block *sb,
 		sb->s_export_op = &fusex_export_ops;
 }
 
-/* Writes to this one come before those to the one below, which may be ours. */
+/*
+ * Writes to this one come before those to the one below, which may be ours, and
+ * renaming comes between the locks of a super block's writers and inodes.
+ */
 static void fusex_setup_depth(struct super_block *sb)
 {
 #ifdef CONFIG_LOCKDEP
+	static struct lock_class_key rename_keys[FILESYSTEM_MAX_STACK_DEPTH];
 	static struct lock_class_key keys[FILESYSTEM_MAX_STACK_DEPTH]
 					 [SB_FREEZE_LEVELS];
+	int depth = sb->s_stack_depth;
 	int i;
 
-	for (i = 0; sb->s_stack_depth && i < SB_FREEZE_LEVELS; i++)
-		lockdep_set_class(&sb->s_writers.rw_sem[i],
-				  &keys[sb->s_stack_depth - 1][i]);
+	if (!depth)
+		return;
+	for (i = 0; i < SB_FREEZE_LEVELS; i++)
+		lockdep_set_class(&sb->s_writers.rw_sem[i], &keys[depth - 1][i]);
+	lockdep_set_class(&sb->s_vfs_rename_mutex, &rename_keys[depth - 1]);
 #endif
 }
 
