@@ -6,6 +6,12 @@
 
 #include "internal.h"
 
+/* What session_end_fd() puts in the place of a channel knows no commands. */
+static int failed(void)
+{
+	return errno == ENOTTY ? -ENODEV : -errno;
+}
+
 static int add(struct fusex_session *se, struct fusex_backing *b,
 	       uint32_t *cookie)
 {
@@ -13,7 +19,7 @@ static int add(struct fusex_session *se, struct fusex_backing *b,
 	if (!se->ready)
 		return -ENOTCONN;
 	if (ioctl(se->fd, FUSEX_IOC_BACKING_ADD, b))
-		return -errno;
+		return failed();
 	*cookie = b->cookie;
 	return 0;
 }
@@ -73,5 +79,5 @@ int fusex_backing_remove(struct fusex_session *se, uint32_t cookie,
 
 	if (!se->ready)
 		return -ENOTCONN;
-	return ioctl(se->fd, FUSEX_IOC_BACKING_REMOVE, &r) ? -errno : 0;
+	return ioctl(se->fd, FUSEX_IOC_BACKING_REMOVE, &r) ? failed() : 0;
 }

@@ -162,6 +162,7 @@ struct worker {
  * @userdata: the server's
  * @fd: descriptor of the channel, -1 before setup
  * @wake_fd: eventfd that wakes fusex_run()
+ * @gone_fd: what a closed channel becomes, reads as empty and cannot be written
  * @fake: @fd is no /dev/fusex but a test's, and cannot be cloned
  * @ready: setup was done
  * @agreed: what the kernel returned from it
@@ -198,6 +199,7 @@ struct fusex_session {
 	void			*userdata;
 	int			fd;
 	int			wake_fd;
+	int			gone_fd;
 	bool			fake;
 	bool			ready;
 	struct fusex_setup	agreed;
@@ -368,6 +370,7 @@ int req_send_fixed(struct fusex_req *req, size_t len);
 int req_send_entry(struct fusex_req *req, const struct fusex_open_out *open);
 int req_send_data(struct fusex_req *req, size_t head, size_t len);
 int write_all(int fd, const void *buf, size_t len);
+int writev_all(int fd, const struct iovec *iov, int count);
 enum req_fate req_finish(struct fusex_req *req, int ret, size_t len);
 enum req_fate req_finish_data(struct fusex_req *req, ssize_t ret, size_t max);
 

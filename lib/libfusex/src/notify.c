@@ -3,7 +3,6 @@
  * Notifications.
  */
 #include <string.h>
-#include <sys/uio.h>
 
 #include "internal.h"
 
@@ -34,14 +33,10 @@ static int send_notify(struct fusex_session *se, uint32_t code,
 		{ .iov_base = (void *)arg, .iov_len = arg_len },
 		{ .iov_base = (void *)data, .iov_len = data_len },
 	};
-	ssize_t n;
 
 	if (!se->ready)
 		return -ENOTCONN;
-	do {
-		n = writev(se->fd, iov, data_len ? 3 : 2);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	return writev_all(se->fd, iov, data_len ? 3 : 2);
 }
 
 int fusex_notify_inval_inode(struct fusex_session *se,

@@ -189,22 +189,17 @@ int fusex_reply_map(struct fusex_req *req,
 static int send_pieces(struct fusex_req *req, struct fusex_out_header *h,
 		       size_t head, struct iovec *iov, int count, size_t len)
 {
-	ssize_t n;
+	int ret;
 
 	memset(h, 0, sizeof(*h));
 	h->len = (uint32_t)(sizeof(*h) + head + len);
 	h->unique = req->hdr->unique;
 	iov[0].iov_base = h;
 	iov[0].iov_len = sizeof(*h) + head;
-	do {
-		n = writev(req->fd, iov, count);
-	} while (n < 0 && errno == EINTR);
-	if (n >= 0)
-		return 0;
-	n = -errno;
-	if (n != -ENOENT && n != -ENODEV)
+	ret = writev_all(req->fd, iov, count);
+	if (ret && ret != -ENOENT && ret != -ENODEV)
 		(void)req_send_error(req, -EIO);
-	return (int)n;
+	return ret;
 }
 
 /* Most that a READ or READLINK request takes. */

@@ -187,6 +187,7 @@ static int start_workers(struct fusex_session *se, unsigned int count)
 	/* One can serve, and notices if it was unmounted already. */
 	if (se->nr_workers)
 		ret = 0;
+	se->ran = true;
 	pthread_mutex_unlock(&se->lock);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (ret)
@@ -207,44 +208,11 @@ static void cancel_workers(struct fusex_session *se)
 	pthread_mutex_unlock(&se->lock);
 }
 
-/*
- * Who has unmounted waits for handlers as well, which have something open, but not for
- * one that may never return.
- */
-static void join(struct worker *w, const struct timespec *until)
-{
-	if (!pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, until))
-		return;
-	session_let_go(w->se);
-	pthread_join(w->thread, NULL);
-}
-
-static void join_workers(struct fusex_session *se)
-{
-	struct timespec until;
-	struct worker *w;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += HANDLER_SECONDS;
-	/* Nobody is added any more, so the list can be walked unlocked. */
-	for (w = se->workers; w; w = w->next)
-		join(w, &until);
-
-	pthread_mutex_lock(&se->lock);
-	while (se->workers) {
-		w = se->workers;
-		se->workers = w->next;
-		worker_free(w);
-	}
-	se->nr_workers = 0;
-	atomic_store(&se->idle, 0);
-	pthread_mutex_unlock(&se->lock);
-}
-
 /**
  * struct waiter - the thread that called fusex_run()
  * @se: session
  * @sigfd: signalfd, -1 without FUSEX_RUN_SIGNALS
+ * @ends: what it reads, empty without
  * @unmounting: @thread was started
  * @thread: unmounts, while this one watches for the second signal
  * @result: what unmounting returned, valid once the thread ended
@@ -257,6 +225,7 @@ static void join_workers(struct fusex_session *se)
 struct waiter {
 	struct fusex_session	*se;
 	int			sigfd;
+	sigset_t		ends;
 	bool			unmounting;
 	pthread_t		thread;
 	int			result;
@@ -339,15 +308,14 @@ static void end_signals(sigset_t *set)
 
 static int block_signals(struct waiter *wt, uint32_t flags)
 {
-	sigset_t set;
-
 	wt->sigfd = -1;
+	sigemptyset(&wt->ends);
 	pthread_sigmask(SIG_SETMASK, NULL, &wt->old);
 	if (!(flags & FUSEX_RUN_SIGNALS))
 		return 0;
-	end_signals(&set);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	wt->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	end_signals(&wt->ends);
+	pthread_sigmask(SIG_BLOCK, &wt->ends, NULL);
+	wt->sigfd = signalfd(-1, &wt->ends, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (wt->sigfd >= 0)
 		return 0;
 	pthread_sigmask(SIG_SETMASK, &wt->old, NULL);
@@ -360,6 +328,52 @@ static void restore_signals(struct waiter *wt)
 		close(wt->sigfd);
 	wt->sigfd = -1;
 	pthread_sigmask(SIG_SETMASK, &wt->old, NULL);
+}
+
+/* A handler may never return, and one more signal is not for us. */
+static void release_signals(struct waiter *wt)
+{
+	if (wt->sigfd >= 0)
+		close(wt->sigfd);
+	wt->sigfd = -1;
+	pthread_sigmask(SIG_UNBLOCK, &wt->ends, NULL);
+}
+
+/*
+ * Who has unmounted waits for handlers as well, which have something open, but not for
+ * one that may never return.
+ */
+static void join(struct waiter *wt, struct worker *w,
+		 const struct timespec *until)
+{
+	if (!pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, until))
+		return;
+	session_let_go(w->se);
+	release_signals(wt);
+	pthread_join(w->thread, NULL);
+}
+
+static void join_workers(struct waiter *wt)
+{
+	struct fusex_session *se = wt->se;
+	struct timespec until;
+	struct worker *w;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += HANDLER_SECONDS;
+	/* Nobody is added any more, so the list can be walked unlocked. */
+	for (w = se->workers; w; w = w->next)
+		join(wt, w, &until);
+
+	pthread_mutex_lock(&se->lock);
+	while (se->workers) {
+		w = se->workers;
+		se->workers = w->next;
+		worker_free(w);
+	}
+	se->nr_workers = 0;
+	atomic_store(&se->idle, 0);
+	pthread_mutex_unlock(&se->lock);
 }
 
 static bool at_end(const struct waiter *wt)
@@ -484,17 +498,17 @@ int fusex_run(struct fusex_session *se, const struct fusex_run_options *opts)
 	if (ret)
 		return ret;
 	wt.still_mounted = o.still_mounted;
-	se->ran = true;
 	ret = start_workers(se, threads);
 	if (!ret)
 		wait_for_end(&wt);
 	cancel_workers(se);
-	if (atomic_load(&wt.abandon))
+	if (atomic_load(&wt.abandon)) {
 		end_channel(se);
-	/* A handler may never return, and one more signal is not for us. */
-	if (!atomic_load(&se->ended))
+		release_signals(&wt);
+	} else if (!atomic_load(&se->ended)) {
 		restore_signals(&wt);
-	join_workers(se);
+	}
+	join_workers(&wt);
 	if (!ret)
 		ret = finish(&wt);
 	restore_signals(&wt);

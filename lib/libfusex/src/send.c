@@ -7,17 +7,26 @@
  * room for it in front of the data buffer.
  */
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "internal.h"
 
+/* What session_end_fd() puts in the place of a channel cannot be written to. */
+static int written(ssize_t n)
+{
+	if (n >= 0)
+		return 0;
+	return errno == EBADF ? -ENODEV : -errno;
+}
+
 /**
  * write_all() - one write(2), repeated when a signal came first
- * @fd: descriptor
+ * @fd: descriptor of the channel
  * @buf: what to write
  * @len: bytes
  *
- * Return: 0 or -errno.
+ * Return: 0 or -errno, -ENODEV also when it was closed meanwhile.
  */
 int write_all(int fd, const void *buf, size_t len)
 {
@@ -26,7 +35,25 @@ int write_all(int fd, const void *buf, size_t len)
 	do {
 		n = write(fd, buf, len);
 	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	return written(n);
+}
+
+/**
+ * writev_all() - the same for what is in several places
+ * @fd: descriptor of the channel
+ * @iov: what to write
+ * @count: of them
+ *
+ * Return: as write_all().
+ */
+int writev_all(int fd, const struct iovec *iov, int count)
+{
+	ssize_t n;
+
+	do {
+		n = writev(fd, iov, count);
+	} while (n < 0 && errno == EINTR);
+	return written(n);
 }
 
 /**

@@ -34,6 +34,22 @@ int copy_versioned(void *dst, size_t known, const void *src, size_t size)
 	return 0;
 }
 
+static int open_fds(struct fusex_session *se)
+{
+	int ends[2], ret;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	close(ends[1]);
+	se->gone_fd = ends[0];
+	se->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (se->wake_fd >= 0)
+		return 0;
+	ret = -errno;
+	close(se->gone_fd);
+	return ret;
+}
+
 static int session_init(struct fusex_session *se, const struct fusex_ops *ops,
 			size_t ops_size, const struct fusex_config *cfg)
 {
@@ -50,9 +66,9 @@ static int session_init(struct fusex_session *se, const struct fusex_ops *ops,
 		return ret;
 
 	se->fd = -1;
-	se->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (se->wake_fd < 0)
-		return -errno;
+	ret = open_fds(se);
+	if (ret)
+		return ret;
 	pthread_mutex_init(&se->lock, NULL);
 	pthread_cond_init(&se->changed, NULL);
 	return 0;
@@ -121,6 +137,7 @@ void fusex_session_free(struct fusex_session *se)
 	free_requests(se->busy);
 	free_requests(se->pool);
 	close(se->wake_fd);
+	close(se->gone_fd);
 	pthread_cond_destroy(&se->changed);
 	pthread_mutex_destroy(&se->lock);
 	free(se);
@@ -178,11 +195,11 @@ int fusex_session_fd(const struct fusex_session *se)
  * @fd: the descriptor
  *
  * Somebody may be answering a request, so its number must not become that of
- * another file; the eventfd does no harm there.
+ * another file, and who answers has to see that it arrives nowhere.
  */
 void session_end_fd(struct fusex_session *se, int fd)
 {
-	dup3(se->wake_fd, fd, O_CLOEXEC);
+	dup3(se->gone_fd, fd, O_CLOEXEC);
 }
 
 /**

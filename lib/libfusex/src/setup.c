@@ -6,16 +6,30 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "internal.h"
 
 #define DEVICE	"/dev/fusex"
 
+/* As mount(8) does for every kind: whose module is not there yet is loaded. */
+static void load_module(void)
+{
+	int fd = fsopen("fusex", FSOPEN_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 static int open_device(struct fusex_session *se)
 {
 	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 
+	if (fd < 0 && errno == ENOENT) {
+		load_module();
+		fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	}
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)

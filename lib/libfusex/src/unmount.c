@@ -18,6 +18,18 @@
 
 #include "internal.h"
 
+static uint64_t mount_id(int fd, const char *path, int flags, dev_t *dev)
+{
+	struct statx stx;
+
+	if (statx(fd, path, flags | AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE,
+		  &stx))
+		return 0;
+	if (dev)
+		*dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	return stx.stx_mask & STATX_MNT_ID_UNIQUE ? stx.stx_mnt_id : 0;
+}
+
 /**
  * mount_id_of_fd() - the kernel's number of a mount, never used again
  * @fd: any descriptor of a file on it
@@ -29,14 +41,7 @@
  */
 uint64_t mount_id_of_fd(int fd, dev_t *dev)
 {
-	struct statx stx;
-
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-		  STATX_MNT_ID_UNIQUE, &stx))
-		return 0;
-	if (dev)
-		*dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
-	return stx.stx_mask & STATX_MNT_ID_UNIQUE ? stx.stx_mnt_id : 0;
+	return mount_id(fd, "", AT_EMPTY_PATH, dev);
 }
 
 /*
@@ -63,37 +68,60 @@ static int short_id(uint64_t mnt_id, long *id)
 
 enum mount_state {
 	MOUNT_GONE,
+	MOUNT_UNSEEN,
 	MOUNT_COVERED,
 	MOUNT_ON_TOP,
 };
 
+/* Where that mount is now: a folder above may have been renamed since. */
+static int find_path(long id, char **where)
+{
+	struct mountinfo mi;
+	int ret;
+
+	ret = mountinfo_open(&mi);
+	if (ret)
+		return ret;
+	while (!*where && mountinfo_next(&mi)) {
+		if (mi.id != id)
+			continue;
+		*where = strdup(mi.path);
+		if (!*where) {
+			ret = -ENOMEM;
+			break;
+		}
+	}
+	mountinfo_close(&mi);
+	return ret;
+}
+
 /*
- * Where our mount is now: a folder above may have been renamed since.  Later
- * lines of mountinfo cover earlier ones with the same path.
+ * The order of mountinfo does not say what is on top of what, since mounts can be moved
+ * and put beneath others; what the path leads to does.
  */
 static int find_mount(const struct fusex_session *se, enum mount_state *state,
 		      char **where)
 {
-	struct mountinfo mi;
 	long ours;
 	int ret;
 
 	ret = short_id(se->mnt_id, &ours);
 	if (ret || ours < 0)
 		return ret;
-	ret = mountinfo_open(&mi);
+	ret = find_path(ours, where);
 	if (ret)
 		return ret;
-	while (!ret && mountinfo_next(&mi)) {
-		if (mi.id == ours && !*where) {
-			*state = MOUNT_ON_TOP;
-			*where = strdup(mi.path);
-			ret = *where ? 0 : -ENOMEM;
-		} else if (*where && !strcmp(mi.path, *where)) {
-			*state = MOUNT_COVERED;
-		}
+	if (*where) {
+		*state = mount_id(AT_FDCWD, *where,
+				  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+				  NULL) == se->mnt_id ?
+				 MOUNT_ON_TOP : MOUNT_COVERED;
+		return 0;
 	}
-	mountinfo_close(&mi);
+	/* It was unmounted meanwhile, or no path from our root leads there. */
+	ret = short_id(se->mnt_id, &ours);
+	if (!ret && ours >= 0)
+		*state = MOUNT_UNSEEN;
 	return ret;
 }
 
@@ -119,6 +147,9 @@ static int unmount_from(struct fusex_session *se, enum mount_state state,
 {
 	if (state == MOUNT_GONE)
 		return 0;
+	if (state == MOUNT_UNSEEN)
+		return session_fail(se, ENOENT,
+				    "cannot unmount: no path from this root directory leads to the mount");
 	if (state == MOUNT_COVERED)
 		return covered(se, where);
 	if (!umount2(where, MNT_DETACH | UMOUNT_NOFOLLOW))
@@ -129,14 +160,15 @@ static int unmount_from(struct fusex_session *se, enum mount_state state,
 	return is_gone(se) ? 0 : covered(se, where);
 }
 
-static unsigned int nr_workers(struct fusex_session *se)
+/* Nor will there be anybody: serving is over. */
+static bool nobody_serves(struct fusex_session *se)
 {
-	unsigned int n;
+	bool over;
 
 	pthread_mutex_lock(&se->lock);
-	n = se->nr_workers;
+	over = se->ran && !se->nr_workers;
 	pthread_mutex_unlock(&se->lock);
-	return n;
+	return over;
 }
 
 int fusex_session_unmount(struct fusex_session *se)
@@ -151,7 +183,7 @@ int fusex_session_unmount(struct fusex_session *se)
 	if (!se->target)
 		return session_fail(se, EINVAL, "the session is not mounted");
 	/* There will be no answers for it to wait for. */
-	if (se->ran && !nr_workers(se))
+	if (nobody_serves(se))
 		session_end_fd(se, se->fd);
 	atomic_fetch_add(&se->unmounting, 1);
 	ret = find_mount(se, &state, &where);

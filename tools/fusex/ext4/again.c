@@ -286,12 +286,10 @@ static void take(struct search *s, uint64_t id, dev_t dev)
 static bool is_ours(const struct statmount *sm)
 {
 	const uint64_t all = STATMOUNT_SB_BASIC | STATMOUNT_MNT_ROOT |
-			     STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE |
-			     STATMOUNT_FS_SUBTYPE;
+			     STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE;
 
 	return (sm->mask & all) == all &&
 	       !strcmp(sm->str + sm->fs_type, "fusex") &&
-	       !strcmp(sm->str + sm->fs_subtype, "ext4") &&
 	       !strcmp(sm->str + sm->mnt_root, "/") &&
 	       sm->str[sm->mnt_point] == '/';
 }
@@ -304,8 +302,7 @@ static void consider(struct search *s, uint64_t id, struct statmount *sm)
 
 	if (mount_stat(id, STATMOUNT_SB_BASIC | STATMOUNT_MNT_ROOT |
 			   STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE |
-			   STATMOUNT_FS_SUBTYPE | STATMOUNT_MNT_OPTS, sm,
-		       STAT_ROOM) ||
+			   STATMOUNT_MNT_OPTS, sm, STAT_ROOM) ||
 	    !is_ours(sm))
 		return;
 	dev = makedev(sm->sb_dev_major, sm->sb_dev_minor);
