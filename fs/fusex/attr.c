@@ -643,7 +643,9 @@ static int fusex_setattr_size(struct mnt_idmap *idmap, struct dentry *dentry,
 	err = fusex_io_dio_wait(inode);
 	if (err)
 		return err;
-	filemap_invalidate_lock(inode->i_mapping);
+	/* Who reads for a mapping holds it while the server reads. */
+	if (down_write_killable(&inode->i_mapping->invalidate_lock))
+		return -EINTR;
 	err = fi->io->setsize_begin(inode, attr->ia_size);
 	if (!err) {
 		oldsize = i_size_read(inode);

@@ -511,6 +511,21 @@ static loff_t fusex_remap_mapped(struct file *in, loff_t pos_in,
 	return fusex_copy_prepared(in, pos_in, out, pos_out, len, send);
 }
 
+/* As filemap_invalidate_lock_two(), but for a fatal signal. */
+static int fusex_lock_mappings(struct address_space *one,
+			       struct address_space *two)
+{
+	if (one > two)
+		swap(one, two);
+	if (down_write_killable(&one->invalidate_lock))
+		return -EINTR;
+	if (one == two ||
+	    !down_write_killable_nested(&two->invalidate_lock, 1))
+		return 0;
+	up_write(&one->invalidate_lock);
+	return -EINTR;
+}
+
 static loff_t fusex_remap_locked(struct file *in, loff_t pos_in,
 				 struct file *out, loff_t pos_out, loff_t len,
 				 unsigned int flags)
@@ -526,9 +541,11 @@ static loff_t fusex_remap_locked(struct file *in, loff_t pos_in,
 		ret = fusex_remap_close(to);
 	if (ret)
 		goto open_from;
-	filemap_invalidate_lock_two(from->i_mapping, to->i_mapping);
-	ret = fusex_remap_mapped(in, pos_in, out, pos_out, len, flags);
-	filemap_invalidate_unlock_two(from->i_mapping, to->i_mapping);
+	ret = fusex_lock_mappings(from->i_mapping, to->i_mapping);
+	if (!ret) {
+		ret = fusex_remap_mapped(in, pos_in, out, pos_out, len, flags);
+		filemap_invalidate_unlock_two(from->i_mapping, to->i_mapping);
+	}
 	if (to != from)
 		fusex_io_dio_open(to);
 open_from:

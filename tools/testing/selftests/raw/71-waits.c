@@ -99,6 +99,41 @@ TEST(clone, of_nothing_by_who_cannot)
 	raw_stop(r);
 }
 
+/* ----------------------------------------------------------------- faults */
+
+/* Who faults keeps others from cutting the file until it is read. */
+TEST(truncate, behind_a_fault_can_be_killed)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	int fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+	volatile char *map = mmap(NULL, BLOCK, PROT_READ, MAP_SHARED, fd, 0);
+	pid_t reader, cutter;
+
+	CHECK(map != MAP_FAILED);
+	raw_bend(r, FUSEX_OP_READ, raw_never, NULL);
+	reader = (pid_t)OK(fork());
+	if (!reader) {
+		close(r->fd);
+		_exit(map[0]);
+	}
+	UNTIL_SEEN(r, FUSEX_OP_READ);
+	UNTIL(sleeps_deep, &reader);
+	cutter = (pid_t)OK(fork());
+	if (!cutter) {
+		close(r->fd);
+		_exit(ftruncate(fd, 0) ? 1 : 0);
+	}
+	UNTIL(sleeps_deep, &cutter);
+	OK(kill(cutter, SIGKILL));
+	EQ(WAIT(cutter), 128 + SIGKILL);
+	EQ(r->count[FUSEX_OP_SETATTR], 0);
+	OK(kill(reader, SIGKILL));
+	EQ(WAIT(reader), 128 + SIGKILL);
+	OK(munmap((void *)map, BLOCK));
+	OK(close(fd));
+	raw_stop(r);
+}
+
 /* -------------------------------------------------------------- unmounting */
 
 /* Times cannot be stored just now, and then are not. */
