@@ -311,7 +311,7 @@ static int local_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	err = fusex_setattr_send(inode, &in, &out, &r.epoch);
 	if (!err) {
 		if (attr->ia_valid & ATTR_SIZE)
-			r.did = FUSEX_DID_DATA;
+			r.did = FUSEX_DID_DATA | FUSEX_DID_SIZE;
 		fusex_attr_apply(inode, &r);
 		local_setattr_done(idmap, inode, attr);
 	}
@@ -510,6 +510,10 @@ static void local_apply(struct inode *inode, const struct fusex_attr_reply *r)
 		drop = local_resync(inode, r);
 		resynced = true;
 	} else if (r->attr && (r->did || r->epoch >= fi->epoch)) {
+		/* Of writes that cross, the one answered last may know less. */
+		if (r->did == FUSEX_DID_DATA && r->epoch < fi->epoch &&
+		    r->attr->blocks < inode->i_blocks)
+			mask &= ~FUSEX_ATTR_BLOCKS;
 		/*
 		 * What was only looked at may have grown since; what an
 		 * operation made of it nobody knows better than its reply.

@@ -283,6 +283,7 @@ static inline u64 fusex_fh(const struct file *file)
 #define FUSEX_DID_CTIME		BIT(3)
 #define FUSEX_DID_MTIME		BIT(4)	/* names or data changed */
 #define FUSEX_DID_DATA		BIT(5)	/* data written, times seen to */
+#define FUSEX_DID_SIZE		BIT(6)	/* the size set, which may free blocks */
 
 /**
  * struct fusex_attr_reply - what a reply says about an inode
@@ -420,6 +421,7 @@ bool fusex_attr_modes_local(const struct fusex_conf *conf);
 const struct dentry_operations *
 fusex_attr_dentry_ops(const struct fusex_conf *conf);
 void fusex_attr_forget_absence(struct inode *inode);
+bool fusex_xattr_absent(struct inode *inode, const char *name);
 void fusex_attr_links(struct inode *inode, u32 did);
 int fusex_setattr_common(struct mnt_idmap *idmap, struct dentry *dentry,
 			 struct iattr *attr);

@@ -412,6 +412,9 @@ static void fusex_pages_write_done(struct fusex_pages *p, int err)
 		fi->attr->written_back(inode, &p->wr.mtime);
 	else if (!fusex_inode_unmissed(inode, err))
 		fusex_pages_lost(inode, err == -ENOTCONN ? -EIO : err);
+	/* The size was the kernel's with that data, and is the server's without. */
+	if (err && fi->attr->shared)
+		fusex_attr_uncertain(inode);
 	fusex_cache_ended(inode, 1);
 	/* The last of these may be all that keeps the inode. */
 	for (i = 0; i < p->nr; i++)

@@ -229,13 +229,44 @@ static ssize_t fusex_passthrough_read_iter(struct kiocb *iocb,
 	return fusex_backing_done(obj, ret);
 }
 
+/* Is it known whether there is something that a write has to clear? */
+static bool passthrough_is_current(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	return fusex_i(inode)->attr->fresh(inode) ||
+	       IS_NOSEC(file_inode(passthrough_file(file)));
+}
+
+/* The server does not see the write, and who set it may be somebody else. */
+static int passthrough_make_current(struct file *file, bool nowait)
+{
+	struct inode *inode = file_inode(file);
+
+	if (passthrough_is_current(file))
+		return 0;
+	return nowait ? -EAGAIN : fusex_i(inode)->attr->refresh(inode, 0, 0);
+}
+
+static int passthrough_modified(struct file *file)
+{
+	int err = passthrough_make_current(file, false);
+
+	return err ?: file_modified(file);
+}
+
 /* What may be written of @len bytes is left of them; the object is used then. */
 static int passthrough_write_begin(struct kiocb *iocb, loff_t *len)
 {
-	int err = fusex_io_may_write(iocb) ?:
-		  generic_write_checks_count(iocb, len);
+	struct file *file = iocb->ki_filp;
+	int err = fusex_io_may_write(iocb);
 
-	return err ?: fusex_backing_use(passthrough_obj(iocb->ki_filp));
+	if (!err)
+		err = passthrough_make_current(file,
+					       iocb->ki_flags & IOCB_NOWAIT);
+	if (!err)
+		err = generic_write_checks_count(iocb, len);
+	return err ?: fusex_backing_use(passthrough_obj(file));
 }
 
 static ssize_t passthrough_write_locked(struct kiocb *iocb,
@@ -262,7 +293,8 @@ static ssize_t passthrough_write_locked(struct kiocb *iocb,
 static bool passthrough_shared(const struct kiocb *iocb)
 {
 	return IS_NOSEC(file_inode(iocb->ki_filp)) &&
-	       !(iocb->ki_flags & IOCB_APPEND);
+	       !(iocb->ki_flags & IOCB_APPEND) &&
+	       passthrough_is_current(iocb->ki_filp);
 }
 
 static ssize_t fusex_passthrough_write_iter(struct kiocb *iocb,
@@ -442,7 +474,8 @@ static int passthrough_fallocate_locked(struct file *file, int mode,
 	struct fusex_bobj *obj = passthrough_obj(file);
 	int err;
 
-	err = file_modified(file);
+	err = fusex_space_wait(file_inode(file), false) ?:
+	      passthrough_modified(file);
 	if (!err)
 		err = fusex_backing_use(obj);
 	if (err)
@@ -495,7 +528,8 @@ static loff_t passthrough_copy_locked(struct file *in, loff_t pos_in,
 
 	/* Equal data in other blocks is no change. */
 	if (!(flags & REMAP_FILE_DEDUP))
-		ret = file_modified(out);
+		ret = fusex_space_wait(file_inode(out), false) ?:
+		      passthrough_modified(out);
 	if (!ret)
 		ret = fusex_backing_use(src);
 	if (ret)
