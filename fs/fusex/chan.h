@@ -278,6 +278,7 @@ int fusex_call_leave(struct fusex_chan *chan, struct fusex_call *call,
 void fusex_call_orphan(struct fusex_chan *chan, u64 unique);
 bool fusex_stray_holds(struct fusex_chan *chan, u64 nodeid, const u64 *fh,
 		       struct fusex_kept *kept);
+int fusex_stray_wait(struct fusex_chan *chan, u64 nodeid, bool nowait);
 struct fusex_forget *fusex_forget_alloc(gfp_t gfp);
 void fusex_forget_free(struct fusex_forget *forget);
 void fusex_forget_queue(struct fusex_chan *chan, struct fusex_forget *forget,

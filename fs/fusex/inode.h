@@ -48,7 +48,6 @@ void fusex_fh_put(u32 *fh, const struct fusex_id *id, const void *handle,
 int fusex_fh_get(const u32 *fh, int words, u32 handle_size,
 		 struct fusex_id *id, u16 *handle_len);
 u64 fusex_id_hash(const struct fusex_id *id);
-bool fusex_xattr_absent(struct inode *inode, const char *name);
 void fusex_xattr_note(struct inode *inode, const char *name, u32 seq);
 ssize_t fusex_xattr_answer(const char *name, size_t size, ssize_t ret);
 size_t fusex_xattr_filter(char *list, size_t len, bool trusted, bool acl);

@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/iomap.h>
 #include <linux/pagemap.h>
+#include <linux/xattr.h>
 
 #include "fusex_i.h"
 
@@ -144,6 +145,7 @@ void fusex_io_dio_open(struct inode *inode);
 int fusex_io_dio_wait(struct inode *inode);
 int fusex_io_write_back(struct inode *inode);
 void fusex_io_later(struct inode *inode, struct work_struct *work);
+int fusex_space_wait(struct inode *inode, bool nowait);
 bool fusex_io_later_grab(struct inode *inode, struct work_struct *work);
 void fusex_io_later_delayed(struct inode *inode, struct delayed_work *work,
 			    unsigned long delay);
@@ -189,22 +191,45 @@ static inline void fusex_io_unlock(const struct kiocb *iocb, bool shared)
 }
 
 /**
- * fusex_io_may_write - may this file be written to at all, any more?
- * @iocb: the write, before its position is known
+ * fusex_io_may_write - may this file be written to at all, any more, and yet?
+ * @iocb: the write, before its position is known; i_rwsem is held
  *
  * VFS asks when a file is opened; a server could not tell a write to what is
- * append-only now from an append.
+ * append-only now from an append.  Changes that somebody who is gone has left behind
+ * come first.
  *
- * Context: any.
- * Return: 0 or -EPERM.
+ * Context: process, may sleep on the server unless @iocb must not, killable.
+ * Return: 0; -EPERM; -EAGAIN, -EINTR, -ETIMEDOUT.
  */
 static inline int fusex_io_may_write(const struct kiocb *iocb)
 {
-	const struct inode *inode = file_inode(iocb->ki_filp);
+	struct inode *inode = file_inode(iocb->ki_filp);
 
 	if (IS_IMMUTABLE(inode))
 		return -EPERM;
-	return IS_APPEND(inode) && !(iocb->ki_flags & IOCB_APPEND) ? -EPERM : 0;
+	if (IS_APPEND(inode) && !(iocb->ki_flags & IOCB_APPEND))
+		return -EPERM;
+	return fusex_space_wait(inode, iocb->ki_flags & IOCB_NOWAIT);
+}
+
+/**
+ * fusex_io_modified - a file is going to be written to: privileges, times
+ * @iocb: the write; i_rwsem is held
+ *
+ * VFS asks for capabilities of the file whether it may wait or not.
+ *
+ * Context: process, may sleep on the server unless @iocb must not.
+ * Return: 0; -EAGAIN; another error.
+ */
+static inline int fusex_io_modified(struct kiocb *iocb)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	if (iocb->ki_flags & IOCB_NOWAIT && !IS_NOSEC(inode) &&
+	    !fusex_chan_lacks(fusex_chan_of(inode), FUSEX_OP_GETXATTR) &&
+	    !fusex_xattr_absent(inode, XATTR_NAME_CAPS))
+		return -EAGAIN;
+	return kiocb_modified(iocb);
 }
 
 static inline bool fusex_io_ahead(const struct inode *inode)

@@ -283,15 +283,13 @@ static ssize_t dax_mode_write_begin(struct kiocb *iocb, struct iov_iter *from)
 
 	err = fusex_io_may_write(iocb);
 	if (!err)
-		err = fusex_space_wait(inode, iocb->ki_flags & IOCB_NOWAIT);
-	if (!err)
 		err = fusex_cache_write_size(iocb);
 	if (err)
 		return err;
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
-	err = kiocb_modified(iocb);
+	err = fusex_io_modified(iocb);
 	if (err)
 		return err;
 	fusex_i(inode)->attr->wrote_cache(inode);

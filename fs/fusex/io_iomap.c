@@ -131,8 +131,6 @@ static ssize_t iomap_mode_write_begin(struct kiocb *iocb, struct iov_iter *from,
 	int err;
 
 	err = fusex_io_may_write(iocb);
-	if (!err)
-		err = fusex_space_wait(inode, nowait);
 	if (!err && !shared)
 		err = fusex_cache_write_size(iocb);
 	if (err)
@@ -140,7 +138,7 @@ static ssize_t iomap_mode_write_begin(struct kiocb *iocb, struct iov_iter *from,
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
-	err = kiocb_modified(iocb);
+	err = fusex_io_modified(iocb);
 	if (!err)
 		err = fusex_cache_settle(inode, nowait);
 	if (err)

@@ -296,7 +296,7 @@ static ssize_t fusex_plain_write_locked(struct kiocb *iocb,
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
-	err = kiocb_modified(iocb);
+	err = fusex_io_modified(iocb);
 	if (!err)
 		err = fusex_cache_settle(inode, false);
 	size = i_size_read(inode);

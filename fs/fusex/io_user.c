@@ -949,7 +949,7 @@ static ssize_t fusex_user_write_locked(struct kiocb *iocb,
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
-	err = kiocb_modified(iocb);
+	err = fusex_io_modified(iocb);
 	if (err)
 		return err;
 	fusex_around_begin(inode);

@@ -48,7 +48,7 @@ static ssize_t fusex_writeback_write_locked(struct kiocb *iocb,
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
-	err = kiocb_modified(iocb);
+	err = fusex_io_modified(iocb);
 	if (!err)
 		err = fusex_cache_settle(inode, iocb->ki_flags & IOCB_NOWAIT);
 	if (!err)

@@ -147,7 +147,6 @@ static inline bool fusex_map_on_device(const struct fusex_map *map)
 
 /* map_space.c */
 int fusex_call_space(struct inode *inode, struct fusex_call *call);
-int fusex_space_wait(struct inode *inode, bool nowait);
 bool fusex_space_is_lost(struct inode *inode);
 void fusex_space_check(struct inode *inode, const struct fusex_call *call);
 

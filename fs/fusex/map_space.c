@@ -165,13 +165,13 @@ int fusex_call_space(struct inode *inode, struct fusex_call *call)
 
 /**
  * fusex_space_wait - wait for a change that goes on without its caller
- * @inode: any; with i_rwsem no other one begins
+ * @inode: any file; with i_rwsem no other one begins
  * @nowait: must not wait
  *
  * For who is going by the size, or changes it: it is not what it will be.
  *
  * Context: process, sleeps on the server, killable.
- * Return: 0, -EAGAIN or -EINTR.
+ * Return: 0, -EAGAIN, -EINTR or -ETIMEDOUT.
  */
 int fusex_space_wait(struct inode *inode, bool nowait)
 {
@@ -180,6 +180,9 @@ int fusex_space_wait(struct inode *inode, bool nowait)
 	/* As in a request: frozen tasks may hold locks. */
 	const unsigned int state = TASK_KILLABLE | TASK_FREEZABLE_UNSAFE;
 
+	if (!space_is_told(inode))
+		return fusex_stray_wait(fusex_chan_of(inode),
+					fusex_i(inode)->nodeid, nowait);
 	if (likely(!maps || !atomic_read(&maps->changing)))
 		return 0;
 	if (nowait)

@@ -8,12 +8,17 @@
  * until all such requests that name it have been answered, or the channel is
  * dead.
  *
+ * Data may change when nobody expects it any more, after changes that were asked for
+ * later and have been acknowledged.  So who changes data waits for those that do,
+ * and what is known of a file is out of date when one has been answered.
+ *
  * A stray request is found by its number, in the table of its shard, and by its
  * nodes.  Who takes it from the table, under the shard's lock, ends it.
  */
 #include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/llist.h>
+#include <linux/wait_bit.h>
 
 #include "fusex_i.h"
 #include "transport.h"
@@ -73,14 +78,41 @@ static void stray_name_files(struct fusex_name *names,
 	}
 }
 
+/* Whose data may become another one?  NULL if nobody's. */
+static struct fusex_name *stray_changed(struct fusex_name *names,
+					const struct fusex_call *call)
+{
+	const struct fusex_setattr_in *set = call->arg;
+
+	switch (call->op) {
+	case FUSEX_OP_WRITE:
+	case FUSEX_OP_FALLOCATE:
+		return &names[0];
+	case FUSEX_OP_SETATTR:
+		return set->valid & FUSEX_SET_SIZE ? &names[0] : NULL;
+	case FUSEX_OP_COPY_RANGE:
+		return &names[call->node2 ? 1 : 0];
+	default:
+		return NULL;
+	}
+}
+
 static void stray_name(struct fusex_name *names, const struct fusex_call *call)
 {
+	struct fusex_name *changed = stray_changed(names, call);
+
 	names[0].nodeid = fusex_msg_nodeid(call);
+	names[0].generation = call->node ? call->node->i_generation :
+					   call->generation;
 	names[1].second = true;
-	if (call->node2)
+	if (call->node2) {
 		names[1].nodeid = fusex_i(call->node2)->nodeid;
+		names[1].generation = call->node2->i_generation;
+	}
 	if (call->arg)
 		stray_name_files(names, call);
+	if (changed)
+		changed->changes = true;
 }
 
 /**
@@ -176,6 +208,69 @@ static void stray_let_go(struct fusex_chan *chan, struct llist_node *list)
 	}
 }
 
+static bool stray_changing(struct fusex_chan *chan, u64 nodeid)
+{
+	struct fusex_name *name;
+	bool found = false;
+
+	spin_lock(&chan->lock);
+	hlist_for_each_entry(name, stray_bucket(chan, nodeid), link)
+		if (name->nodeid == nodeid && name->changes)
+			found = true;
+	spin_unlock(&chan->lock);
+	return found;
+}
+
+/**
+ * fusex_stray_wait - wait until no stray request changes a file's data any more
+ * @chan: the channel
+ * @nodeid: the file's; a lock that keeps changes out is held, so that those of
+ *	others are seen
+ * @nowait: must not wait
+ *
+ * Context: process, sleeps on the server, killable, no longer than its deadline.
+ * Return: 0; -EAGAIN; -EINTR; -ETIMEDOUT.
+ */
+int fusex_stray_wait(struct fusex_chan *chan, u64 nodeid, bool nowait)
+{
+	/* As in a request: frozen tasks may hold locks. */
+	const unsigned int state = TASK_KILLABLE | TASK_FREEZABLE_UNSAFE;
+	u32 timeout = fusex_chan_timeout(chan);
+	long left;
+
+	if (likely(!READ_ONCE(chan->nr_strays)))
+		return 0;
+	if (nowait)
+		return stray_changing(chan, nodeid) ? -EAGAIN : 0;
+	left = timeout ? msecs_to_jiffies(timeout) : MAX_SCHEDULE_TIMEOUT;
+	left = ___wait_var_event(&chan->nr_strays,
+				 ___wait_cond_timeout(!stray_changing(chan, nodeid)),
+				 state, 0, left,
+				 __ret = schedule_timeout(__ret));
+	if (left < 0)
+		return -EINTR;
+	return left ? 0 : -ETIMEDOUT;
+}
+
+/* Before anybody goes on who has waited for it; nothing is left of a dead channel. */
+static void stray_outdates(struct fusex_chan *chan, const struct fusex_name *name)
+{
+	struct super_block *sb;
+
+	if (!name->changes)
+		return;
+	sb = fusex_chan_pin_sb(chan);
+	if (!sb)
+		return;
+	/* There may be nothing that is known of it. */
+	fusex_notify_inode(sb, &(struct fusex_notify_inode) {
+		.nodeid		= name->nodeid,
+		.generation	= name->generation,
+		.flags		= FUSEX_INVAL_ATTR | FUSEX_INVAL_DATA,
+	});
+	fusex_chan_unpin_sb(chan);
+}
+
 /**
  * fusex_stray_end - the server is through with a request
  * @req: stray, DONE, and taken from its table by the caller
@@ -188,12 +283,17 @@ void fusex_stray_end(struct fusex_req *req)
 	struct llist_node *list;
 	unsigned int i;
 
+	for (i = 0; i < ARRAY_SIZE(req->names); i++)
+		stray_outdates(chan, &req->names[i]);
 	spin_lock(&chan->lock);
 	for (i = 0; i < ARRAY_SIZE(req->names); i++)
 		hlist_del_init(&req->names[i].link);
 	WRITE_ONCE(chan->nr_strays, chan->nr_strays - 1);
 	list = llist_del_all(&req->kept);
 	spin_unlock(&chan->lock);
+	/* Pairs with the waiter's: it sees that the request is gone, or is woken. */
+	smp_mb();
+	wake_up_var(&chan->nr_strays);
 	/* Another one may name it, too. */
 	stray_let_go(chan, list);
 	fusex_req_put(req);

@@ -98,15 +98,19 @@ enum fusex_req_state {
  * @link: in fusex_chan.strays, while nobody waits for the request
  * @nodeid: the node, 0 for none
  * @fh: the server's name of an open file of it
+ * @generation: of the node
  * @has_fh: there is one
  * @second: it is the second one
+ * @changes: the request changes data of it
  */
 struct fusex_name {
 	struct hlist_node link;
 	u64 nodeid;
 	u64 fh;
+	u32 generation;
 	bool has_fh;
 	bool second;
+	bool changes;
 };
 
 /**

@@ -45,8 +45,15 @@ static bool is_caps(const char *name)
 	return !strcmp(name, XATTR_NAME_CAPS);
 }
 
-/* Is it known that there is no such attribute? */
-VISIBLE_IF_KUNIT bool fusex_xattr_absent(struct inode *inode, const char *name)
+/**
+ * fusex_xattr_absent - is it known that there is no such attribute?
+ * @inode: of what
+ * @name: with its prefix
+ *
+ * Context: any.
+ * Return: true if the server need not be asked.
+ */
+bool fusex_xattr_absent(struct inode *inode, const char *name)
 {
 	struct fusex_inode *fi = fusex_i(inode);
 

@@ -3,6 +3,7 @@
  * Notifications.
  */
 #include <string.h>
+#include <sys/uio.h>
 
 #include "internal.h"
 

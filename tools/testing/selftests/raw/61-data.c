@@ -334,7 +334,8 @@ static void write_and_die(struct raw *r, int fd, size_t size, off_t at)
 	char buf[4096] = { 0 };
 	pid_t pid;
 
-	raw_bend(r, FUSEX_OP_WRITE, keep, NULL);
+	answering = false;
+	raw_bend(r, FUSEX_OP_WRITE, hold_answer, NULL);
 	pid = OK(fork());
 	if (!pid) {
 		close(r->fd);
@@ -347,7 +348,7 @@ static void write_and_die(struct raw *r, int fd, size_t size, off_t at)
 	raw_bend(r, 0, NULL, NULL);
 }
 
-/* The server has all of the page; that it does the kernel learns only later. */
+/* The server has all of the page, and the kernel does not see the answer. */
 TEST(write, after_one_that_was_given_up)
 {
 	for (uint32_t mode = FUSEX_ATTR_LOCAL; mode <= FUSEX_ATTR_REMOTE;
@@ -357,6 +358,7 @@ TEST(write, after_one_that_was_given_up)
 				 O_RDWR | O_CREAT | O_EXCL, 0600));
 
 		write_and_die(r, fd, 4096, 4096);
+		answering = true;
 		EQ(OK(pwrite(fd, "y", 1, 8191)), 1);
 		is_byte(fd, 4096, 'x');
 		close(fd);

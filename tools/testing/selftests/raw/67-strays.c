@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/uio.h>
 
 /* Killed while the server works on what it has asked for. */
 static void killed_in(struct raw *r, uint32_t op, void (*ask)(struct raw *r))
@@ -106,4 +107,125 @@ TEST(stray, is_never_answered)
 	UNTIL_SEEN(r, FUSEX_OP_RELEASE);
 	answering = true;
 	OK(rmdir(r->mnt));
+}
+
+/* -------------------------------------------------------------------- what changes */
+
+static void cut_f(struct raw *r)
+{
+	OK(truncate(raw_path(r, "f"), 100));
+}
+
+static void fill_f(struct raw *r)
+{
+	int fd = (int)OK(open(raw_path(r, "f"), O_WRONLY));
+
+	OK(fallocate(fd, 0, 0, 20000));
+	OK(close(fd));
+}
+
+/* A write, in a process of its own, behind @op of somebody who is gone. */
+static void waits_for(uint8_t io_mode, uint32_t op, void (*ask)(struct raw *r))
+{
+	struct raw *r = raw_alloc();
+	struct iovec iov = { .iov_base = "text", .iov_len = 4 };
+	unsigned int before;
+	pid_t pid;
+	int fd;
+
+	raw_setup_init(&r->setup, FUSEX_ATTR_LOCAL);
+	r->setup.io_mode = io_mode;
+	raw_mount(r);
+	raw_serve(r);
+	answering = false;
+	fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+	killed_in(r, op, ask);
+	before = r->count[FUSEX_OP_WRITE];
+	FAILS(pwritev2(fd, &iov, 1, 0, RWF_NOWAIT), EAGAIN);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(pwrite(fd, "text", 4, 0) == 4 && !fsync(fd) ? 0 : 1);
+	}
+	UNTIL(sleeps_deep, &pid);
+	EQ(r->count[FUSEX_OP_WRITE], before);
+	answering = true;
+	EQ(WAIT(pid), 0);
+	CHECK(r->count[FUSEX_OP_WRITE] > before);
+	OK(close(fd));
+	raw_stop(r);
+}
+
+TEST(stray, change_comes_before_later_ones)
+{
+	static const uint8_t modes[] = {
+		FUSEX_IO_PLAIN, FUSEX_IO_DIRECT, FUSEX_IO_WRITEBACK,
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(modes); i++) {
+		waits_for(modes[i], FUSEX_OP_SETATTR, cut_f);
+		waits_for(modes[i], FUSEX_OP_FALLOCATE, fill_f);
+	}
+	waits_for(FUSEX_IO_PLAIN, FUSEX_OP_WRITE, write_to_f);
+	waits_for(FUSEX_IO_DIRECT, FUSEX_OP_WRITE, write_to_f);
+}
+
+/* Who waits for it can be killed, and does not wait longer than for an answer. */
+TEST(stray, change_is_not_waited_for_for_ever)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	pid_t pid;
+	int fd;
+
+	answering = false;
+	fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
+	killed_in(r, FUSEX_OP_SETATTR, cut_f);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		_exit(pwrite(fd, "text", 4, 0) == 4 ? 0 : 1);
+	}
+	UNTIL(sleeps_deep, &pid);
+	OK(kill(pid, SIGKILL));
+	EQ(WAIT(pid), 128 + SIGKILL);
+	raw_sysfs_write(r, "timeout_ms", "200");
+	FAILS(pwrite(fd, "text", 4, 0), ETIMEDOUT);
+	FAILS(ftruncate(fd, 0), ETIMEDOUT);
+	raw_sysfs_write(r, "timeout_ms", "0");
+	/* Other files are none of its business. */
+	OK(truncate(raw_path(r, "g"), 0));
+	answering = true;
+	EQ(OK(pwrite(fd, "text", 4, 0)), 4);
+	OK(close(fd));
+	raw_stop(r);
+}
+
+static bool is_idle(void *arg)
+{
+	struct raw *r = arg;
+
+	return !r->busy;
+}
+
+/* What was read meanwhile is of before. */
+TEST(stray, change_outdates_what_is_known)
+{
+	struct raw *r = raw_start(FUSEX_ATTR_LOCAL);
+	unsigned int before;
+	char text[4];
+	int fd;
+
+	answering = false;
+	fd = (int)OK(open(raw_path(r, "f"), O_RDONLY));
+	killed_in(r, FUSEX_OP_WRITE, write_to_f);
+	EQ(OK(pread(fd, text, 4, 4096)), 4);
+	before = r->count[FUSEX_OP_READ];
+	EQ(OK(pread(fd, text, 4, 4096)), 4);
+	EQ(r->count[FUSEX_OP_READ], before);
+	answering = true;
+	UNTIL(is_idle, r);
+	EQ(OK(pread(fd, text, 4, 4096)), 4);
+	EQ(r->count[FUSEX_OP_READ], before + 1);
+	OK(close(fd));
+	raw_stop(r);
 }
