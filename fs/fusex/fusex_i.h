@@ -108,6 +108,8 @@ enum fusex_inode_bit {
 	FUSEX_I_UNUSED,
 	/* The server cuts the file: nothing is written back meanwhile. */
 	FUSEX_I_SHRINKING,
+	/* The page cache is being written to by the size there is, see io_iomap.c. */
+	FUSEX_I_FILLING,
 	/* It was cut to nothing, and what was written then is not on its way. */
 	FUSEX_I_EMPTIED,
 	/* No direct read begins: somebody waits for those there are. */

@@ -40,6 +40,26 @@ static int iomap_mode_read_folio(struct file *file, struct folio *folio)
 	return 0;
 }
 
+/*
+ * fs/iomap goes by the size while it fills folios, which are not dirty yet: no reply
+ * is to change it then.
+ */
+static void iomap_mode_fill_begin(struct inode *inode)
+{
+	struct fusex_inode *fi = fusex_i(inode);
+
+	lockdep_assert_held_write(&inode->i_rwsem);
+	/* Not while a reply is being taken. */
+	spin_lock(&fi->lock);
+	set_bit(FUSEX_I_FILLING, &fi->state);
+	spin_unlock(&fi->lock);
+}
+
+static void iomap_mode_fill_end(struct inode *inode)
+{
+	clear_bit(FUSEX_I_FILLING, &fusex_i(inode)->state);
+}
+
 /* Zeros, where there is anything; the size stays what it is. */
 static int iomap_mode_zero(struct inode *inode, loff_t from, loff_t to)
 {
@@ -49,12 +69,14 @@ static int iomap_mode_zero(struct inode *inode, loff_t from, loff_t to)
 
 	if (from >= to)
 		return 0;
+	iomap_mode_fill_begin(inode);
 	do {
 		op = (struct fusex_map_op){};
 		err = iomap_zero_range(inode, from, to - from, NULL,
 				       &fusex_map_iomap_ops,
 				       &fusex_map_zero_ops, &op);
 	} while (op.err == -EAGAIN && --tries);
+	iomap_mode_fill_end(inode);
 	return err ?: (tries ? op.err : -EIO);
 }
 
@@ -152,13 +174,18 @@ static ssize_t iomap_mode_write_begin(struct kiocb *iocb, struct iov_iter *from,
 		return ret;
 	if (nowait)
 		return -EAGAIN;
-	err = iomap_mode_zero_tail(inode, size, iocb->ki_pos);
+	/* A store into the page at the end has space for the blocks up to there only. */
+	if (i_blocksize(inode) < PAGE_SIZE)
+		err = fusex_cache_write_back(inode, size, size);
+	if (!err)
+		err = iomap_mode_zero_tail(inode, size, iocb->ki_pos);
 	return err ?: ret;
 }
 
 static ssize_t iomap_mode_buffered_locked(struct kiocb *iocb,
 					  struct iov_iter *from)
 {
+	struct inode *inode = file_inode(iocb->ki_filp);
 	int tries = FUSEX_MAP_TRIES;
 	struct fusex_map_op op;
 	ssize_t count;
@@ -169,6 +196,7 @@ static ssize_t iomap_mode_buffered_locked(struct kiocb *iocb,
 	if (count <= 0)
 		return count;
 	pos = iocb->ki_pos;
+	iomap_mode_fill_begin(inode);
 	do {
 		/* Again: what was inline is on the device now. */
 		iov_iter_revert(from, count - iov_iter_count(from));
@@ -178,6 +206,7 @@ static ssize_t iomap_mode_buffered_locked(struct kiocb *iocb,
 						&fusex_map_iomap_ops,
 						&fusex_map_write_ops, &op);
 	} while (op.err == -EAGAIN && --tries);
+	iomap_mode_fill_end(inode);
 	if (!tries)
 		return -EIO;
 	return op.err ?: ret;

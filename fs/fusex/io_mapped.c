@@ -60,11 +60,12 @@ int fusex_mapped_fsync(struct file *file, loff_t start, loff_t end,
  *
  * Context: any.
  * Return: true if there is something that the server has not got, or does not
- * know of.
+ * know of, or there is about to be.
  */
 bool fusex_mapped_ahead(const struct inode *inode)
 {
-	return fusex_cache_ahead(inode) || fusex_tell_due(inode);
+	return fusex_cache_ahead(inode) || fusex_tell_due(inode) ||
+	       test_bit(FUSEX_I_FILLING, &fusex_i(inode)->state);
 }
 
 /**

@@ -181,8 +181,12 @@ static noinline void map_send_end(struct inode *inode, loff_t pos, u64 len,
 static void map_tell_end(struct inode *inode, bool wanted, loff_t pos, u64 len,
 			 u64 done, u32 op)
 {
-	if (unlikely(wanted))
-		map_send_end(inode, pos, len, done, op);
+	if (likely(!wanted))
+		return;
+	/* Space that was not used may be given back. */
+	if (op & FUSEX_MAP_OP_WRITE && done < len)
+		fusex_maps_forget(inode, pos + done, LLONG_MAX);
+	map_send_end(inode, pos, len, done, op);
 }
 
 static bool map_wants_end(const struct map_answer *a)
@@ -245,6 +249,9 @@ static int map_fetch(struct inode *inode, loff_t pos, u64 len, u32 op,
 		err = fusex_tell_now(inode);
 		if (!err)
 			err = fusex_maps_may_ask(inode, how, &a->seq);
+		/* A direct write has ended just now, before that was looked at. */
+		if (!err && fusex_tell_due(inode))
+			continue;
 		if (!err)
 			err = map_ask(inode, pos, len, op, a, &keep);
 		if (err ||

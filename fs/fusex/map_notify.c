@@ -107,21 +107,35 @@ static void upsert_note_dirty(struct inode *inode, const struct fusex_map *maps,
 	}
 }
 
+/*
+ * Is space being taken away by somebody who is gone, or has been?  The server may have
+ * said this before it did so.
+ */
+static bool upsert_is_late(const struct fusex_maps *m)
+{
+	return atomic_read(&m->changing) || READ_ONCE(m->lost);
+}
+
 static int upsert_take(struct inode *inode, const struct fusex_map *maps,
 		       u32 count)
 {
-	struct fusex_mapcache *mc = fusex_maps_get(inode)->cache;
+	struct fusex_maps *m = fusex_maps_get(inode);
 	const struct fusex_map *last = &maps[count - 1];
+	struct fusex_mapcache *mc = m->cache;
 	int err;
 
 	upsert_note_dirty(inode, maps, count);
+	if (upsert_is_late(m))
+		return 0;
 	err = fusex_mapcache_put(mc, maps, count, GFP_KERNEL);
+	/* Either that is seen here, or what was put is forgotten there. */
+	smp_mb();
 
 	/*
 	 * The server does not know yet what has become of some of it.  Looked at
 	 * last, because a write may have ended just now.
 	 */
-	if (fusex_tell_due(inode))
+	if (fusex_tell_due(inode) || upsert_is_late(m))
 		fusex_mapcache_drop(mc, maps->offset,
 				    last->offset + last->length - 1);
 	fusex_mapcache_outdate(mc);

@@ -266,6 +266,37 @@ TEST(punch, goes_on_without_its_caller)
 	end(r, fd);
 }
 
+/* What the server says of the space before it takes it away is not gone by. */
+TEST(punch, goes_on_without_its_caller_and_is_told_of_before)
+{
+	struct raw *r = with_f(MAPPED, 128 * KIB, 2 * MIB);
+	struct fusex_map m = map_at(r, MAPPED, 0, 128 * KIB, 2 * MIB);
+	int fd = open_rw(r, "f", 0);
+	char *map = mmap(NULL, 128 * KIB, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 fd, 0);
+	pid_t pid;
+
+	CHECK(map != MAP_FAILED);
+	raw_bend(r, FUSEX_OP_FALLOCATE, cut_later, NULL);
+	asked_for_by_the_dead(r, punch_64k, fd);
+	EQ(upsert(r, &m, 1), 0);
+	pid = (pid_t)OK(fork());
+	if (!pid) {
+		close(r->fd);
+		map[64 * KIB] = 'z';
+		_exit(0);
+	}
+	UNTIL(sleeps_deep, &pid);
+	raw_ask_on(r);
+	asked = true;
+	EQ(WAIT(pid), 0);
+	OK(fsync(fd));
+	disk_shows(r, 0, 64 * KIB, 2 * MIB + 64 * KIB, 2 * MIB + 64 * KIB,
+		   DISK_SEED(0));
+	OK(munmap(map, 128 * KIB));
+	end(r, fd);
+}
+
 /* The server may wait for what it has recalled before it answers. */
 TEST(punch, goes_on_without_its_caller_and_is_written_back)
 {

@@ -21,12 +21,22 @@
 static struct fusex_in_header kept;
 static struct fusex_write_in kept_write;
 
+static atomic_bool is_there;
+
 static void keep(struct raw *r, const struct fusex_in_header *in,
 		 struct raw_reply *rep)
 {
 	(void)r;
 	kept = *in;
 	rep->drop = true;
+	atomic_store(&is_there, true);
+}
+
+/* A request counts as seen before it is kept. */
+static bool is_kept(void *unused)
+{
+	(void)unused;
+	return atomic_load(&is_there);
 }
 
 static void is_byte(int fd, off_t at, char want)
@@ -51,6 +61,7 @@ TEST(release, after_readahead)
 	/* What was sent before this has been seen when it is answered. */
 	OK(statfs(r->mnt, &st));
 	EQ(atomic_load(&r->count[FUSEX_OP_RELEASE]), 0);
+	UNTIL(is_kept, NULL);
 	oh.unique = kept.unique;
 	OK(write(r->fd, &oh, sizeof(oh)));
 	UNTIL_SEEN(r, FUSEX_OP_RELEASE);
@@ -101,6 +112,7 @@ TEST(evict, gives_up_readahead)
 	UNTIL_SEEN(r, FUSEX_OP_READ);
 	OK(unlink(raw_path(r, "f")));
 	OK(close(fd));
+	UNTIL(is_kept, NULL);
 	oh.unique = kept.unique;
 	FAILS(write(r->fd, &oh, sizeof(oh)), ENOENT);
 	UNTIL_SEEN(r, FUSEX_OP_FORGET);
@@ -156,6 +168,7 @@ TEST(writeback, of_a_file_that_is_being_removed)
 	UNTIL_SEEN(r, FUSEX_OP_UNLINK);
 	OK(syncfs(dir));
 	CHECK(atomic_load(&r->count[FUSEX_OP_WRITE]) > 0);
+	UNTIL(is_kept, NULL);
 	msg.oh.unique = kept.unique;
 	OK(write(r->fd, &msg, sizeof(msg)));
 	EQ(WAIT(pid), 0);
@@ -228,6 +241,7 @@ TEST(writeback, of_a_file_that_is_going)
 	UNTIL_SEEN(r, FUSEX_OP_WRITE);
 	raw_ask_on(r);
 	CHECK(!r->forgotten[MAP_F]);
+	UNTIL(is_kept, NULL);
 	answer_write(r, &kept, &kept_write, 100, 0);
 	UNTIL_SEEN(r, FUSEX_OP_FORGET);
 	raw_stop(r);
@@ -323,6 +337,7 @@ TEST(writeback, beside_a_direct_write_on_its_way)
 	}
 	UNTIL_SEEN(r, FUSEX_OP_WRITE);
 	UNTIL(sleeps_deep, &pid);
+	UNTIL(is_kept, NULL);
 	answer_write(r, &kept, &kept_write, 2 * BLOCK, 1);
 	EQ(WAIT(pid), 0);
 	EQ(atomic_load(&first_byte), 'x');
@@ -437,6 +452,7 @@ TEST(mapping, of_a_file_that_has_shrunk_meanwhile)
 	raw_bend(r, 0, NULL, NULL);
 	resize(r, RAW_SIZE, 100);
 	EQ(size_now(fd), 100);
+	UNTIL(is_kept, NULL);
 	answer_write(r, &kept, &kept_write, 100, 1);
 	OK(ftruncate(fd, RAW_SIZE));
 	is_byte(fd, 2 * BLOCK, 'x');
@@ -664,6 +680,7 @@ TEST(writeback, of_what_is_dirty_again)
 	UNTIL_SEEN(r, FUSEX_OP_WRITE);
 	atomic_store(&may_read, true);
 	pthread_join(thread, NULL);
+	UNTIL(is_kept, NULL);
 	answer_write(r, &kept, &kept_write, RAW_SIZE, 1);
 	/* Time for what is to be dropped to be looked at. */
 	raw_ask_on(r);

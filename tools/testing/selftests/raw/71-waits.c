@@ -142,7 +142,8 @@ static void fail_once(struct raw *r, const struct fusex_in_header *in,
 {
 	if (in->opcode != FUSEX_OP_SETATTR)
 		return;
-	rep->drop = atomic_load(&r->count[FUSEX_OP_SETATTR]) > 1;
+	/* Those before this one. */
+	rep->drop = atomic_load(&r->count[FUSEX_OP_SETATTR]) > 0;
 	rep->oh.error = -ENOMEM;
 	rep->len = 0;
 }

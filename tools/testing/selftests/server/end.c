@@ -123,6 +123,37 @@ TEST(end, under_another_mount_has_to_wait)
 	FAILS(umount2("m", 0), EINVAL);
 }
 
+/* One that is older, so that its number does not say that it is on top. */
+TEST(end, under_a_mount_that_was_moved_has_to_wait)
+{
+	static const struct srv_options o = {
+		.attr_mode = FUSEX_ATTR_LOCAL, .io_mode = FUSEX_IO_WRITEBACK,
+		.features = FUSEX_F_NO_FLUSH | FUSEX_F_NO_OPEN,
+		.signals = true,
+	};
+	uint64_t id;
+	int fd;
+
+	OK(mkdir("p", 0700));
+	OK(mount("none", "p", "tmpfs", 0, NULL));
+	OK(mount(NULL, "p", NULL, MS_PRIVATE, NULL));
+	OK(mkdir("p/a", 0700));
+	OK(mount("none", "p/a", "tmpfs", 0, NULL));
+	make_file("p/a/theirs", NULL);
+	id = serve_dirty(&o, &fd);
+	OK(mount("p/a", "m", NULL, MS_MOVE, NULL));
+	OK(kill(srv_pid(), SIGTERM));
+	UNTIL(was_synced, srv->nodes[id].data);
+	OK(access("m/theirs", F_OK));
+	OK(close(fd));
+	OK(umount2("m", 0));
+	OK(kill(srv_pid(), SIGTERM));
+	EQ(WAIT(srv_pid()), 0);
+	FAILS(umount2("m", 0), EINVAL);
+	OK(umount2("p", 0));
+	OK(rmdir("p"));
+}
+
 static bool is_unmounted(void *unused)
 {
 	return atomic_load(&srv->unmounted);
