@@ -1255,6 +1255,14 @@ int dir_change(struct volume *v, struct node *dir, const char *name,
  */
 int dir_ready(struct volume *v, struct node *dir);
 
+/**
+ * dir_prepare() - from now on the device is not needed to remove or change this name
+ *
+ * Called alone, after dir_ready(), for a name that there is, or "..".  It is so until
+ * the next transaction is taken.
+ */
+int dir_prepare(struct volume *v, struct node *dir, const char *name);
+
 /** dir_is_empty() - nothing but "." and "..", likewise */
 bool dir_is_empty(const struct node *dir);
 

@@ -4,6 +4,7 @@
  * spread to what is sound.
  */
 #include <errno.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,6 +354,90 @@ static void test_flag(const char *kind, unsigned int names)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* The names of a directory are in memory, and this block of them is not. */
+static void lose_names(struct volume *v, struct node *dir)
+{
+	struct run r;
+
+	is(dir_load(v, dir) ?: file_find(v, dir, 0, &r), 0, "names are known");
+	lose(v, r.pblk);
+}
+
+static bool leads_to(struct volume *v, struct node *dir, const char *name,
+		     const struct node *to)
+{
+	struct dirent_at at;
+
+	return !dir_load(v, dir) && !dir_find(dir, name, &at) &&
+	       at.ino == to->ino;
+}
+
+/**
+ * struct rename - one that comes to nothing
+ * @lost: directory whose block is lost: 0 from, 1 to, 2 what is moved
+ * @what: what is moved
+ * @to: its new name
+ * @flags: of it
+ */
+struct rename {
+	unsigned int	lost;
+	const char	*what;
+	const char	*to;
+	uint32_t	flags;
+};
+
+/* With a block that cannot be read, it is as if it had not been tried. */
+static void test_rename(const struct rename *t)
+{
+	static const char * const dirs[] = { "from", "to" };
+	const char *path = image_make("-b 1024", 16);
+	struct volume *v = image_open(path);
+	struct node *dir[3], *there, *n;
+	struct moved m;
+	unsigned int i;
+
+	printf("# %s to %s, %u is lost\n", t->what, t->to, t->lost);
+	for (i = 0; i < 2; i++)
+		dir[i] = image_file(v, image_root(v), dirs[i], S_IFDIR | 0755);
+	image_file(v, dir[0], "file", 0);
+	image_file(v, dir[0], "dir", S_IFDIR | 0755);
+	there = image_file(v, dir[1], "there", 0);
+	is(commit_now(v), 0, "durable");
+	WR_LOCK(v);
+	is(name_lookup(v, dir[0], t->what, &dir[2]), 0, "there is a name");
+	lose_names(v, dir[t->lost]);
+	is(name_rename(v, dir[0], t->what, dir[1], t->to, t->flags, NULL, &m),
+	   -EIO, "a block that cannot be read");
+	unreadable = 0;
+	for (i = 0; i < 2; i++)
+		dir_unload(dir[i]);
+	ok(leads_to(v, dir[0], t->what, dir[2]), "its name is the old one");
+	ok(leads_to(v, dir[1], "there", there), "the other one is the other's");
+	ok(!strcmp(t->to, "there") || name_lookup(v, dir[1], t->to, &n),
+	   "there is none more");
+	node_put(v, dir[2]);
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+static void test_renames(void)
+{
+	static const struct rename all[] = {
+		{ 0, "file", "new", 0 },
+		{ 0, "file", "there", 0 },
+		{ 0, "dir", "new", 0 },
+		{ 2, "dir", "new", 0 },
+		{ 0, "file", "there", RENAME_EXCHANGE },
+		{ 1, "file", "there", RENAME_EXCHANGE },
+		{ 1, "dir", "there", RENAME_EXCHANGE },
+		{ 2, "dir", "there", RENAME_EXCHANGE },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		test_rename(&all[i]);
+}
+
 /* A field, as debugfs names it, of an inode. */
 static int set_field(const char *path, const char *field, uint64_t value)
 {
@@ -423,6 +508,7 @@ int main(void)
 	test_bitmap();
 	test_kinds();
 	test_journal();
+	test_renames();
 	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 20);
 	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 200);
 	test_flag("-b 1024 -O ^metadata_csum", 20);
