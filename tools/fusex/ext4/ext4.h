@@ -853,6 +853,9 @@ void icache_close(struct volume *v);
  */
 struct node *node_peek(struct volume *v, ext2_ino_t ino);
 
+/** node_can_be() - is it the number of an inode that is not the file system's own? */
+bool node_can_be(const struct volume *v, uint64_t ino);
+
 /** node_get() - an inode, used; with volume.lock */
 int node_get(struct volume *v, ext2_ino_t ino, struct node **out);
 

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 
 #include "image.h"
+#include "internal.h"
+#include "ops.h"
 #include "record.h"
 #include "tap.h"
 
@@ -354,6 +356,33 @@ static void test_flag(const char *kind, unsigned int names)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* What the file system keeps for itself in an inode like a file's. */
+static void test_special(void)
+{
+	const char *path = image_make("-b 4096 -O orphan_file", 16);
+	struct volume *v = image_open(path);
+	struct fusex_session se = { .userdata = v };
+	struct fusex_req req = { .se = &se };
+	struct fusex_node node = { .nodeid = v->fs->super->s_orphan_file_inum };
+	struct fusex_entry_reply e;
+	struct node *n;
+
+	ok(node.nodeid >= EXT2_FIRST_INODE(v->fs->super),
+	   "its number is like that of a file");
+	is(ext4_resolve(&req, &node, &e), -ESTALE, "it is not had by that");
+	is(volume_close(v), 0, "nothing has happened");
+	is(image_run(DEBUGFS "-R 'link <%u> name' %s >/dev/null 2>&1",
+		     (unsigned int)node.nodeid, path), 0, "it has a name");
+	v = image_open(path);
+	WR_LOCK(v);
+	is(name_lookup(v, image_root(v), "name", &n), -ECORRUPT,
+	   "which does not lead to it");
+	is(name_unlink(v, image_root(v), "name", false, true, true, NULL),
+	   -ECORRUPT, "nor is it deleted");
+	UNLOCK(v);
+	is(volume_close(v), 0, "the rest is written");
+}
+
 /* The names of a directory are in memory, and this block of them is not. */
 static void lose_names(struct volume *v, struct node *dir)
 {
@@ -509,6 +538,7 @@ int main(void)
 	test_kinds();
 	test_journal();
 	test_renames();
+	test_special();
 	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 20);
 	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 200);
 	test_flag("-b 1024 -O ^metadata_csum", 20);
