@@ -36,6 +36,7 @@
  * @kicked: one is wanted
  * @stop: no more
  * @paused: not in the background
+ * @held: nor when somebody wants it
  * @threaded: there is a thread
  * @thread: which writes them, now and then and when they are wanted; without it
  *	those who want them do
@@ -55,6 +56,7 @@ struct commit {
 	atomic_bool	kicked;
 	bool		stop;
 	bool		paused;
+	bool		held;
 	bool		threaded;
 	pthread_t	thread;
 	unsigned int	interval;
@@ -217,13 +219,11 @@ bool commit_is_done(const struct volume *v, uint64_t id)
 	return v->commit->done >= id;
 }
 
-int commit_now(struct volume *v)
+/* Called with the commit's lock, which is dropped meanwhile. */
+static int write_all(struct volume *v, struct commit *c)
 {
-	struct commit *c = v->commit;
 	uint64_t want;
-	int ret;
 
-	pthread_mutex_lock(&c->lock);
 	/* The one being written may have been taken before. */
 	want = c->started + 1;
 	if (c->threaded && c->wanted < want) {
@@ -236,7 +236,19 @@ int commit_now(struct volume *v)
 		else
 			run_next(v, c);
 	}
-	ret = c->error;
+	return c->error;
+}
+
+int commit_now(struct volume *v)
+{
+	struct commit *c = v->commit;
+	int ret;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->held)
+		ret = v->failed ? -EIO : 0;
+	else
+		ret = write_all(v, c);
 	pthread_mutex_unlock(&c->lock);
 	return ret;
 }
@@ -249,10 +261,21 @@ int commit_space(struct volume *v)
 
 	ret = commit_now(v);
 	pthread_mutex_lock(&c->lock);
-	while (c->home < want)
+	while (!c->held && c->home < want)
 		pthread_cond_wait(&c->change, &c->lock);
 	pthread_mutex_unlock(&c->lock);
 	return ret;
+}
+
+void commit_hold(struct volume *v, bool hold)
+{
+	struct commit *c = v->commit;
+
+	pthread_mutex_lock(&c->lock);
+	c->held = hold;
+	while (hold && (c->running || c->wanted > c->over))
+		pthread_cond_wait(&c->change, &c->lock);
+	pthread_mutex_unlock(&c->lock);
 }
 
 void commit_pause(struct volume *v, bool pause)

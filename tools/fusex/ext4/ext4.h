@@ -503,6 +503,13 @@ void volume_abandon(struct volume *v);
  */
 int volume_shut(struct volume *v, bool flush);
 
+/**
+ * volume_freeze() - it is on the device as if it were unmounted, and stays so
+ * @v: the file system, to which the kernel has written everything
+ * @freeze: or goes on
+ */
+int volume_freeze(struct volume *v, bool freeze);
+
 /** volume_get_label() - its name, EXT2_LABEL_LEN bytes */
 void volume_get_label(struct volume *v, char *label);
 
@@ -663,6 +670,16 @@ bool commit_is_done(const struct volume *v, uint64_t id);
  * @pause: which; waits for what is being written
  */
 void commit_pause(struct volume *v, bool pause);
+
+/**
+ * commit_hold() - nothing is written at all
+ * @v: the file system
+ * @hold: which; waits for what is being written, until that is in its places
+ *
+ * All is durable that anybody can have been promised: what changes meanwhile is what
+ * comes of files that nobody has open any more, and stays in memory.
+ */
+void commit_hold(struct volume *v, bool hold);
 
 /** commit_kick() - there is a lot to write: do not wait */
 void commit_kick(struct volume *v);

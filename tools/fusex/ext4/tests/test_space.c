@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "image.h"
+#include "internal.h"
 #include "ops.h"
 #include "record.h"
 #include "tap.h"
@@ -954,6 +956,76 @@ static void test_frozen(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* What all of the image is, as a number. */
+static uint32_t sum_of(struct volume *v)
+{
+	uint64_t i, all = ext2fs_blocks_count(v->fs->super);
+	char *buf = need(1, block_size(v));
+	uint32_t sum = 0;
+	int ret = 0;
+
+	for (i = 0; i < all && !ret; i++) {
+		ret = device_read(&v->dev, buf, block_size(v),
+				  i << v->block_bits);
+		sum = ext2fs_crc32c_le(sum, (unsigned char *)buf,
+				       block_size(v));
+	}
+	is(ret, 0, "the image is read");
+	free(buf);
+	return sum;
+}
+
+/* The last who has a file open that has no name lets go of it. */
+static void forget(struct fusex_req *req, struct node *n)
+{
+	const struct fusex_forget_one one = {
+		.nodeid = n->ino, .generation = n->raw.i_generation,
+		.nlookup = 1,
+	};
+
+	ext4_forget(req, &one, 1);
+}
+
+/* What comes of that is not written before it goes on. */
+static void test_still(unsigned int interval)
+{
+	const struct volume_options o = { .interval = interval };
+	const char *path = image_make("-b 1024 -J size=4", 16);
+	const struct timespec pause = { .tv_sec = interval ? interval + 1 : 0 };
+	const struct fusex_fsync_in in = { .flags = 0 };
+	struct fusex_session se = { .fd = -1 };
+	struct fusex_req req = { .se = &se };
+	struct fusex_node node;
+	struct volume *v;
+	struct node *n;
+	uint32_t sum;
+
+	printf("# every %u seconds\n", interval);
+	is(volume_open(path, &o, &v), 0, "an image");
+	se.userdata = v;
+	n = image_file(v, image_root(v), "gone", 0);
+	WR_LOCK(v);
+	n->lookups = 1;
+	is(put(v, n, 0), 0, "a file with data");
+	is(name_unlink(v, image_root(v), "gone", false, false, true, NULL), 0,
+	   "is deleted, and open");
+	UNLOCK(v);
+	is(ext4_freeze(&req, 0), 0, "frozen");
+	sum = sum_of(v);
+	forget(&req, n);
+	ok(n->dead, "it is closed");
+	node = (struct fusex_node){ .nodeid = EXT2_ROOT_INO };
+	is(ext4_syncfs(&req), 0, "all is durable");
+	is(ext4_fsync(&req, &node, &in), 0, "and a directory");
+	is(commit_space(v), 0, "nobody waits for space that was freed");
+	nanosleep(&pause, NULL);
+	ok(sum_of(v) == sum, "nothing is written");
+	is(ext4_freeze(&req, FUSEX_FREEZE_THAW), 0, "it goes on");
+	is(ext4_syncfs(&req), 0, "all is durable");
+	ok(sum_of(v) != sum, "and written");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* Files that the kernel knows, and that have more in advance; how many. */
 static unsigned int make_growing(struct volume *v, struct node **files,
 				 unsigned int count)
@@ -1166,6 +1238,8 @@ int main(void)
 	test_unmount();
 	test_crash();
 	test_frozen();
+	test_still(0);
+	test_still(1);
 	test_inline();
 	test_no_memory();
 	test_unlink();
