@@ -32,6 +32,8 @@
  * @home: number of the last one that is in its places, too, or failed
  * @wanted: number of the last one that somebody waits for
  * @error: what came of the last one that is over
+ * @broken: it is not known what of one is in its places
+ * @noted: the device says that it is corrupted
  * @running: one is being written
  * @kicked: one is wanted
  * @stop: no more
@@ -52,6 +54,8 @@ struct commit {
 	uint64_t	home;
 	uint64_t	wanted;
 	int		error;
+	bool		broken;
+	bool		noted;
 	bool		running;
 	atomic_bool	kicked;
 	bool		stop;
@@ -81,6 +85,7 @@ static int take(struct volume *v, struct dirty_block **list, size_t *count)
 
 	*list = NULL;
 	*count = 0;
+	orphan_unlist(v);
 	if (!anything(v))
 		return 0;
 	ret = icache_flush(v);
@@ -161,6 +166,40 @@ static void finish(struct volume *v, struct dirty_block *list, size_t count,
 	UNLOCK(v);
 }
 
+/* The last one, of what is on the device. */
+static int write_unlisted(struct volume *v)
+{
+	struct dirty_block *list;
+	size_t count;
+	int ret;
+
+	ret = unlist_begin(v, &list, &count);
+	if (ret || !count)
+		return ret;
+	ret = journal_takes(v->journal, count) ? 0 : -ENOSPC;
+	if (!ret)
+		ret = journal_write(v, list, count);
+	if (!ret)
+		ret = write_home(v, list, count);
+	unlist_end(list, count);
+	return ret;
+}
+
+/* It has failed for that.  When no transaction is being written. */
+static void note_corrupted(struct volume *v, struct commit *c)
+{
+	int ret;
+
+	if (c->noted || !v->journal)
+		return;
+	c->noted = true;
+	ret = c->broken ? -EIO : write_unlisted(v);
+	if (ret)
+		log_error("%s: files that are deleted or growing are left to e2fsck without -p (%s)",
+			  v->dev.path, strerror(-ret));
+	journal_note_error(v);
+}
+
 /* One transaction, when no other is being written. */
 static void run(struct volume *v, struct commit *c, uint64_t id)
 {
@@ -180,7 +219,7 @@ static void run(struct volume *v, struct commit *c, uint64_t id)
 	if (ret && ret != -ENOMEM)
 		volume_fail(v, "cannot collect metadata", ret);
 	if (corrupted)
-		journal_note_error(v);
+		note_corrupted(v, c);
 	journal = v->journal && journal_takes(v->journal, count);
 	if (!ret)
 		ret = write_first(v, list, count, journal);
@@ -192,6 +231,7 @@ static void run(struct volume *v, struct commit *c, uint64_t id)
 		finish(v, list, count, ret);
 	if (ret && list)
 		publish(c, id, ret);
+	c->broken |= ret && list;
 }
 
 /* Called with the commit's lock, which is dropped meanwhile. */

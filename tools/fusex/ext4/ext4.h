@@ -19,7 +19,7 @@
  *	dirblk.c	blocks of directories; dirindex.c: names in memory;
  *			dirtree.c: the tree of their hashes
  *	namei.c		making, linking, removing and moving names
- *	orphan.c	files without a name
+ *	orphan.c	files without a name; unlist.c: when it ends corrupted
  *	xattr.c		extended attributes
  *	inline.c	data in the inode
  *	plain.c		data by way of the server
@@ -140,7 +140,8 @@ struct recalls {
  * @shut: nothing is written any more, as in a crash
  * @errors: EXT2_ERRORS_*, what an error leads to
  * @panic: and an error ends it, errors=panic
- * @valid: it was in order when opened: stays so
+ * @valid: it was in order when opened, and nothing was found that is not
+ * @unlisted: that there is no list of orphans since has been seen to
  * @inode_size: bytes of an inode
  * @extra_isize: bytes of new ones beyond the first 128
  * @block_bits: log2 of the block size
@@ -196,7 +197,8 @@ struct volume {
 	bool			shut;
 	uint32_t		errors;
 	bool			panic;
-	bool			valid;
+	atomic_bool		valid;
+	bool			unlisted;
 	unsigned int		inode_size;
 	unsigned int		extra_isize;
 	unsigned int		block_bits;
@@ -1474,10 +1476,26 @@ void orphan_update(struct volume *v, struct node *n);
 void orphan_freeze(struct volume *v, bool freeze);
 
 /** orphan_link() - before it is written: where the list goes on; alone */
-void orphan_link(struct node *n);
+void orphan_link(const struct volume *v, struct node *n);
+
+/** orphan_unlist() - errors are noted: on the device, there is no list; alone */
+void orphan_unlist(struct volume *v);
 
 /** orphan_finish_all() - nobody has them open any more; called alone */
 int orphan_finish_all(struct volume *v);
+
+/* ----------------------------------------------------------------- unlist.c */
+
+/**
+ * unlist_begin() - what makes the device's file system one without a list of orphans
+ * @v: the file system, which is corrupted, and of which nothing else is written
+ * @list: returned: an array of blocks, in the order of their numbers
+ * @count: returned: its length, 0 if there is no list
+ */
+int unlist_begin(struct volume *v, struct dirty_block **list, size_t *count);
+
+/** unlist_end() - free it */
+void unlist_end(struct dirty_block *list, size_t count);
 
 /* ------------------------------------------------------------------ xattr.c */
 

@@ -406,7 +406,7 @@ static int write_node(struct volume *v, struct node *n)
 {
 	errcode_t err;
 
-	orphan_link(n);
+	orphan_link(v, n);
 	core_lock(v);
 	note_large(v, n);
 	direct = true;

@@ -934,6 +934,71 @@ static void test_crash(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* Files that after a crash are to be cut, and one that is to be deleted; the first. */
+static struct node *make_listed(struct volume *v)
+{
+	struct node *a = image_file(v, image_root(v), "a", 0);
+	struct node *b = image_file(v, image_root(v), "b", 0);
+	struct node *gone = image_file(v, image_root(v), "gone", 0);
+
+	WR_LOCK(v);
+	gone->lookups = 1;
+	a->lookups = 1;
+	write_pieces(v, a, 0, 1 << 20);
+	write_pieces(v, gone, 0, 1 << 20);
+	write_pieces(v, b, 0, 1 << 20);
+	is(name_unlink(v, image_root(v), "gone", false, false, true, NULL), 0,
+	   "one is deleted, and open");
+	UNLOCK(v);
+	is(commit_now(v), 0, "durable");
+	ok(a->is_listed && b->is_listed && gone->is_listed,
+	   "they are in the list");
+	return a;
+}
+
+/* Is it brought in order without anybody being asked? */
+static void repaired(const char *path, bool extents)
+{
+	struct volume *v;
+
+	is(image_run("e2fsck -p %s >%s.said 2>&1", path, path) & ~1, 0,
+	   "e2fsck repairs it by itself");
+	image_run("sed 's/^/# /' %s.said", path);
+	ok(image_check(path), "and finds nothing more");
+	v = image_open(path);
+	ok(v->valid, "it is in order");
+	if (extents)
+		is((long long)size_of(image_name(v, "a")), 1 << 20,
+		   "a file is as long as it was");
+	ok(!has_name(v, image_root(v), "gone"), "and the other one deleted");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* With errors noted, e2fsck does not go by the list: it must not lead to refugees. */
+static void test_noted(const char *kind, uint32_t errors, bool crash)
+{
+	const struct volume_options o = { .errors = errors };
+	const char *path = image_make(kind, 64);
+	bool goes_on = errors == EXT2_ERRORS_CONTINUE;
+	struct volume *v;
+	struct node *a;
+
+	printf("# %s, errors %u, a crash: %d\n", kind, errors, crash);
+	is(volume_open(path, &o, &v), 0, "an image");
+	a = make_listed(v);
+	WR_LOCK(v);
+	attr_touch(v, a);
+	is(volume_corrupt(v, a->ino, "by this test"), -ECORRUPT,
+	   "something is corrupted");
+	UNLOCK(v);
+	is(commit_now(v), goes_on ? 0 : -EIO, "which is noted");
+	if (crash)
+		volume_abandon(v);
+	else
+		is(volume_close(v), goes_on ? 0 : -EIO, "closed");
+	repaired(path, strstr(kind, "^extents") == NULL);
+}
+
 /* Frozen, it is as if nobody had more than he needs. */
 static void test_frozen(void)
 {
@@ -1237,6 +1302,14 @@ int main(void)
 	test_labeled();
 	test_unmount();
 	test_crash();
+	test_noted("-b 4096 -J size=4", EXT2_ERRORS_CONTINUE, true);
+	test_noted("-b 4096 -J size=4", EXT2_ERRORS_CONTINUE, false);
+	test_noted("-b 4096 -J size=4", EXT2_ERRORS_RO, true);
+	test_noted("-b 1024 -J size=4", EXT2_ERRORS_RO, false);
+	test_noted("-b 1024 -I 128 -O ^extents,^64bit,^metadata_csum -J size=4",
+		   EXT2_ERRORS_CONTINUE, true);
+	test_noted("-b 1024 -I 128 -O ^extents,^64bit,^metadata_csum -J size=4",
+		   EXT2_ERRORS_RO, true);
 	test_frozen();
 	test_still(0);
 	test_still(1);
