@@ -770,7 +770,11 @@ void alloc_tree(struct volume *v, bool tree);
 /** alloc_list() - is it for a list of numbers of blocks?  Likewise */
 void alloc_list(struct volume *v, bool list);
 
-/** alloc_free() - free them; they are not used before the next transaction */
+/**
+ * alloc_free() - free them; they are not used before the next transaction
+ *
+ * Those that are free already stay so, and that is noted as corruption.
+ */
 void alloc_free(struct volume *v, uint64_t block, uint64_t count);
 
 /** alloc_left() - blocks that are free, and those that will be */

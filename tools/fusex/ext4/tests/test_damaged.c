@@ -356,6 +356,43 @@ static void test_flag(const char *kind, unsigned int names)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* Blocks of one file are another one's as well: they are freed once. */
+static void test_shared(void)
+{
+	const char *path = image_make("-b 1024", 16);
+	struct volume *v = image_open(path);
+	uint64_t left = ext2fs_free_blocks_count(v->fs->super);
+	struct node *a = make_file(v, "a", 8, 1), *b = make_file(v, "b", 4, 1);
+	struct ext3_extent *e = (struct ext3_extent *)&a->raw.i_block[3];
+	uint32_t start = e->ee_start;
+
+	e = (struct ext3_extent *)&b->raw.i_block[3];
+	is(e->ee_start, start + 8, "two files, one behind the other");
+	WR_LOCK(v);
+	e->ee_start = start;
+	e->ee_len = 12;
+	ext2fs_iblk_add_blocks(v->fs, inode_of(b), 8);
+	set_size(b, 12 << 10);
+	node_dirty(v, b);
+	is(name_unlink(v, image_root(v), "a", false, true, true, NULL), 0,
+	   "one is deleted");
+	UNLOCK(v);
+	is(commit_now(v), 0, "durably");
+	ok(v->valid, "nothing is known of that");
+	WR_LOCK(v);
+	is(name_unlink(v, image_root(v), "b", false, true, true, NULL), 0,
+	   "then the other one, which has its blocks");
+	UNLOCK(v);
+	ok(!v->valid, "which is noticed");
+	is((long long)ext2fs_free_blocks_count(v->fs->super), (long long)left,
+	   "and they are counted once");
+	is((long long)v->pending_count, 4, "as those that will be free");
+	is(volume_close(v), 0, "all is written");
+	is(image_run("e2fsck -p %s >/dev/null 2>&1", path) & ~1, 0,
+	   "e2fsck looks at everything");
+	ok(image_check(path), "and finds nothing more");
+}
+
 /* What the file system keeps for itself in an inode like a file's. */
 static void test_special(void)
 {
@@ -539,6 +576,7 @@ int main(void)
 	test_journal();
 	test_renames();
 	test_special();
+	test_shared();
 	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 20);
 	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 200);
 	test_flag("-b 1024 -O ^metadata_csum", 20);
