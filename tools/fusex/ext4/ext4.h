@@ -76,6 +76,7 @@ struct dirindex;
 struct fstrim_range;
 struct journal;
 struct node;
+struct wish;
 
 /* A bad checksum, a pointer to nowhere; the kernel calls it EFSCORRUPTED. */
 #define ECORRUPT	EUCLEAN
@@ -108,13 +109,13 @@ enum dax { DAX_NEVER, DAX_FLAGGED, DAX_ALWAYS };
 /**
  * struct recalls - space that the kernel is to give back
  * @lock: of what follows; the last of all
- * @change: there is none
- * @count: files that are waited for
+ * @change: somebody need not wait any longer
+ * @first: those who wait for some, see reclaim.c
  */
 struct recalls {
 	pthread_mutex_t	lock;
 	pthread_cond_t	change;
-	unsigned int	count;
+	struct wish	*first;
 };
 
 /**
@@ -1629,7 +1630,7 @@ uint64_t remote_lease(const struct volume *v, const struct node *n);
  */
 bool reclaim(struct volume *v, uint64_t self, size_t *from);
 
-/** reclaim_returned() - one of those that were asked for has been given back */
-void reclaim_returned(struct volume *v);
+/** reclaim_returned() - a file's space has been given back, be it asked for or not */
+void reclaim_returned(struct volume *v, const struct fusex_node *node);
 
 #endif

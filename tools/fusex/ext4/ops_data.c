@@ -269,7 +269,7 @@ int ext4_map_return(struct fusex_req *req, const struct fusex_node *node,
 		ret = map_return(v, n, in);
 		op_end(v, n);
 	}
-	reclaim_returned(v);
+	reclaim_returned(v, node);
 	return ret;
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,27 +59,39 @@ errcode_t __wrap_ext2fs_xattr_remove(struct ext2_xattr_handle *h,
 /* What is asked of the kernel, that is: it has mappings of this file system's files. */
 static struct volume *mapped;
 static unsigned int told;
+/* It answers later, if at all: by this. */
+static int (*answer)(struct volume *v, uint64_t nodeid);
+
+static void give_back(struct volume *v, uint64_t nodeid, uint64_t offset)
+{
+	const struct fusex_map_return_in in = { .offset = offset };
+	struct fusex_node node = { .nodeid = nodeid };
+	struct node *n;
+
+	RD_LOCK(v);
+	n = node_peek(v, (ext2_ino_t)nodeid);
+	node_lock(n);
+	node.generation = n->raw.i_generation;
+	map_return(v, n, &in);
+	node_unlock(n);
+	node_put(v, n);
+	UNLOCK(v);
+	reclaim_returned(v, &node);
+}
 
 int __wrap_fusex_notify_map_recall(struct fusex_session *se,
 				   const struct fusex_node_ref *node,
 				   uint64_t lease, uint64_t offset,
 				   uint64_t length)
 {
-	const struct fusex_map_return_in in = { .offset = offset };
 	struct volume *v = mapped;
-	struct node *n;
 
+	if (v && answer)
+		return answer(v, node->nodeid);
 	/* Every fifth file it does not give back. */
 	if (!v || node->nodeid % 5 == 0)
 		return -EINVAL;
-	RD_LOCK(v);
-	n = node_peek(v, (ext2_ino_t)node->nodeid);
-	node_lock(n);
-	map_return(v, n, &in);
-	node_unlock(n);
-	node_put(v, n);
-	UNLOCK(v);
-	reclaim_returned(v);
+	give_back(v, node->nodeid, offset);
 	return 0;
 }
 
@@ -1155,6 +1168,60 @@ static void test_reclaim(bool iomap)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+static pthread_t later;
+static struct node *late[2];
+
+static int no_answer(struct volume *v, uint64_t nodeid)
+{
+	return 0;
+}
+
+static void *answer_last(void *arg)
+{
+	const struct timespec some = { .tv_nsec = 300000000 };
+
+	nanosleep(&some, NULL);
+	give_back(arg, late[1]->ino, 0);
+	return NULL;
+}
+
+/* That of the first file comes twice: it was asked for before. */
+static int answer_twice(struct volume *v, uint64_t nodeid)
+{
+	if (nodeid == late[0]->ino)
+		return 0;
+	give_back(v, late[0]->ino, 0);
+	give_back(v, late[0]->ino, 0);
+	return -pthread_create(&later, NULL, answer_last, v);
+}
+
+/* Who wants space waits for those whom he has asked, whatever others are told. */
+static void test_late(void)
+{
+	const char *path = image_make("-b 4096", 64);
+	struct volume *v = image_open(path);
+	struct fusex_session *se = need(1, 64);
+	size_t from = 0;
+
+	is(make_growing(v, late, 2), 2, "two files grow");
+	v->se = se;
+	v->iomap = true;
+	mapped = v;
+	answer = no_answer;
+	ok(!reclaim(v, 0, &from), "nothing is given back for seconds");
+	ok(late[0]->reserved && late[1]->reserved, "they have it");
+	answer = answer_twice;
+	from = 0;
+	ok(reclaim(v, 0, &from), "then it is, and late");
+	ok(!late[0]->reserved && !late[1]->reserved, "of both files");
+	pthread_join(later, NULL);
+	answer = NULL;
+	mapped = NULL;
+	v->se = NULL;
+	free(se);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* A writer that goes by no mappings finds what he has in advance himself. */
 static void test_own(void)
 {
@@ -1321,6 +1388,7 @@ int main(void)
 	test_again();
 	test_reclaim(true);
 	test_reclaim(false);
+	test_late();
 	test_own();
 	test_reserved("-b 4096");
 	test_reserved("-b 4096 -O ea_inode");
