@@ -819,6 +819,48 @@ static void test_collapse(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+/* Is space that was asked for behind its end here, and nowhere else behind that? */
+static bool is_behind(struct volume *v, struct node *n, uint64_t lblk,
+		      uint64_t len)
+{
+	struct run r;
+
+	if (file_find(v, n, lblk, &r) || r.type != RUN_UNWRITTEN ||
+	    r.lblk != lblk || r.len != len || n->wanted != lblk + len)
+		return false;
+	return !file_find(v, n, lblk + len, &r) && r.type == RUN_HOLE &&
+	       r.lblk + r.len == LBLK_END;
+}
+
+/* What was asked for behind the end of a file moves along with it. */
+static void test_moves(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "moves", 0);
+	uint64_t last = (size_max(v, true) >> v->block_bits) - 1;
+	struct state *was;
+	int ret = 0;
+
+	WR_LOCK(v);
+	for (uint64_t i = 0; i < 8 && !ret; i++)
+		ret = put(v, n, i);
+	is(ret ?: range(v, n, FALLOC_FL_KEEP_SIZE, 8, 12), 0,
+	   "space behind a file");
+	ok(is_behind(v, n, 8, 12), "is there");
+	is(range(v, n, FALLOC_FL_INSERT_RANGE, 4, 2), 0, "it is extended");
+	ok(is_behind(v, n, 10, 12), "and that is behind it");
+	ok(is_block(v, n, 3, 3) && is_block(v, n, 6, 4),
+	   "its blocks are where they have to be");
+	is(range(v, n, FALLOC_FL_COLLAPSE_RANGE, 1, 3), 0, "it is collapsed");
+	ok(is_behind(v, n, 7, 12), "and that is behind it");
+	is(range(v, n, FALLOC_FL_KEEP_SIZE, last - 1, 2), 0,
+	   "space up to where files can be");
+	was = state_of(v, n);
+	is(range(v, n, FALLOC_FL_INSERT_RANGE, 4, 1), -EFBIG,
+	   "which cannot be moved on");
+	still(v, n, was, "inserted");
+	UNLOCK(v);
+}
+
 /* Space for what is not written yet, and more in advance. */
 static void ask_pieces(struct volume *v, struct node *n, uint64_t from,
 		       uint64_t to)
@@ -1352,6 +1394,7 @@ static void test_kind(const char *kind)
 	test_shift(v, root);
 	test_advance(v, root);
 	test_collapse(v, root);
+	test_moves(v, root);
 	test_kept(v, root);
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
