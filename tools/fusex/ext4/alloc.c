@@ -269,17 +269,52 @@ int64_t alloc_run(struct volume *v, const struct node *n, uint64_t goal,
 	return got;
 }
 
-void alloc_free(struct volume *v, uint64_t block, uint64_t count)
+/* Up to where those from @block on are in use; returns false if the first is not. */
+static bool used_until(const struct volume *v, uint64_t block, uint64_t end,
+		       uint64_t *until)
+{
+	blk64_t at;
+
+	*until = end;
+	if (!ext2fs_find_first_zero_block_bitmap2(v->fs->block_map, block,
+						  end - 1, &at))
+		*until = at;
+	if (*until > block)
+		return true;
+	*until = end;
+	if (!ext2fs_find_first_set_block_bitmap2(v->fs->block_map, block,
+						 end - 1, &at))
+		*until = at;
+	return false;
+}
+
+static void free_used(struct volume *v, uint64_t block, uint64_t count)
 {
 	blk_t n;
 
-	core_lock(v);
 	for (; count; count -= n, block += n) {
 		n = count < 1u << 30 ? (blk_t)count : 1u << 30;
 		ext2fs_block_alloc_stats_range(v->fs, block, n, -1);
 		note(v, block, n, -1);
 	}
+}
+
+/* What is free already was another file's as well, or the bitmap is wrong. */
+void alloc_free(struct volume *v, uint64_t block, uint64_t count)
+{
+	uint64_t end = block + count, until;
+	bool twice = false;
+
+	core_lock(v);
+	for (; block < end; block = until) {
+		if (used_until(v, block, end, &until))
+			free_used(v, block, until - block);
+		else
+			twice = true;
+	}
 	core_unlock(v);
+	if (twice)
+		volume_note_corrupt(v, 0, "blocks freed that are free");
 }
 
 /*

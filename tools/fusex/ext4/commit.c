@@ -32,10 +32,13 @@
  * @home: number of the last one that is in its places, too, or failed
  * @wanted: number of the last one that somebody waits for
  * @error: what came of the last one that is over
+ * @broken: it is not known what of one is in its places
+ * @noted: the device says that it is corrupted
  * @running: one is being written
  * @kicked: one is wanted
  * @stop: no more
  * @paused: not in the background
+ * @held: nor when somebody wants it
  * @threaded: there is a thread
  * @thread: which writes them, now and then and when they are wanted; without it
  *	those who want them do
@@ -51,10 +54,13 @@ struct commit {
 	uint64_t	home;
 	uint64_t	wanted;
 	int		error;
+	bool		broken;
+	bool		noted;
 	bool		running;
 	atomic_bool	kicked;
 	bool		stop;
 	bool		paused;
+	bool		held;
 	bool		threaded;
 	pthread_t	thread;
 	unsigned int	interval;
@@ -79,6 +85,7 @@ static int take(struct volume *v, struct dirty_block **list, size_t *count)
 
 	*list = NULL;
 	*count = 0;
+	orphan_unlist(v);
 	if (!anything(v))
 		return 0;
 	ret = icache_flush(v);
@@ -159,6 +166,40 @@ static void finish(struct volume *v, struct dirty_block *list, size_t count,
 	UNLOCK(v);
 }
 
+/* The last one, of what is on the device. */
+static int write_unlisted(struct volume *v)
+{
+	struct dirty_block *list;
+	size_t count;
+	int ret;
+
+	ret = unlist_begin(v, &list, &count);
+	if (ret || !count)
+		return ret;
+	ret = journal_takes(v->journal, count) ? 0 : -ENOSPC;
+	if (!ret)
+		ret = journal_write(v, list, count);
+	if (!ret)
+		ret = write_home(v, list, count);
+	unlist_end(list, count);
+	return ret;
+}
+
+/* It has failed for that.  When no transaction is being written. */
+static void note_corrupted(struct volume *v, struct commit *c)
+{
+	int ret;
+
+	if (c->noted || !v->journal)
+		return;
+	c->noted = true;
+	ret = c->broken ? -EIO : write_unlisted(v);
+	if (ret)
+		log_error("%s: files that are deleted or growing are left to e2fsck without -p (%s)",
+			  v->dev.path, strerror(-ret));
+	journal_note_error(v);
+}
+
 /* One transaction, when no other is being written. */
 static void run(struct volume *v, struct commit *c, uint64_t id)
 {
@@ -178,7 +219,7 @@ static void run(struct volume *v, struct commit *c, uint64_t id)
 	if (ret && ret != -ENOMEM)
 		volume_fail(v, "cannot collect metadata", ret);
 	if (corrupted)
-		journal_note_error(v);
+		note_corrupted(v, c);
 	journal = v->journal && journal_takes(v->journal, count);
 	if (!ret)
 		ret = write_first(v, list, count, journal);
@@ -190,6 +231,7 @@ static void run(struct volume *v, struct commit *c, uint64_t id)
 		finish(v, list, count, ret);
 	if (ret && list)
 		publish(c, id, ret);
+	c->broken |= ret && list;
 }
 
 /* Called with the commit's lock, which is dropped meanwhile. */
@@ -217,13 +259,11 @@ bool commit_is_done(const struct volume *v, uint64_t id)
 	return v->commit->done >= id;
 }
 
-int commit_now(struct volume *v)
+/* Called with the commit's lock, which is dropped meanwhile. */
+static int write_all(struct volume *v, struct commit *c)
 {
-	struct commit *c = v->commit;
 	uint64_t want;
-	int ret;
 
-	pthread_mutex_lock(&c->lock);
 	/* The one being written may have been taken before. */
 	want = c->started + 1;
 	if (c->threaded && c->wanted < want) {
@@ -236,7 +276,19 @@ int commit_now(struct volume *v)
 		else
 			run_next(v, c);
 	}
-	ret = c->error;
+	return c->error;
+}
+
+int commit_now(struct volume *v)
+{
+	struct commit *c = v->commit;
+	int ret;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->held)
+		ret = v->failed ? -EIO : 0;
+	else
+		ret = write_all(v, c);
 	pthread_mutex_unlock(&c->lock);
 	return ret;
 }
@@ -249,10 +301,21 @@ int commit_space(struct volume *v)
 
 	ret = commit_now(v);
 	pthread_mutex_lock(&c->lock);
-	while (c->home < want)
+	while (!c->held && c->home < want)
 		pthread_cond_wait(&c->change, &c->lock);
 	pthread_mutex_unlock(&c->lock);
 	return ret;
+}
+
+void commit_hold(struct volume *v, bool hold)
+{
+	struct commit *c = v->commit;
+
+	pthread_mutex_lock(&c->lock);
+	c->held = hold;
+	while (hold && (c->running || c->wanted > c->over))
+		pthread_cond_wait(&c->change, &c->lock);
+	pthread_mutex_unlock(&c->lock);
 }
 
 void commit_pause(struct volume *v, bool pause)

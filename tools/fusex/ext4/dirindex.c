@@ -980,6 +980,35 @@ int dir_change(struct volume *v, struct node *dir, const char *name,
 	return ret;
 }
 
+/* What is written is in memory until the next transaction, and not being written. */
+static int prepare_block(struct volume *v, struct node *dir, uint32_t block)
+{
+	void *buf = malloc(block_size(v));
+	uint64_t pblk;
+	int ret;
+
+	if (!buf)
+		return -ENOMEM;
+	ret = dirblk_read(v, dir, block, buf, &pblk);
+	if (!ret)
+		ret = dirblk_write(v, dir, pblk, buf);
+	free(buf);
+	return ret;
+}
+
+int dir_prepare(struct volume *v, struct node *dir, const char *name)
+{
+	struct dir_name *n;
+
+	if (!strcmp(name, "..")) {
+		if (!dir->dir->parent)
+			return volume_corrupt(v, dir->ino, "no parent");
+		return prepare_block(v, dir, 0);
+	}
+	n = find(dir->dir, name);
+	return n ? prepare_block(v, dir, n->at.block) : -ENOENT;
+}
+
 int dir_init(struct volume *v, struct node *dir, ext2_ino_t parent)
 {
 	void *buf = malloc(block_size(v));

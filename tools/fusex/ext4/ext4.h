@@ -19,7 +19,7 @@
  *	dirblk.c	blocks of directories; dirindex.c: names in memory;
  *			dirtree.c: the tree of their hashes
  *	namei.c		making, linking, removing and moving names
- *	orphan.c	files without a name
+ *	orphan.c	files without a name; unlist.c: when it ends corrupted
  *	xattr.c		extended attributes
  *	inline.c	data in the inode
  *	plain.c		data by way of the server
@@ -76,6 +76,7 @@ struct dirindex;
 struct fstrim_range;
 struct journal;
 struct node;
+struct wish;
 
 /* A bad checksum, a pointer to nowhere; the kernel calls it EFSCORRUPTED. */
 #define ECORRUPT	EUCLEAN
@@ -108,13 +109,13 @@ enum dax { DAX_NEVER, DAX_FLAGGED, DAX_ALWAYS };
 /**
  * struct recalls - space that the kernel is to give back
  * @lock: of what follows; the last of all
- * @change: there is none
- * @count: files that are waited for
+ * @change: somebody need not wait any longer
+ * @first: those who wait for some, see reclaim.c
  */
 struct recalls {
 	pthread_mutex_t	lock;
 	pthread_cond_t	change;
-	unsigned int	count;
+	struct wish	*first;
 };
 
 /**
@@ -140,7 +141,8 @@ struct recalls {
  * @shut: nothing is written any more, as in a crash
  * @errors: EXT2_ERRORS_*, what an error leads to
  * @panic: and an error ends it, errors=panic
- * @valid: it was in order when opened: stays so
+ * @valid: it was in order when opened, and nothing was found that is not
+ * @unlisted: that there is no list of orphans since has been seen to
  * @inode_size: bytes of an inode
  * @extra_isize: bytes of new ones beyond the first 128
  * @block_bits: log2 of the block size
@@ -196,7 +198,8 @@ struct volume {
 	bool			shut;
 	uint32_t		errors;
 	bool			panic;
-	bool			valid;
+	atomic_bool		valid;
+	bool			unlisted;
 	unsigned int		inode_size;
 	unsigned int		extra_isize;
 	unsigned int		block_bits;
@@ -503,6 +506,13 @@ void volume_abandon(struct volume *v);
  */
 int volume_shut(struct volume *v, bool flush);
 
+/**
+ * volume_freeze() - it is on the device as if it were unmounted, and stays so
+ * @v: the file system, to which the kernel has written everything
+ * @freeze: or goes on
+ */
+int volume_freeze(struct volume *v, bool freeze);
+
 /** volume_get_label() - its name, EXT2_LABEL_LEN bytes */
 void volume_get_label(struct volume *v, char *label);
 
@@ -664,6 +674,16 @@ bool commit_is_done(const struct volume *v, uint64_t id);
  */
 void commit_pause(struct volume *v, bool pause);
 
+/**
+ * commit_hold() - nothing is written at all
+ * @v: the file system
+ * @hold: which; waits for what is being written, until that is in its places
+ *
+ * All is durable that anybody can have been promised: what changes meanwhile is what
+ * comes of files that nobody has open any more, and stays in memory.
+ */
+void commit_hold(struct volume *v, bool hold);
+
 /** commit_kick() - there is a lot to write: do not wait */
 void commit_kick(struct volume *v);
 
@@ -751,7 +771,11 @@ void alloc_tree(struct volume *v, bool tree);
 /** alloc_list() - is it for a list of numbers of blocks?  Likewise */
 void alloc_list(struct volume *v, bool list);
 
-/** alloc_free() - free them; they are not used before the next transaction */
+/**
+ * alloc_free() - free them; they are not used before the next transaction
+ *
+ * Those that are free already stay so, and that is noted as corruption.
+ */
 void alloc_free(struct volume *v, uint64_t block, uint64_t count);
 
 /** alloc_left() - blocks that are free, and those that will be */
@@ -852,6 +876,9 @@ void icache_close(struct volume *v);
  * Return: it, used, or NULL.
  */
 struct node *node_peek(struct volume *v, ext2_ino_t ino);
+
+/** node_can_be() - is it the number of an inode that is not the file system's own? */
+bool node_can_be(const struct volume *v, uint64_t ino);
 
 /** node_get() - an inode, used; with volume.lock */
 int node_get(struct volume *v, ext2_ino_t ino, struct node **out);
@@ -1255,6 +1282,14 @@ int dir_change(struct volume *v, struct node *dir, const char *name,
  */
 int dir_ready(struct volume *v, struct node *dir);
 
+/**
+ * dir_prepare() - from now on the device is not needed to remove or change this name
+ *
+ * Called alone, after dir_ready(), for a name that there is, or "..".  It is so until
+ * the next transaction is taken.
+ */
+int dir_prepare(struct volume *v, struct node *dir, const char *name);
+
 /** dir_is_empty() - nothing but "." and "..", likewise */
 bool dir_is_empty(const struct node *dir);
 
@@ -1446,10 +1481,26 @@ void orphan_update(struct volume *v, struct node *n);
 void orphan_freeze(struct volume *v, bool freeze);
 
 /** orphan_link() - before it is written: where the list goes on; alone */
-void orphan_link(struct node *n);
+void orphan_link(const struct volume *v, struct node *n);
+
+/** orphan_unlist() - errors are noted: on the device, there is no list; alone */
+void orphan_unlist(struct volume *v);
 
 /** orphan_finish_all() - nobody has them open any more; called alone */
 int orphan_finish_all(struct volume *v);
+
+/* ----------------------------------------------------------------- unlist.c */
+
+/**
+ * unlist_begin() - what makes the device's file system one without a list of orphans
+ * @v: the file system, which is corrupted, and of which nothing else is written
+ * @list: returned: an array of blocks, in the order of their numbers
+ * @count: returned: its length, 0 if there is no list
+ */
+int unlist_begin(struct volume *v, struct dirty_block **list, size_t *count);
+
+/** unlist_end() - free it */
+void unlist_end(struct dirty_block *list, size_t count);
 
 /* ------------------------------------------------------------------ xattr.c */
 
@@ -1579,7 +1630,7 @@ uint64_t remote_lease(const struct volume *v, const struct node *n);
  */
 bool reclaim(struct volume *v, uint64_t self, size_t *from);
 
-/** reclaim_returned() - one of those that were asked for has been given back */
-void reclaim_returned(struct volume *v);
+/** reclaim_returned() - a file's space has been given back, be it asked for or not */
+void reclaim_returned(struct volume *v, const struct fusex_node *node);
 
 #endif

@@ -561,9 +561,7 @@ static int uproot(struct volume *v, struct node *n)
 	for (; !err; err = ext2fs_extent_get(h, EXT2_EXTENT_NEXT, &e)) {
 		if ((e.e_flags & inner) != EXT2_EXTENT_FLAGS_SECOND_VISIT)
 			continue;
-		core_lock(v);
-		ext2fs_block_alloc_stats2(v->fs, e.e_pblk, -1);
-		core_unlock(v);
+		alloc_free(v, e.e_pblk, 1);
 		ext2fs_iblk_sub_blocks(v->fs, inode_of(n), 1);
 	}
 	ext2fs_extent_free(h);

@@ -131,8 +131,23 @@ static int collapse(struct volume *v, struct node *n, const struct range *r)
 		ret = extents_shift(v, n, r->last, -(int64_t)len);
 	if (ret)
 		return ret;
+	if (n->wanted != LBLK_END && n->wanted > r->first)
+		n->wanted = n->wanted > r->last ? n->wanted - len : r->first;
 	set_size(n, size_of(n) - (r->end - r->offset));
 	return 0;
+}
+
+/* What was asked for behind its end moves as well, if there is a place for it. */
+static int check_end(struct volume *v, struct node *n, uint64_t len)
+{
+	uint64_t end = size_max(v, true) >> v->block_bits;
+	struct run r;
+	int ret;
+
+	ret = file_find(v, n, end - len, &r);
+	if (!ret && (r.type != RUN_HOLE || r.lblk + r.len < end))
+		ret = -EFBIG;
+	return ret;
 }
 
 static int insert(struct volume *v, struct node *n, const struct range *r)
@@ -145,13 +160,15 @@ static int insert(struct volume *v, struct node *n, const struct range *r)
 	if (len << v->block_bits > size_max(v, true) - size_of(n))
 		return -EFBIG;
 	ret = map_trim(v, n);
-	/* Blocks beyond the end would be moved beyond what can be. */
 	if (!ret)
-		ret = file_punch(v, n, blocks_of(v, size_of(n)), LBLK_END);
+		ret = check_end(v, n, len);
 	if (!ret)
 		ret = extents_shift(v, n, r->first, (int64_t)len);
 	if (ret)
 		return ret;
+	if (n->wanted > r->first)
+		n->wanted = LBLK_END - n->wanted > len ? n->wanted + len :
+							 LBLK_END;
 	set_size(n, size_of(n) + (r->end - r->offset));
 	return 0;
 }

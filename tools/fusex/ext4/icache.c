@@ -231,6 +231,17 @@ static struct node *insert_read(struct volume *v, struct node *n)
 	return old ? old : n;
 }
 
+bool node_can_be(const struct volume *v, uint64_t ino)
+{
+	const struct ext2_super_block *sb = v->fs->super;
+
+	if (ino == EXT2_ROOT_INO)
+		return true;
+	return ino >= EXT2_FIRST_INODE(sb) && ino <= sb->s_inodes_count &&
+	       ino != sb->s_usr_quota_inum && ino != sb->s_grp_quota_inum &&
+	       ino != sb->s_prj_quota_inum && ino != sb->s_orphan_file_inum;
+}
+
 int node_get(struct volume *v, ext2_ino_t ino, struct node **out)
 {
 	struct node *n = node_peek(v, ino);
@@ -239,8 +250,7 @@ int node_get(struct volume *v, ext2_ino_t ino, struct node **out)
 	*out = n;
 	if (n)
 		return 0;
-	if ((ino < EXT2_FIRST_INODE(v->fs->super) && ino != EXT2_ROOT_INO) ||
-	    ino > v->fs->super->s_inodes_count)
+	if (!node_can_be(v, ino))
 		return volume_corrupt(v, ino, "number of the inode");
 	n = node_alloc(v, ino);
 	if (!n)
@@ -396,7 +406,7 @@ static int write_node(struct volume *v, struct node *n)
 {
 	errcode_t err;
 
-	orphan_link(n);
+	orphan_link(v, n);
 	core_lock(v);
 	note_large(v, n);
 	direct = true;

@@ -102,7 +102,6 @@ struct jbd_super {
  * @half: blocks of a half
  * @second: it is the second half's turn
  * @whole: the last transaction had both
- * @noted: it says that there was an error, for good
  * @sequence: of the next transaction
  * @seed: of checksums
  * @super: block with its superblock
@@ -115,7 +114,6 @@ struct journal {
 	uint32_t	half;
 	bool		second;
 	bool		whole;
-	bool		noted;
 	uint32_t	sequence;
 	uint32_t	seed;
 	struct jbd_super *super;
@@ -183,9 +181,8 @@ void journal_note_error(struct volume *v)
 {
 	struct journal *j = v->journal;
 
-	if (!j || j->noted)
+	if (!j)
 		return;
-	j->noted = true;
 	j->super->err = htobe32((uint32_t)-EIO);
 	if (!put_super(v))
 		device_flush(&v->dev);

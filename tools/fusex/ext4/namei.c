@@ -340,17 +340,24 @@ int name_unlink(struct volume *v, struct node *dir, const char *name,
 
 /*
  * What may take space is done before anything is changed: a name that is at its new
- * place, but could not be taken away from the old one, would be one too many.
+ * place, but could not be taken away from the old one, would be one too many.  So
+ * is what may fail for the device: the blocks of the old name, and of the parent
+ * that is going to be another one.
  */
-static int make_ready(struct volume *v, struct node *dir, struct node *dir2,
-		      struct node *n)
+static int make_ready(struct volume *v, struct node *dir, const char *name,
+		      struct node *to, struct node *n)
 {
+	bool moves = is_dir(n) && dir != to;
 	int ret = dir_ready(v, dir);
 
 	if (!ret)
-		ret = dir_ready(v, dir2);
-	if (!ret && n && is_dir(n) && dir != dir2)
+		ret = dir_ready(v, to);
+	if (!ret && moves)
 		ret = dir_ready(v, n);
+	if (!ret)
+		ret = dir_prepare(v, dir, name);
+	if (!ret && moves)
+		ret = dir_prepare(v, n, "..");
 	return ret;
 }
 
@@ -384,9 +391,9 @@ static int exchange(struct volume *v, struct node *dir, const char *name,
 		return -EMLINK;
 	if (!attr_takes(v, dir2, m->node) || !attr_takes(v, dir, m->node2))
 		return -EXDEV;
-	ret = make_ready(v, dir, dir2, m->node);
+	ret = make_ready(v, dir, name, dir2, m->node);
 	if (!ret)
-		ret = make_ready(v, dir, dir2, m->node2);
+		ret = make_ready(v, dir2, name2, dir, m->node2);
 	if (!ret)
 		ret = dir_change(v, dir, name, m->node2->ino,
 				 dirblk_type(m->node2->raw.i_mode));
@@ -426,7 +433,7 @@ static int move(struct volume *v, struct node *dir, const char *name,
 		ret = is_dir(m->node) && dir != dir2 &&
 		      !has_room_for_link(v, dir2) ? -EMLINK : 0;
 	if (!ret)
-		ret = make_ready(v, dir, dir2, m->node);
+		ret = make_ready(v, dir, name, dir2, m->node);
 	if (!ret && m->node2)
 		ret = dir_change(v, dir2, name2, m->node->ino, type);
 	else if (!ret)

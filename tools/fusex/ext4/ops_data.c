@@ -269,33 +269,11 @@ int ext4_map_return(struct fusex_req *req, const struct fusex_node *node,
 		ret = map_return(v, n, in);
 		op_end(v, n);
 	}
-	reclaim_returned(v);
+	reclaim_returned(v, node);
 	return ret;
 }
 
-static void thaw(struct volume *v)
-{
-	commit_pause(v, false);
-	orphan_freeze(v, false);
-}
-
-/* The kernel has written everything; nothing here may write by itself then. */
 int ext4_freeze(struct fusex_req *req, uint32_t flags)
 {
-	struct volume *v = volume_of(req);
-	int ret;
-
-	if (flags & FUSEX_FREEZE_THAW) {
-		thaw(v);
-		return 0;
-	}
-	commit_pause(v, true);
-	orphan_freeze(v, true);
-	ret = commit_now(v);
-	/* Until that is in its places, too. */
-	if (ret)
-		thaw(v);
-	else
-		commit_pause(v, true);
-	return ret;
+	return volume_freeze(volume_of(req), !(flags & FUSEX_FREEZE_THAW));
 }

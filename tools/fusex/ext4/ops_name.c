@@ -507,8 +507,7 @@ static int resolve(struct volume *v, const struct fusex_node *node,
 	struct node *n;
 	int ret;
 
-	if ((ino < EXT2_FIRST_INODE(v->fs->super) && ino != EXT2_ROOT_INO) ||
-	    ino > v->fs->super->s_inodes_count ||
+	if (!node_can_be(v, ino) ||
 	    !ext2fs_test_inode_bitmap2(v->fs->inode_map, (ext2_ino_t)ino))
 		return -ESTALE;
 	ret = op_node(v, node, &n);

@@ -17,6 +17,11 @@
  * the file still has it; without extents it may be longer instead after a crash.  Nor
  * is one while the file system is frozen, which leaves it as if it were unmounted.
  *
+ * When errors are noted there is no list on the device: e2fsck would not go by it, and
+ * take its inodes for what is left of one, which it repairs only when it is told to.
+ * What has no name is like what was deleted, but for the bitmaps, which e2fsck knows how
+ * to repair; what has space in advance keeps it after a crash.
+ *
  * Context: the inode is locked; the list is for who has volume.core.
  */
 #include <errno.h>
@@ -24,6 +29,14 @@
 #include "ext4.h"
 
 /* Called with volume.core, as what follows. */
+static void set_first(struct volume *v)
+{
+	bool listed = v->valid && v->orphans;
+
+	v->fs->super->s_last_orphan = listed ? v->orphans->ino : 0;
+	ext2fs_mark_super_dirty(v->fs);
+}
+
 static void put_in(struct volume *v, struct node *n)
 {
 	n->orphan_prev = NULL;
@@ -31,8 +44,7 @@ static void put_in(struct volume *v, struct node *n)
 	if (v->orphans)
 		v->orphans->orphan_prev = n;
 	v->orphans = n;
-	v->fs->super->s_last_orphan = n->ino;
-	ext2fs_mark_super_dirty(v->fs);
+	set_first(v);
 }
 
 static void take_out(struct volume *v, struct node *n)
@@ -46,8 +58,7 @@ static void take_out(struct volume *v, struct node *n)
 		node_dirty(v, prev);
 	} else {
 		v->orphans = next;
-		v->fs->super->s_last_orphan = next ? next->ino : 0;
-		ext2fs_mark_super_dirty(v->fs);
+		set_first(v);
 	}
 	n->raw.i_dtime = 0;
 }
@@ -55,7 +66,8 @@ static void take_out(struct volume *v, struct node *n)
 /* After a crash, is all behind its end to go? */
 static bool is_spare(const struct volume *v, struct node *n)
 {
-	if (!n->reserved || ext2fs_file_acl_block(v->fs, inode_of(n)))
+	if (!v->valid || !n->reserved ||
+	    ext2fs_file_acl_block(v->fs, inode_of(n)))
 		return false;
 	if (!node_has(n, EXT4_EXTENTS_FL))
 		return true;
@@ -78,17 +90,38 @@ void orphan_update(struct volume *v, struct node *n)
 	core_unlock(v);
 }
 
-void orphan_freeze(struct volume *v, bool freeze)
+/* What decides on it has changed for all.  Called alone. */
+static void update_all(struct volume *v)
 {
 	struct node *n;
 	size_t i;
 
-	WR_LOCK(v);
-	v->frozen = freeze;
 	for (i = 0; i <= v->nodes_mask; i++)
 		for (n = v->nodes[i]; n; n = n->next)
 			if (n->reserved && !n->dead)
 				orphan_update(v, n);
+}
+
+void orphan_unlist(struct volume *v)
+{
+	struct node *n;
+
+	if (v->valid || v->unlisted)
+		return;
+	v->unlisted = true;
+	update_all(v);
+	core_lock(v);
+	for (n = v->orphans; n; n = n->orphan_next)
+		node_dirty(v, n);
+	set_first(v);
+	core_unlock(v);
+}
+
+void orphan_freeze(struct volume *v, bool freeze)
+{
+	WR_LOCK(v);
+	v->frozen = freeze;
+	update_all(v);
 	UNLOCK(v);
 	/* No other piece is discarded; that one is over then. */
 	pthread_mutex_lock(&v->trim);
@@ -107,9 +140,13 @@ void orphan_remove(struct volume *v, struct node *n)
 	orphan_update(v, n);
 }
 
-void orphan_link(struct node *n)
+void orphan_link(const struct volume *v, struct node *n)
 {
-	if (n->is_listed)
+	if (!n->is_listed)
+		return;
+	if (!v->valid)
+		n->raw.i_dtime = (uint32_t)attr_now(v).sec;
+	else
 		n->raw.i_dtime = n->orphan_next ? n->orphan_next->ino : 0;
 }
 

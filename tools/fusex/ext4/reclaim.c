@@ -11,7 +11,8 @@
  * It is some files at a time, until who wants space has found it, or all were asked.
  *
  * Who wants space waits for that, but not for long: the kernel may be waiting for
- * the answer before it can give back anything.
+ * the answer before it can give back anything.  An answer that comes after that, and
+ * those that others wait for, are told apart by their files.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,11 +29,27 @@
  * @node: it
  * @lease: of its mappings, 0 if it is local
  * @offset: from where on, bytes
+ * @due: it is waited for
  */
 struct recall {
 	struct fusex_node_ref node;
 	uint64_t	lease;
 	uint64_t	offset;
+	bool		due;
+};
+
+/**
+ * struct wish - of somebody who wants space
+ * @next: who else does
+ * @list: the files
+ * @count: how many
+ * @due: how many of them are waited for
+ */
+struct wish {
+	struct wish	*next;
+	struct recall	*list;
+	unsigned int	count;
+	unsigned int	due;
 };
 
 /* Without mappings nothing in the kernel goes by it, also of who wants more. */
@@ -79,27 +96,42 @@ static unsigned int collect(struct volume *v, uint64_t self, size_t *from,
 	return count;
 }
 
-static void wait_more(struct volume *v)
+/* Called with the lock of recalls, as what follows. */
+static void fulfil(struct volume *v, struct wish *w, struct recall *r)
 {
+	if (!r->due)
+		return;
+	r->due = false;
+	w->due--;
+	if (!w->due)
+		pthread_cond_broadcast(&v->recalls.change);
+}
+
+static void unlink_wish(struct volume *v, const struct wish *w)
+{
+	struct wish **link = &v->recalls.first;
+
+	while (*link != w)
+		link = &(*link)->next;
+	*link = w->next;
+}
+
+void reclaim_returned(struct volume *v, const struct fusex_node *node)
+{
+	struct wish *w;
+	unsigned int i;
+
 	pthread_mutex_lock(&v->recalls.lock);
-	v->recalls.count++;
+	for (w = v->recalls.first; w; w = w->next)
+		for (i = 0; i < w->count; i++)
+			if (w->list[i].node.nodeid == node->nodeid &&
+			    w->list[i].node.generation == node->generation)
+				fulfil(v, w, &w->list[i]);
 	pthread_mutex_unlock(&v->recalls.lock);
 }
 
-void reclaim_returned(struct volume *v)
-{
-	pthread_mutex_lock(&v->recalls.lock);
-	/* It may come when nobody waits any more. */
-	if (v->recalls.count) {
-		v->recalls.count--;
-		if (!v->recalls.count)
-			pthread_cond_broadcast(&v->recalls.change);
-	}
-	pthread_mutex_unlock(&v->recalls.lock);
-}
-
-/* Returns false if that takes too long. */
-static bool wait_returned(struct volume *v)
+/* Returns false if that takes too long; then nobody waits for it any more. */
+static bool wait_returned(struct volume *v, struct wish *w)
 {
 	struct timespec until;
 	bool all;
@@ -107,37 +139,50 @@ static bool wait_returned(struct volume *v)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += SECONDS_MAX;
 	pthread_mutex_lock(&v->recalls.lock);
-	while (v->recalls.count)
+	while (w->due)
 		if (pthread_cond_timedwait(&v->recalls.change,
 					   &v->recalls.lock, &until) ==
 		    ETIMEDOUT)
 			break;
-	all = !v->recalls.count;
-	/* Those that are late are not waited for any more. */
-	v->recalls.count = 0;
+	all = !w->due;
+	unlink_wish(v, w);
 	pthread_mutex_unlock(&v->recalls.lock);
 	return all;
 }
 
-/* Returns true if the kernel is going to give it back. */
-static bool ask(struct volume *v, const struct recall *r)
+/* The answer may come before it is known that there will be one. */
+static void begin_wish(struct volume *v, struct wish *w)
 {
-	wait_more(v);
+	unsigned int i;
+
+	for (i = 0; i < w->count; i++)
+		w->list[i].due = true;
+	w->due = w->count;
+	pthread_mutex_lock(&v->recalls.lock);
+	w->next = v->recalls.first;
+	v->recalls.first = w;
+	pthread_mutex_unlock(&v->recalls.lock);
+}
+
+static void ask(struct volume *v, struct wish *w, struct recall *r)
+{
 	if (!fusex_notify_map_recall(v->se, &r->node, r->lease, r->offset, 0))
-		return true;
-	reclaim_returned(v);
-	return false;
+		return;
+	pthread_mutex_lock(&v->recalls.lock);
+	fulfil(v, w, r);
+	pthread_mutex_unlock(&v->recalls.lock);
 }
 
 /* Returns false if the kernel does not give back what it was asked for. */
-static bool ask_all(struct volume *v, const struct recall *list,
-		    unsigned int count)
+static bool ask_all(struct volume *v, struct recall *list, unsigned int count)
 {
-	unsigned int asked = 0, i;
+	struct wish w = { .list = list, .count = count };
+	unsigned int i;
 
+	begin_wish(v, &w);
 	for (i = 0; i < count; i++)
-		asked += ask(v, &list[i]);
-	return !asked || wait_returned(v);
+		ask(v, &w, &list[i]);
+	return wait_returned(v, &w);
 }
 
 /* Some of the files from a place of the table on.  Returns true if they had some. */

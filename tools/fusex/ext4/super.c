@@ -414,6 +414,8 @@ int volume_close(struct volume *v)
 {
 	int ret = 0, err;
 
+	/* Frozen or not, nobody uses it any more. */
+	commit_hold(v, false);
 	if (v->shut) {
 		/* As it is. */
 	} else if (!volume_writable(v)) {
@@ -486,6 +488,32 @@ int volume_shut(struct volume *v, bool flush)
 	drop_device(v, dead);
 	close(dead);
 	return 0;
+}
+
+static void thaw(struct volume *v)
+{
+	commit_hold(v, false);
+	commit_pause(v, false);
+	orphan_freeze(v, false);
+}
+
+int volume_freeze(struct volume *v, bool freeze)
+{
+	int ret;
+
+	if (!freeze) {
+		thaw(v);
+		return 0;
+	}
+	commit_pause(v, true);
+	orphan_freeze(v, true);
+	ret = commit_now(v);
+	/* Until that is in its places, too. */
+	if (ret)
+		thaw(v);
+	else
+		commit_hold(v, true);
+	return ret;
 }
 
 void volume_get_label(struct volume *v, char *label)

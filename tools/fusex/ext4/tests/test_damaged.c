@@ -4,12 +4,15 @@
  * spread to what is sound.
  */
 #include <errno.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "image.h"
+#include "internal.h"
+#include "ops.h"
 #include "record.h"
 #include "tap.h"
 
@@ -353,6 +356,154 @@ static void test_flag(const char *kind, unsigned int names)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* Blocks of one file are another one's as well: they are freed once. */
+static void test_shared(void)
+{
+	const char *path = image_make("-b 1024", 16);
+	struct volume *v = image_open(path);
+	uint64_t left = ext2fs_free_blocks_count(v->fs->super);
+	struct node *a = make_file(v, "a", 8, 1), *b = make_file(v, "b", 4, 1);
+	struct ext3_extent *e = (struct ext3_extent *)&a->raw.i_block[3];
+	uint32_t start = e->ee_start;
+
+	e = (struct ext3_extent *)&b->raw.i_block[3];
+	is(e->ee_start, start + 8, "two files, one behind the other");
+	WR_LOCK(v);
+	e->ee_start = start;
+	e->ee_len = 12;
+	ext2fs_iblk_add_blocks(v->fs, inode_of(b), 8);
+	set_size(b, 12 << 10);
+	node_dirty(v, b);
+	is(name_unlink(v, image_root(v), "a", false, true, true, NULL), 0,
+	   "one is deleted");
+	UNLOCK(v);
+	is(commit_now(v), 0, "durably");
+	ok(v->valid, "nothing is known of that");
+	WR_LOCK(v);
+	is(name_unlink(v, image_root(v), "b", false, true, true, NULL), 0,
+	   "then the other one, which has its blocks");
+	UNLOCK(v);
+	ok(!v->valid, "which is noticed");
+	is((long long)ext2fs_free_blocks_count(v->fs->super), (long long)left,
+	   "and they are counted once");
+	is((long long)v->pending_count, 4, "as those that will be free");
+	is(volume_close(v), 0, "all is written");
+	is(image_run("e2fsck -p %s >/dev/null 2>&1", path) & ~1, 0,
+	   "e2fsck looks at everything");
+	ok(image_check(path), "and finds nothing more");
+}
+
+/* What the file system keeps for itself in an inode like a file's. */
+static void test_special(void)
+{
+	const char *path = image_make("-b 4096 -O orphan_file", 16);
+	struct volume *v = image_open(path);
+	struct fusex_session se = { .userdata = v };
+	struct fusex_req req = { .se = &se };
+	struct fusex_node node = { .nodeid = v->fs->super->s_orphan_file_inum };
+	struct fusex_entry_reply e;
+	struct node *n;
+
+	ok(node.nodeid >= EXT2_FIRST_INODE(v->fs->super),
+	   "its number is like that of a file");
+	is(ext4_resolve(&req, &node, &e), -ESTALE, "it is not had by that");
+	is(volume_close(v), 0, "nothing has happened");
+	is(image_run(DEBUGFS "-R 'link <%u> name' %s >/dev/null 2>&1",
+		     (unsigned int)node.nodeid, path), 0, "it has a name");
+	v = image_open(path);
+	WR_LOCK(v);
+	is(name_lookup(v, image_root(v), "name", &n), -ECORRUPT,
+	   "which does not lead to it");
+	is(name_unlink(v, image_root(v), "name", false, true, true, NULL),
+	   -ECORRUPT, "nor is it deleted");
+	UNLOCK(v);
+	is(volume_close(v), 0, "the rest is written");
+}
+
+/* The names of a directory are in memory, and this block of them is not. */
+static void lose_names(struct volume *v, struct node *dir)
+{
+	struct run r;
+
+	is(dir_load(v, dir) ?: file_find(v, dir, 0, &r), 0, "names are known");
+	lose(v, r.pblk);
+}
+
+static bool leads_to(struct volume *v, struct node *dir, const char *name,
+		     const struct node *to)
+{
+	struct dirent_at at;
+
+	return !dir_load(v, dir) && !dir_find(dir, name, &at) &&
+	       at.ino == to->ino;
+}
+
+/**
+ * struct rename - one that comes to nothing
+ * @lost: directory whose block is lost: 0 from, 1 to, 2 what is moved
+ * @what: what is moved
+ * @to: its new name
+ * @flags: of it
+ */
+struct rename {
+	unsigned int	lost;
+	const char	*what;
+	const char	*to;
+	uint32_t	flags;
+};
+
+/* With a block that cannot be read, it is as if it had not been tried. */
+static void test_rename(const struct rename *t)
+{
+	static const char * const dirs[] = { "from", "to" };
+	const char *path = image_make("-b 1024", 16);
+	struct volume *v = image_open(path);
+	struct node *dir[3], *there, *n;
+	struct moved m;
+	unsigned int i;
+
+	printf("# %s to %s, %u is lost\n", t->what, t->to, t->lost);
+	for (i = 0; i < 2; i++)
+		dir[i] = image_file(v, image_root(v), dirs[i], S_IFDIR | 0755);
+	image_file(v, dir[0], "file", 0);
+	image_file(v, dir[0], "dir", S_IFDIR | 0755);
+	there = image_file(v, dir[1], "there", 0);
+	is(commit_now(v), 0, "durable");
+	WR_LOCK(v);
+	is(name_lookup(v, dir[0], t->what, &dir[2]), 0, "there is a name");
+	lose_names(v, dir[t->lost]);
+	is(name_rename(v, dir[0], t->what, dir[1], t->to, t->flags, NULL, &m),
+	   -EIO, "a block that cannot be read");
+	unreadable = 0;
+	for (i = 0; i < 2; i++)
+		dir_unload(dir[i]);
+	ok(leads_to(v, dir[0], t->what, dir[2]), "its name is the old one");
+	ok(leads_to(v, dir[1], "there", there), "the other one is the other's");
+	ok(!strcmp(t->to, "there") || name_lookup(v, dir[1], t->to, &n),
+	   "there is none more");
+	node_put(v, dir[2]);
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+static void test_renames(void)
+{
+	static const struct rename all[] = {
+		{ 0, "file", "new", 0 },
+		{ 0, "file", "there", 0 },
+		{ 0, "dir", "new", 0 },
+		{ 2, "dir", "new", 0 },
+		{ 0, "file", "there", RENAME_EXCHANGE },
+		{ 1, "file", "there", RENAME_EXCHANGE },
+		{ 1, "dir", "there", RENAME_EXCHANGE },
+		{ 2, "dir", "there", RENAME_EXCHANGE },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		test_rename(&all[i]);
+}
+
 /* A field, as debugfs names it, of an inode. */
 static int set_field(const char *path, const char *field, uint64_t value)
 {
@@ -423,6 +574,9 @@ int main(void)
 	test_bitmap();
 	test_kinds();
 	test_journal();
+	test_renames();
+	test_special();
+	test_shared();
 	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 20);
 	test_flag("-b 1024 -O ^metadata_csum,^dir_index", 200);
 	test_flag("-b 1024 -O ^metadata_csum", 20);

@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "image.h"
+#include "internal.h"
 #include "ops.h"
 #include "record.h"
 #include "tap.h"
@@ -56,27 +59,39 @@ errcode_t __wrap_ext2fs_xattr_remove(struct ext2_xattr_handle *h,
 /* What is asked of the kernel, that is: it has mappings of this file system's files. */
 static struct volume *mapped;
 static unsigned int told;
+/* It answers later, if at all: by this. */
+static int (*answer)(struct volume *v, uint64_t nodeid);
+
+static void give_back(struct volume *v, uint64_t nodeid, uint64_t offset)
+{
+	const struct fusex_map_return_in in = { .offset = offset };
+	struct fusex_node node = { .nodeid = nodeid };
+	struct node *n;
+
+	RD_LOCK(v);
+	n = node_peek(v, (ext2_ino_t)nodeid);
+	node_lock(n);
+	node.generation = n->raw.i_generation;
+	map_return(v, n, &in);
+	node_unlock(n);
+	node_put(v, n);
+	UNLOCK(v);
+	reclaim_returned(v, &node);
+}
 
 int __wrap_fusex_notify_map_recall(struct fusex_session *se,
 				   const struct fusex_node_ref *node,
 				   uint64_t lease, uint64_t offset,
 				   uint64_t length)
 {
-	const struct fusex_map_return_in in = { .offset = offset };
 	struct volume *v = mapped;
-	struct node *n;
 
+	if (v && answer)
+		return answer(v, node->nodeid);
 	/* Every fifth file it does not give back. */
 	if (!v || node->nodeid % 5 == 0)
 		return -EINVAL;
-	RD_LOCK(v);
-	n = node_peek(v, (ext2_ino_t)node->nodeid);
-	node_lock(n);
-	map_return(v, n, &in);
-	node_unlock(n);
-	node_put(v, n);
-	UNLOCK(v);
-	reclaim_returned(v);
+	give_back(v, node->nodeid, offset);
 	return 0;
 }
 
@@ -804,6 +819,48 @@ static void test_collapse(struct volume *v, struct node *root)
 	UNLOCK(v);
 }
 
+/* Is space that was asked for behind its end here, and nowhere else behind that? */
+static bool is_behind(struct volume *v, struct node *n, uint64_t lblk,
+		      uint64_t len)
+{
+	struct run r;
+
+	if (file_find(v, n, lblk, &r) || r.type != RUN_UNWRITTEN ||
+	    r.lblk != lblk || r.len != len || n->wanted != lblk + len)
+		return false;
+	return !file_find(v, n, lblk + len, &r) && r.type == RUN_HOLE &&
+	       r.lblk + r.len == LBLK_END;
+}
+
+/* What was asked for behind the end of a file moves along with it. */
+static void test_moves(struct volume *v, struct node *root)
+{
+	struct node *n = image_file(v, root, "moves", 0);
+	uint64_t last = (size_max(v, true) >> v->block_bits) - 1;
+	struct state *was;
+	int ret = 0;
+
+	WR_LOCK(v);
+	for (uint64_t i = 0; i < 8 && !ret; i++)
+		ret = put(v, n, i);
+	is(ret ?: range(v, n, FALLOC_FL_KEEP_SIZE, 8, 12), 0,
+	   "space behind a file");
+	ok(is_behind(v, n, 8, 12), "is there");
+	is(range(v, n, FALLOC_FL_INSERT_RANGE, 4, 2), 0, "it is extended");
+	ok(is_behind(v, n, 10, 12), "and that is behind it");
+	ok(is_block(v, n, 3, 3) && is_block(v, n, 6, 4),
+	   "its blocks are where they have to be");
+	is(range(v, n, FALLOC_FL_COLLAPSE_RANGE, 1, 3), 0, "it is collapsed");
+	ok(is_behind(v, n, 7, 12), "and that is behind it");
+	is(range(v, n, FALLOC_FL_KEEP_SIZE, last - 1, 2), 0,
+	   "space up to where files can be");
+	was = state_of(v, n);
+	is(range(v, n, FALLOC_FL_INSERT_RANGE, 4, 1), -EFBIG,
+	   "which cannot be moved on");
+	still(v, n, was, "inserted");
+	UNLOCK(v);
+}
+
 /* Space for what is not written yet, and more in advance. */
 static void ask_pieces(struct volume *v, struct node *n, uint64_t from,
 		       uint64_t to)
@@ -932,6 +989,71 @@ static void test_crash(void)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* Files that after a crash are to be cut, and one that is to be deleted; the first. */
+static struct node *make_listed(struct volume *v)
+{
+	struct node *a = image_file(v, image_root(v), "a", 0);
+	struct node *b = image_file(v, image_root(v), "b", 0);
+	struct node *gone = image_file(v, image_root(v), "gone", 0);
+
+	WR_LOCK(v);
+	gone->lookups = 1;
+	a->lookups = 1;
+	write_pieces(v, a, 0, 1 << 20);
+	write_pieces(v, gone, 0, 1 << 20);
+	write_pieces(v, b, 0, 1 << 20);
+	is(name_unlink(v, image_root(v), "gone", false, false, true, NULL), 0,
+	   "one is deleted, and open");
+	UNLOCK(v);
+	is(commit_now(v), 0, "durable");
+	ok(a->is_listed && b->is_listed && gone->is_listed,
+	   "they are in the list");
+	return a;
+}
+
+/* Is it brought in order without anybody being asked? */
+static void repaired(const char *path, bool extents)
+{
+	struct volume *v;
+
+	is(image_run("e2fsck -p %s >%s.said 2>&1", path, path) & ~1, 0,
+	   "e2fsck repairs it by itself");
+	image_run("sed 's/^/# /' %s.said", path);
+	ok(image_check(path), "and finds nothing more");
+	v = image_open(path);
+	ok(v->valid, "it is in order");
+	if (extents)
+		is((long long)size_of(image_name(v, "a")), 1 << 20,
+		   "a file is as long as it was");
+	ok(!has_name(v, image_root(v), "gone"), "and the other one deleted");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* With errors noted, e2fsck does not go by the list: it must not lead to refugees. */
+static void test_noted(const char *kind, uint32_t errors, bool crash)
+{
+	const struct volume_options o = { .errors = errors };
+	const char *path = image_make(kind, 64);
+	bool goes_on = errors == EXT2_ERRORS_CONTINUE;
+	struct volume *v;
+	struct node *a;
+
+	printf("# %s, errors %u, a crash: %d\n", kind, errors, crash);
+	is(volume_open(path, &o, &v), 0, "an image");
+	a = make_listed(v);
+	WR_LOCK(v);
+	attr_touch(v, a);
+	is(volume_corrupt(v, a->ino, "by this test"), -ECORRUPT,
+	   "something is corrupted");
+	UNLOCK(v);
+	is(commit_now(v), goes_on ? 0 : -EIO, "which is noted");
+	if (crash)
+		volume_abandon(v);
+	else
+		is(volume_close(v), goes_on ? 0 : -EIO, "closed");
+	repaired(path, strstr(kind, "^extents") == NULL);
+}
+
 /* Frozen, it is as if nobody had more than he needs. */
 static void test_frozen(void)
 {
@@ -951,6 +1073,76 @@ static void test_frozen(void)
 	ok(image_check(path), "e2fsck finds nothing");
 	orphan_freeze(v, false);
 	ok(a->is_listed && b->is_listed, "and afterwards they would again");
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+/* What all of the image is, as a number. */
+static uint32_t sum_of(struct volume *v)
+{
+	uint64_t i, all = ext2fs_blocks_count(v->fs->super);
+	char *buf = need(1, block_size(v));
+	uint32_t sum = 0;
+	int ret = 0;
+
+	for (i = 0; i < all && !ret; i++) {
+		ret = device_read(&v->dev, buf, block_size(v),
+				  i << v->block_bits);
+		sum = ext2fs_crc32c_le(sum, (unsigned char *)buf,
+				       block_size(v));
+	}
+	is(ret, 0, "the image is read");
+	free(buf);
+	return sum;
+}
+
+/* The last who has a file open that has no name lets go of it. */
+static void forget(struct fusex_req *req, struct node *n)
+{
+	const struct fusex_forget_one one = {
+		.nodeid = n->ino, .generation = n->raw.i_generation,
+		.nlookup = 1,
+	};
+
+	ext4_forget(req, &one, 1);
+}
+
+/* What comes of that is not written before it goes on. */
+static void test_still(unsigned int interval)
+{
+	const struct volume_options o = { .interval = interval };
+	const char *path = image_make("-b 1024 -J size=4", 16);
+	const struct timespec pause = { .tv_sec = interval ? interval + 1 : 0 };
+	const struct fusex_fsync_in in = { .flags = 0 };
+	struct fusex_session se = { .fd = -1 };
+	struct fusex_req req = { .se = &se };
+	struct fusex_node node;
+	struct volume *v;
+	struct node *n;
+	uint32_t sum;
+
+	printf("# every %u seconds\n", interval);
+	is(volume_open(path, &o, &v), 0, "an image");
+	se.userdata = v;
+	n = image_file(v, image_root(v), "gone", 0);
+	WR_LOCK(v);
+	n->lookups = 1;
+	is(put(v, n, 0), 0, "a file with data");
+	is(name_unlink(v, image_root(v), "gone", false, false, true, NULL), 0,
+	   "is deleted, and open");
+	UNLOCK(v);
+	is(ext4_freeze(&req, 0), 0, "frozen");
+	sum = sum_of(v);
+	forget(&req, n);
+	ok(n->dead, "it is closed");
+	node = (struct fusex_node){ .nodeid = EXT2_ROOT_INO };
+	is(ext4_syncfs(&req), 0, "all is durable");
+	is(ext4_fsync(&req, &node, &in), 0, "and a directory");
+	is(commit_space(v), 0, "nobody waits for space that was freed");
+	nanosleep(&pause, NULL);
+	ok(sum_of(v) == sum, "nothing is written");
+	is(ext4_freeze(&req, FUSEX_FREEZE_THAW), 0, "it goes on");
+	is(ext4_syncfs(&req), 0, "all is durable");
+	ok(sum_of(v) != sum, "and written");
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
@@ -1013,6 +1205,60 @@ static void test_reclaim(bool iomap)
 		keep += iomap && (!i || files[i]->ino % 5 == 0);
 	}
 	is(left, keep, "those have some left that do not give it back");
+	v->se = NULL;
+	free(se);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
+static pthread_t later;
+static struct node *late[2];
+
+static int no_answer(struct volume *v, uint64_t nodeid)
+{
+	return 0;
+}
+
+static void *answer_last(void *arg)
+{
+	const struct timespec some = { .tv_nsec = 300000000 };
+
+	nanosleep(&some, NULL);
+	give_back(arg, late[1]->ino, 0);
+	return NULL;
+}
+
+/* That of the first file comes twice: it was asked for before. */
+static int answer_twice(struct volume *v, uint64_t nodeid)
+{
+	if (nodeid == late[0]->ino)
+		return 0;
+	give_back(v, late[0]->ino, 0);
+	give_back(v, late[0]->ino, 0);
+	return -pthread_create(&later, NULL, answer_last, v);
+}
+
+/* Who wants space waits for those whom he has asked, whatever others are told. */
+static void test_late(void)
+{
+	const char *path = image_make("-b 4096", 64);
+	struct volume *v = image_open(path);
+	struct fusex_session *se = need(1, 64);
+	size_t from = 0;
+
+	is(make_growing(v, late, 2), 2, "two files grow");
+	v->se = se;
+	v->iomap = true;
+	mapped = v;
+	answer = no_answer;
+	ok(!reclaim(v, 0, &from), "nothing is given back for seconds");
+	ok(late[0]->reserved && late[1]->reserved, "they have it");
+	answer = answer_twice;
+	from = 0;
+	ok(reclaim(v, 0, &from), "then it is, and late");
+	ok(!late[0]->reserved && !late[1]->reserved, "of both files");
+	pthread_join(later, NULL);
+	answer = NULL;
+	mapped = NULL;
 	v->se = NULL;
 	free(se);
 	ok(image_close(v, path), "e2fsck finds nothing");
@@ -1148,6 +1394,7 @@ static void test_kind(const char *kind)
 	test_shift(v, root);
 	test_advance(v, root);
 	test_collapse(v, root);
+	test_moves(v, root);
 	test_kept(v, root);
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
@@ -1165,7 +1412,17 @@ int main(void)
 	test_labeled();
 	test_unmount();
 	test_crash();
+	test_noted("-b 4096 -J size=4", EXT2_ERRORS_CONTINUE, true);
+	test_noted("-b 4096 -J size=4", EXT2_ERRORS_CONTINUE, false);
+	test_noted("-b 4096 -J size=4", EXT2_ERRORS_RO, true);
+	test_noted("-b 1024 -J size=4", EXT2_ERRORS_RO, false);
+	test_noted("-b 1024 -I 128 -O ^extents,^64bit,^metadata_csum -J size=4",
+		   EXT2_ERRORS_CONTINUE, true);
+	test_noted("-b 1024 -I 128 -O ^extents,^64bit,^metadata_csum -J size=4",
+		   EXT2_ERRORS_RO, true);
 	test_frozen();
+	test_still(0);
+	test_still(1);
 	test_inline();
 	test_no_memory();
 	test_unlink();
@@ -1174,6 +1431,7 @@ int main(void)
 	test_again();
 	test_reclaim(true);
 	test_reclaim(false);
+	test_late();
 	test_own();
 	test_reserved("-b 4096");
 	test_reserved("-b 4096 -O ea_inode");
