@@ -195,7 +195,7 @@ static void note_corrupted(struct volume *v, struct commit *c)
 	c->noted = true;
 	ret = c->broken ? -EIO : write_unlisted(v);
 	if (ret)
-		log_error("%s: files that are deleted or growing are left to e2fsck without -p (%s)",
+		log_error("%s: %s: what is deleted or growing is left to e2fsck without -p",
 			  v->dev.path, strerror(-ret));
 	journal_note_error(v);
 }

@@ -1051,7 +1051,7 @@ static void test_noted(const char *kind, uint32_t errors, bool crash)
 		volume_abandon(v);
 	else
 		is(volume_close(v), goes_on ? 0 : -EIO, "closed");
-	repaired(path, strstr(kind, "^extents") == NULL);
+	repaired(path, !strstr(kind, "^extents"));
 }
 
 /* Frozen, it is as if nobody had more than he needs. */
