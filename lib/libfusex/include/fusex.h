@@ -418,7 +418,8 @@ struct fusex_ops {
  * @optional: FUSEX_F_* the server would like; 0.  The library adds those that
  *	the operations imply: FUSEX_F_NO_OPEN without open and release,
  *	FUSEX_F_NO_FLUSH without flush, FUSEX_F_POLL with poll,
- *	FUSEX_F_EXPORT with resolve.  What is in force is in
+ *	FUSEX_F_EXPORT with resolve; and FUSEX_F_UNMOUNT: umount(2) waits until
+ *	fusex_session_free() is called.  What is in force is in
  *	fusex_session_agreed()
  * @time_min: earliest timestamp in seconds; both 0, no limit
  * @time_max: latest timestamp in seconds

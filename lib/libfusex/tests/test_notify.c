@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "../src/internal.h"
 #include "fake.h"
 #include "tap.h"
 
@@ -196,6 +197,22 @@ static void test_not_ready(void)
 	fusex_session_free(se);
 }
 
+/* The library has closed the channel itself: nothing arrives, and that is told. */
+static void test_closed(void)
+{
+	struct fusex_session *se = fake.se;
+	int fd = dup(se->fd);
+	uint32_t cookie;
+
+	session_end_fd(se, se->fd);
+	is(fusex_notify_inval_inode(se, &child, FUSEX_INVAL_DATA, 0, 0), -ENODEV,
+	   "no notification after the end");
+	is(fusex_backing_add(se, 0, FUSEX_BACKING_READ, &cookie), -ENODEV,
+	   "no backing file, either");
+	dup2(fd, se->fd);
+	close(fd);
+}
+
 int main(void)
 {
 	memset(longest, 'n', 256);
@@ -207,6 +224,7 @@ int main(void)
 	test_maps();
 	test_refused();
 	test_not_ready();
+	test_closed();
 	fake_stop(&fake);
 	return tap_end();
 }

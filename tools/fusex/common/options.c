@@ -7,6 +7,9 @@
 #include "log.h"
 #include "options.h"
 
+/* The longest text that fsconfig(2) takes. */
+#define SHOWN_MAX	255
+
 static const char * const mount_options[] = {
 	"ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec",
 	"atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime",
@@ -81,6 +84,16 @@ int options_append(char **list, const char *name, const char *value)
 	}
 	*p = '\0';
 	return 0;
+}
+
+int options_source(char **list, const char *source)
+{
+	char shown[SHOWN_MAX + 1];
+
+	if (options_has(*list, "source", NULL))
+		return 0;
+	snprintf(shown, sizeof(shown), "%.*s", SHOWN_MAX, source);
+	return options_append(list, "source", shown);
 }
 
 static void unescape(char *text)

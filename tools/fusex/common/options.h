@@ -89,6 +89,15 @@ int options_parse(const struct option_desc *table, const char *text,
 int options_append(char **list, const char *name, const char *value);
 
 /**
+ * options_source() - append what the mount is shown with, unless there is something
+ * @list: options of the mount, reallocated; *list may be NULL
+ * @source: path; as much of it as fsconfig(2) takes
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int options_source(char **list, const char *source);
+
+/**
  * options_has() - is an option there, and not taken back by another one after it?
  * @list: the options, may be NULL
  * @name: of the one

@@ -152,9 +152,7 @@ static int parse(int argc, char **argv)
 static int finish_options(void)
 {
 	set.readonly = options_has(set.mount, "ro", "rw");
-	if (options_has(set.mount, "source", NULL))
-		return 0;
-	return options_append(&set.mount, "source", set.source);
+	return options_source(&set.mount, set.source);
 }
 
 /* Whether memory can be used as it is, and has to be. */

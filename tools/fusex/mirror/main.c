@@ -27,8 +27,6 @@
 #define FDS_OWN		32u
 /* Threads at most, when nobody says how many. */
 #define THREADS_MAX	64u
-/* The longest text that fsconfig(2) takes. */
-#define SHOWN_MAX	255
 /* With handles, what is open is a matter of speed only. */
 #define FDS_HANDLES	4096u
 
@@ -217,13 +215,8 @@ static bool without_atime(void)
 /* The mount is shown with what it mirrors, unless told otherwise. */
 static int finish_options(void)
 {
-	char shown[SHOWN_MAX + 1];
-
 	set.readonly = options_has(set.mount, "ro", "rw");
-	if (options_has(set.mount, "source", NULL))
-		return 0;
-	snprintf(shown, sizeof(shown), "%.*s", SHOWN_MAX, set.source);
-	return options_append(&set.mount, "source", shown);
+	return options_source(&set.mount, set.source);
 }
 
 /* The source is not asked when a file is opened, so the mount has to tell. */
