@@ -142,7 +142,7 @@ struct recalls {
  * @errors: EXT2_ERRORS_*, what an error leads to
  * @panic: and an error ends it, errors=panic
  * @valid: it was in order when opened, and nothing was found that is not
- * @unlisted: that there is no list of orphans since has been seen to
+ * @unlisted: it is not in order, and so has no list of orphans on the device
  * @inode_size: bytes of an inode
  * @extra_isize: bytes of new ones beyond the first 128
  * @block_bits: log2 of the block size

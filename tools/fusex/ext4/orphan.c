@@ -31,7 +31,7 @@
 /* Called with volume.core, as what follows. */
 static void set_first(struct volume *v)
 {
-	bool listed = v->valid && v->orphans;
+	bool listed = !v->unlisted && v->orphans;
 
 	v->fs->super->s_last_orphan = listed ? v->orphans->ino : 0;
 	ext2fs_mark_super_dirty(v->fs);
@@ -66,7 +66,7 @@ static void take_out(struct volume *v, struct node *n)
 /* After a crash, is all behind its end to go? */
 static bool is_spare(const struct volume *v, struct node *n)
 {
-	if (!v->valid || !n->reserved ||
+	if (v->unlisted || !n->reserved ||
 	    ext2fs_file_acl_block(v->fs, inode_of(n)))
 		return false;
 	if (!node_has(n, EXT4_EXTENTS_FL))
@@ -144,7 +144,7 @@ void orphan_link(const struct volume *v, struct node *n)
 {
 	if (!n->is_listed)
 		return;
-	if (!v->valid)
+	if (v->unlisted)
 		n->raw.i_dtime = (uint32_t)attr_now(v).sec;
 	else
 		n->raw.i_dtime = n->orphan_next ? n->orphan_next->ino : 0;

@@ -88,7 +88,7 @@ static int take_out(struct edit *e, ext2_ino_t *ino)
 	ext2_filsys fs = e->v->fs;
 	struct ext2_inode_large *raw;
 	ext2_ino_t next;
-	uint32_t time = 0;
+	uint32_t when = 0;
 	int ret;
 
 	if (!node_can_be(e->v, *ino))
@@ -100,8 +100,8 @@ static int take_out(struct edit *e, ext2_ino_t *ino)
 		return -ECORRUPT;
 	next = ext2fs_le32_to_cpu(raw->i_dtime);
 	if (!raw->i_links_count)
-		time = (uint32_t)attr_now(e->v).sec;
-	raw->i_dtime = ext2fs_cpu_to_le32(time);
+		when = (uint32_t)attr_now(e->v).sec;
+	raw->i_dtime = ext2fs_cpu_to_le32(when);
 	if (ext2fs_inode_csum_set(fs, *ino, raw))
 		return -ECORRUPT;
 	*ino = next;

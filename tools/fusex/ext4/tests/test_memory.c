@@ -16,6 +16,8 @@
 
 /* So many more allocations, and then one that fails; less than 0 for none. */
 static int left = -1;
+/* It is one of a block in the cache. */
+static bool only_blocks;
 
 static bool fails(void)
 {
@@ -27,17 +29,17 @@ static bool fails(void)
 
 void *__wrap_malloc(size_t size)
 {
-	return fails() ? NULL : __real_malloc(size);
+	return !only_blocks && fails() ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-	return fails() ? NULL : __real_calloc(count, size);
+	return !only_blocks && fails() ? NULL : __real_calloc(count, size);
 }
 
 void *__wrap_realloc(void *mem, size_t size)
 {
-	return fails() ? NULL : __real_realloc(mem, size);
+	return !only_blocks && fails() ? NULL : __real_realloc(mem, size);
 }
 
 void *__wrap_aligned_alloc(size_t align, size_t size)
@@ -104,6 +106,60 @@ static void test_names(const char *kind)
 	ok(image_close(v, path), "e2fsck finds nothing");
 }
 
+/* A rename with one block after the other that cannot be copied, until all can. */
+static void rename_all(struct volume *v, struct node *from, struct node *to)
+{
+	unsigned int failed = 0, bad = 0;
+	struct moved m;
+	int ret;
+
+	only_blocks = true;
+	do {
+		left = (int)failed;
+		ret = name_rename(v, from, "file", to, "file", 0, NULL, &m);
+		left = -1;
+		if (ret != -ENOMEM)
+			break;
+		failed++;
+		bad += image_count_names(v, from) != 2 ||
+		       image_count_names(v, to) != 1;
+	} while (failed < 100);
+	only_blocks = false;
+	is(ret, 0, "a rename");
+	ok(failed, "%u times there was no memory", failed);
+	is(bad, 0, "then there was nothing of it");
+	if (!ret)
+		node_put(v, m.node);
+}
+
+/* While blocks of directories are being written. */
+static void test_rename(void)
+{
+	const char *path = image_make("-b 1024", 16);
+	struct volume *v = image_open(path);
+	struct node *root = image_root(v);
+	struct node *from = image_file(v, root, "from", S_IFDIR | 0755);
+	struct node *to = image_file(v, root, "to", S_IFDIR | 0755);
+	struct dirty_block *list;
+	size_t count, i;
+	int ret = 0;
+
+	image_file(v, from, "file", 0);
+	is(commit_now(v), 0, "two directories");
+	image_file(v, from, "more", 0);
+	image_file(v, to, "more", 0);
+	WR_LOCK(v);
+	is(bcache_take(v->fs, &list, &count), 0, "they are being written");
+	rename_all(v, from, to);
+	for (i = 0; i < count && !ret; i++)
+		ret = device_write(&v->dev, list[i].data, block_size(v),
+				   list[i].block * block_size(v));
+	is(ret, 0, "and written");
+	bcache_written(v->cache, list, count);
+	UNLOCK(v);
+	ok(image_close(v, path), "e2fsck finds nothing");
+}
+
 /* An inode is deleted, also when there is none yet to have its number. */
 static void test_successor(void)
 {
@@ -132,6 +188,7 @@ int main(void)
 	setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1);
 	test_names("-b 1024 -N 2048");
 	test_names("-b 1024 -N 2048 -O ^dir_index,^metadata_csum");
+	test_rename();
 	test_successor();
 	return tap_end();
 }
