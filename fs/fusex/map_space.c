@@ -180,10 +180,11 @@ int fusex_space_wait(struct inode *inode, bool nowait)
 	/* As in a request: frozen tasks may hold locks. */
 	const unsigned int state = TASK_KILLABLE | TASK_FREEZABLE_UNSAFE;
 
-	if (!space_is_told(inode))
+	/* Nothing was ever asked for as it is above. */
+	if (!maps)
 		return fusex_stray_wait(fusex_chan_of(inode),
 					fusex_i(inode)->nodeid, nowait);
-	if (likely(!maps || !atomic_read(&maps->changing)))
+	if (likely(!atomic_read(&maps->changing)))
 		return 0;
 	if (nowait)
 		return -EAGAIN;
