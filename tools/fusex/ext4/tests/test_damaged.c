@@ -423,7 +423,7 @@ static void test_special(void)
 /* The names of a directory are in memory, and this block of them is not. */
 static void lose_names(struct volume *v, struct node *dir)
 {
-	struct run r;
+	struct run r = { 0 };
 
 	is(dir_load(v, dir) ?: file_find(v, dir, 0, &r), 0, "names are known");
 	lose(v, r.pblk);
@@ -440,15 +440,15 @@ static bool leads_to(struct volume *v, struct node *dir, const char *name,
 
 /**
  * struct rename - one that comes to nothing
- * @lost: directory whose block is lost: 0 from, 1 to, 2 what is moved
  * @what: what is moved
  * @to: its new name
+ * @lost: directory whose block is lost: 0 from, 1 to, 2 what is moved
  * @flags: of it
  */
 struct rename {
-	unsigned int	lost;
 	const char	*what;
 	const char	*to;
+	unsigned int	lost;
 	uint32_t	flags;
 };
 
@@ -489,14 +489,14 @@ static void test_rename(const struct rename *t)
 static void test_renames(void)
 {
 	static const struct rename all[] = {
-		{ 0, "file", "new", 0 },
-		{ 0, "file", "there", 0 },
-		{ 0, "dir", "new", 0 },
-		{ 2, "dir", "new", 0 },
-		{ 0, "file", "there", RENAME_EXCHANGE },
-		{ 1, "file", "there", RENAME_EXCHANGE },
-		{ 1, "dir", "there", RENAME_EXCHANGE },
-		{ 2, "dir", "there", RENAME_EXCHANGE },
+		{ "file", "new", 0, 0 },
+		{ "file", "there", 0, 0 },
+		{ "dir", "new", 0, 0 },
+		{ "dir", "new", 2, 0 },
+		{ "file", "there", 0, RENAME_EXCHANGE },
+		{ "file", "there", 1, RENAME_EXCHANGE },
+		{ "dir", "there", 1, RENAME_EXCHANGE },
+		{ "dir", "there", 2, RENAME_EXCHANGE },
 	};
 	unsigned int i;
 
