@@ -322,13 +322,9 @@ static int write_both_ways(const char *path)
 /* Written back, it brings along what was beside it, and not zeros. */
 TEST(writeback, beside_a_direct_write_on_its_way)
 {
-	struct raw *r = raw_alloc();
+	struct raw *r = raw_start_io(FUSEX_ATTR_LOCAL, FUSEX_IO_WRITEBACK);
 	pid_t pid;
 
-	raw_setup_init(&r->setup, FUSEX_ATTR_LOCAL);
-	r->setup.io_mode = FUSEX_IO_WRITEBACK;
-	raw_mount(r);
-	raw_serve(r);
 	raw_bend(r, FUSEX_OP_WRITE, keep_first, NULL);
 	pid = (pid_t)OK(fork());
 	if (!pid) {

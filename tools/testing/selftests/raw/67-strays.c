@@ -127,16 +127,12 @@ static void fill_f(struct raw *r)
 /* A write, in a process of its own, behind @op of somebody who is gone. */
 static void waits_for(uint8_t io_mode, uint32_t op, void (*ask)(struct raw *r))
 {
-	struct raw *r = raw_alloc();
+	struct raw *r = raw_start_io(FUSEX_ATTR_LOCAL, io_mode);
 	struct iovec iov = { .iov_base = "text", .iov_len = 4 };
 	unsigned int before;
 	pid_t pid;
 	int fd;
 
-	raw_setup_init(&r->setup, FUSEX_ATTR_LOCAL);
-	r->setup.io_mode = io_mode;
-	raw_mount(r);
-	raw_serve(r);
 	answering = false;
 	fd = (int)OK(open(raw_path(r, "f"), O_RDWR));
 	killed_in(r, op, ask);

@@ -416,14 +416,10 @@ TEST(writeback, of_scattered_pages)
 {
 	static char page[BLOCK];
 	const int pages = 4096;
-	struct raw *r = raw_alloc();
+	struct raw *r = raw_start_io(FUSEX_ATTR_LOCAL, FUSEX_IO_WRITEBACK);
 	long before;
 	int fd;
 
-	raw_setup_init(&r->setup, FUSEX_ATTR_LOCAL);
-	r->setup.io_mode = FUSEX_IO_WRITEBACK;
-	raw_mount(r);
-	raw_serve(r);
 	fd = (int)OK(open(raw_path(r, "new"), O_RDWR | O_CREAT | O_EXCL, 0600));
 	for (int i = 0; i < pages; i++)
 		EQ(OK(pwrite(fd, page, BLOCK, 2L * i * BLOCK)), BLOCK);

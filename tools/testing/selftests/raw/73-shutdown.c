@@ -65,13 +65,7 @@ static unsigned int count(struct raw *r, uint32_t op)
 
 static struct raw *start(uint8_t io_mode)
 {
-	struct raw *r = raw_alloc();
-
-	raw_setup_init(&r->setup, FUSEX_ATTR_LOCAL);
-	r->setup.io_mode = io_mode;
-	raw_mount(r);
-	raw_serve(r);
-	return r;
+	return raw_start_io(FUSEX_ATTR_LOCAL, io_mode);
 }
 
 static int root_of(struct raw *r)

@@ -195,14 +195,20 @@ struct raw *raw_alloc(void)
 	return p;
 }
 
-struct raw *raw_start(uint32_t attr_mode)
+struct raw *raw_start_io(uint32_t attr_mode, uint8_t io_mode)
 {
 	struct raw *r = raw_alloc();
 
 	raw_setup_init(&r->setup, attr_mode);
+	r->setup.io_mode = io_mode;
 	raw_mount(r);
 	raw_serve(r);
 	return r;
+}
+
+struct raw *raw_start(uint32_t attr_mode)
+{
+	return raw_start_io(attr_mode, FUSEX_IO_PLAIN);
 }
 
 void raw_never(struct raw *r, const struct fusex_in_header *in,

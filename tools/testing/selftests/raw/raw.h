@@ -128,6 +128,9 @@ struct raw *raw_alloc(void);
 /** raw_start() - all of it, with default configuration and @attr_mode */
 struct raw *raw_start(uint32_t attr_mode);
 
+/** raw_start_io() - the same, and files are in @io_mode */
+struct raw *raw_start_io(uint32_t attr_mode, uint8_t io_mode);
+
 /** raw_never() - a twist: it is not answered */
 void raw_never(struct raw *r, const struct fusex_in_header *in,
 	       struct raw_reply *rep);

@@ -101,21 +101,15 @@ static bool was_synced(void *data)
 	return !memcmp(data, "text", 4) && !is_unmounting();
 }
 
-TEST(end, under_another_mount_has_to_wait)
-{
-	static const struct srv_options o = {
-		.attr_mode = FUSEX_ATTR_LOCAL, .io_mode = FUSEX_IO_WRITEBACK,
-		.features = FUSEX_F_NO_FLUSH | FUSEX_F_NO_OPEN,
-		.signals = true,
-	};
-	uint64_t id;
-	int fd;
+static const struct srv_options mortal = {
+	.attr_mode = FUSEX_ATTR_LOCAL, .io_mode = FUSEX_IO_WRITEBACK,
+	.features = FUSEX_F_NO_FLUSH | FUSEX_F_NO_OPEN,
+	.signals = true,
+};
 
-	id = serve_dirty(&o, &fd);
-	OK(mount("none", "m", "tmpfs", 0, NULL));
-	OK(kill(srv_pid(), SIGTERM));
-	UNTIL(was_synced, srv->nodes[id].data);
-	OK(fsync(fd));
+/* Without what is mounted on top of it, a signal ends the server. */
+static void ends_uncovered(int fd)
+{
 	OK(close(fd));
 	OK(umount2("m", 0));
 	OK(kill(srv_pid(), SIGTERM));
@@ -123,14 +117,22 @@ TEST(end, under_another_mount_has_to_wait)
 	FAILS(umount2("m", 0), EINVAL);
 }
 
+TEST(end, under_another_mount_has_to_wait)
+{
+	uint64_t id;
+	int fd;
+
+	id = serve_dirty(&mortal, &fd);
+	OK(mount("none", "m", "tmpfs", 0, NULL));
+	OK(kill(srv_pid(), SIGTERM));
+	UNTIL(was_synced, srv->nodes[id].data);
+	OK(fsync(fd));
+	ends_uncovered(fd);
+}
+
 /* One that is older, so that its number does not say that it is on top. */
 TEST(end, under_a_mount_that_was_moved_has_to_wait)
 {
-	static const struct srv_options o = {
-		.attr_mode = FUSEX_ATTR_LOCAL, .io_mode = FUSEX_IO_WRITEBACK,
-		.features = FUSEX_F_NO_FLUSH | FUSEX_F_NO_OPEN,
-		.signals = true,
-	};
 	uint64_t id;
 	int fd;
 
@@ -140,16 +142,12 @@ TEST(end, under_a_mount_that_was_moved_has_to_wait)
 	OK(mkdir("p/a", 0700));
 	OK(mount("none", "p/a", "tmpfs", 0, NULL));
 	make_file("p/a/theirs", NULL);
-	id = serve_dirty(&o, &fd);
+	id = serve_dirty(&mortal, &fd);
 	OK(mount("p/a", "m", NULL, MS_MOVE, NULL));
 	OK(kill(srv_pid(), SIGTERM));
 	UNTIL(was_synced, srv->nodes[id].data);
 	OK(access("m/theirs", F_OK));
-	OK(close(fd));
-	OK(umount2("m", 0));
-	OK(kill(srv_pid(), SIGTERM));
-	EQ(WAIT(srv_pid()), 0);
-	FAILS(umount2("m", 0), EINVAL);
+	ends_uncovered(fd);
 	OK(umount2("p", 0));
 	OK(rmdir("p"));
 }
